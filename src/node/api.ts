@@ -1,0 +1,142 @@
+import type { McpBackend } from '../mcp/ports.ts'
+import type { MetricSnapshot } from '../base/meter.ts'
+
+/** What the edges (http/, cli/) may ask of a running node: the public surface of layer 4. */
+export interface NodeApi {
+  readonly mcp: McpBackend
+  status(): NodeStatus
+  peers(): PeerInfo[]
+  tools(): ToolInfo[]
+  /** One tool by its advertised name, with its definition; undefined if there is none. */
+  tool(name: string): (ToolInfo & { definition: Record<string, unknown> }) | undefined
+  /** Calls a tool by its advertised name, as a client without capabilities would. */
+  call(name: string, args: Record<string, unknown>, options: CallToolOptions): Promise<Record<string, unknown>>
+  createToken(options: TokenOptions): Promise<CreatedToken>
+  tokens(): TokenInfo[]
+  /** Reads the configuration again and applies what may change live; says what it did and what needs a restart. */
+  reload(): Promise<ReloadResult>
+  /** Tries one multiaddr step by step: parse, dial, prove, admit, echo. */
+  netTest(address: string, options: { signal: AbortSignal; onStep: (step: NetTestStep) => void }): Promise<boolean>
+  health(): Health
+  metrics(): MetricSnapshot[]
+  /** Leaves gracefully: stop accepting, finish running calls, say goodbye, stop. Resolves when done. Idempotent. */
+  stop(): Promise<void>
+}
+
+export interface CallToolOptions {
+  signal: AbortSignal
+  /** ms. @default the server's timeout */
+  timeout?: number
+  onProgress?: (progress: { progress: number; total?: number; message?: string }) => void
+}
+
+export interface NodeStatus {
+  name: string
+  peer: string
+  version: string
+  pid: number
+  uptimeSeconds: number
+  federation: { id: string; name: string; issuer: boolean }
+  /** Unix ms. */
+  credentialExpires: number
+  dataDir: string
+  addresses: string[]
+  mcpUrl: string
+  metricsUrl: string | undefined
+  joinCommand: string | undefined
+  servers: ServerStatus[]
+  peers: number
+  tools: number
+  /** Sentences a person should read: name conflicts, servers down, expiring credential. */
+  notices: string[]
+}
+
+export interface ServerStatus {
+  name: string
+  state: 'starting' | 'ready' | 'backoff' | 'failed' | 'stopped'
+  kind: 'stdio' | 'http'
+  exposed: boolean
+  tools: number
+  restarts: number
+  /** Child process ids. */
+  pids: number[]
+  error?: string
+}
+
+export interface PeerInfo {
+  peer: string
+  name: string
+  state: 'connected' | 'known'
+  addresses: string[]
+  region: string
+  tier: string
+  /** Round trip, ms, once measured. */
+  rtt?: number
+  servers: string[]
+  /** Why the last dial failed, if it did. */
+  lastError?: string
+}
+
+export interface ToolInfo {
+  /** Advertised name: `<server>__<tool>`. */
+  name: string
+  server: string
+  tool: string
+  description: string
+  digest: string
+  repeatable: boolean
+  providers: { peer: string; name: string; local: boolean; rtt?: number }[]
+  /** Why the name is not the plain one, and what to do about it. */
+  notice?: string
+}
+
+export interface TokenOptions {
+  /** Seconds until it expires. @default 86400 */
+  expires?: number
+  /** How many nodes may join with it. @default 1 */
+  uses?: number
+  tier?: 'global' | 'regional' | 'local' | 'leaf'
+  region?: string
+  roles?: string[]
+}
+export interface CreatedToken extends TokenInfo {
+  token: string
+  command: string
+}
+export interface TokenInfo {
+  id: string
+  /** Unix ms. */
+  created: number
+  expires: number
+  uses: number
+  used: number
+  tier: string
+  region: string
+  roles: string[]
+}
+
+export interface ReloadResult {
+  attached: string[]
+  detached: string[]
+  restarted: string[]
+  unchanged: string[]
+  /** Keys that changed in the file and only take effect after a restart. */
+  needsRestart: string[]
+}
+
+export interface NetTestStep {
+  step: string
+  ok: boolean
+  detail: string
+  ms: number
+}
+
+export interface Health {
+  /** Finished starting. */
+  started: boolean
+  /** May take traffic: started, not draining, every required part works. */
+  ready: boolean
+  /** The process works at all. */
+  live: boolean
+  checks: Record<string, { status: 'healthy' | 'degraded' | 'unhealthy'; detail: string }>
+}

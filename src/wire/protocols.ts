@@ -1,0 +1,28 @@
+/** Every protocol id and topic in one place; protocols/README.md repeats them. */
+export const ADMISSION_PROTOCOL = '/skein/admission/1.0.0'
+export const RPC_PROTOCOL = '/skein/rpc/1.0.0'
+
+/** The flat federation's only pool. Every catalog message carries it, so that tiers can add pools later. */
+export const ROOT_POOL = 'root'
+
+export function catalogTopic(federation: string, pool: string): string {
+  return `skein/${federation}/${pool}/catalog/1`
+}
+
+/** RPC method numbers (protocols/rpc.md). A new method takes a new number; numbers are never reused. */
+export const METHOD = {
+  /** Answers the body it got; for measurements and `skein net test`. */
+  ECHO: 1,
+  /** Anti-entropy: what I hold -> what you hold newer, and what you want. */
+  CATALOG_DIGEST: 16,
+  /** Records the other side said it wants. */
+  CATALOG_PUSH: 17,
+  /** Tool definitions by digest. */
+  CATALOG_DEFINITIONS: 18,
+  /** One MCP request to a server of the called node. */
+  MCP_CALL: 32,
+  /** A client session has ended: its own upstream children may go. */
+  MCP_END_SESSION: 33,
+  /** A join request forwarded to the token's issuer. */
+  ADMISSION_REDEEM: 48
+} as const
