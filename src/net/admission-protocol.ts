@@ -1,0 +1,113 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import type { Clock } from '../base/clock.ts'
+import { SkeinError, errorMessage, isSkeinError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import { ADMISSION_PROTOCOL } from '../wire/protocols.ts'
+import type { AdmittedConnections } from './admitted.ts'
+import { readFramed, writeFramed } from './framed.ts'
+import type { Gater } from './gater.ts'
+import type { NetMetrics } from './metrics.ts'
+import type { SkeinLibp2p } from './create-libp2p.ts'
+
+/** What the network needs of the admission rules; the bytes are its own business. */
+export interface AdmissionRules {
+  /** The request that shows our credential, or undefined while we have none. */
+  presentRequest(): Uint8Array | undefined
+  /** Checks the other side's answer to our `present`. Throws when it refused us or is not a member itself. */
+  checkPresentAnswer(answer: Uint8Array, peer: string): { expires: number }
+  /** Answers any admission request; `admitted` when the peer has just shown a credential, valid until `expires` (unix ms). */
+  answer(request: Uint8Array, peer: string): Promise<{ answer: Uint8Array; admitted?: { expires: number }; refused: boolean }>
+}
+
+/** One request and its answer, dial included elsewhere: generous for a loaded node, short enough to try the next address. */
+const EXCHANGE_TIMEOUT_MS = 10_000
+/** A stranger has this long to present or join before its connection is closed: a join may wait for a distant issuer. */
+const STRANGER_TIMEOUT_MS = 20_000
+const MAX_MESSAGE_BYTES = 64 * 1024
+
+export interface AdmissionProtocol {
+  start(): Promise<void>
+  /** One request to a connected peer. */
+  request(connection: Connection, request: Uint8Array): Promise<Uint8Array>
+  /** Shows our credential on a connection; resolves when both sides are admitted. */
+  present(connection: Connection): Promise<void>
+  opened(connection: Connection): void
+}
+
+export function createAdmissionProtocol(deps: {
+  libp2p: SkeinLibp2p
+  admitted: AdmittedConnections
+  gater: Gater
+  rules: AdmissionRules
+  clock: Clock
+  logger: Logger
+  metrics: NetMetrics
+}): AdmissionProtocol {
+  const { libp2p, admitted, gater, rules, clock, logger, metrics } = deps
+
+  async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const timer = clock.after(EXCHANGE_TIMEOUT_MS, () => controller.abort(new SkeinError('SKEIN_DEADLINE', 'the peer did not answer on the admission protocol in time')))
+    try {
+      return await work(controller.signal)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async function serve(stream: Stream, connection: Connection): Promise<void> {
+    const peer = connection.remotePeer.toString()
+    try {
+      const request = await withDeadline((signal) => readFramed(stream, { max: MAX_MESSAGE_BYTES, signal }))
+      const { answer, admitted: member, refused } = await rules.answer(request, peer)
+      if (refused) gater.refused(peer)
+      // Admitted before the answer leaves: the other side may use what it is allowed to the moment it reads it.
+      if (member !== undefined) admitted.admit(connection, member.expires)
+      writeFramed(stream, answer)
+      await stream.close()
+    } catch (error) {
+      logger.debug('admission stream failed', { peer, error: errorMessage(error) })
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  async function request(connection: Connection, bytes: Uint8Array): Promise<Uint8Array> {
+    return withDeadline(async (signal) => {
+      const stream = await connection.newStream(ADMISSION_PROTOCOL, { signal })
+      try {
+        const answer = readFramed(stream, { max: MAX_MESSAGE_BYTES, signal })
+        writeFramed(stream, bytes)
+        return await answer
+      } finally {
+        stream.close().catch(() => {})
+      }
+    })
+  }
+
+  async function present(connection: Connection): Promise<void> {
+    const credential = rules.presentRequest()
+    if (credential === undefined) throw new SkeinError('SKEIN_NOT_ADMITTED', 'this node has no credential yet: join a federation first')
+    try {
+      const { expires } = rules.checkPresentAnswer(await request(connection, credential), connection.remotePeer.toString())
+      admitted.admit(connection, expires)
+      metrics.presents.with('accepted').inc()
+    } catch (error) {
+      metrics.presents.with(isSkeinError(error) ? 'refused' : 'failed').inc()
+      throw error
+    }
+  }
+
+  return {
+    request,
+    present,
+    // Two streams at a time are enough for one request each way; a stranger gets no more.
+    start: () => libp2p.handle(ADMISSION_PROTOCOL, serve, { maxInboundStreams: 2, maxOutboundStreams: 4 }),
+    opened(connection) {
+      clock.after(STRANGER_TIMEOUT_MS, () => {
+        if (connection.status !== 'open' || admitted.has(connection)) return
+        logger.debug('closing the connection of a peer that showed no credential', { peer: connection.remotePeer.toString() })
+        connection.close().catch((error: unknown) => connection.abort(new Error(errorMessage(error))))
+      })
+    }
+  }
+}

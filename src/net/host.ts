@@ -1,0 +1,204 @@
+import type { Connection } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Clock, Timer } from '../base/clock.ts'
+import { SkeinError, errorMessage, isSkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Meter } from '../base/meter.ts'
+import type { ByteStream } from '../rpc/ports.ts'
+import { RPC_PROTOCOL } from '../wire/protocols.ts'
+import { parseAddress, reachableAddresses } from './addresses.ts'
+import { createAdmissionProtocol, type AdmissionRules } from './admission-protocol.ts'
+import { createAdmittedConnections } from './admitted.ts'
+import { createSkeinLibp2p, type Libp2pOptions } from './create-libp2p.ts'
+import { gateRegistrar } from './gated-registrar.ts'
+import { createGater } from './gater.ts'
+import { byteStreamOf } from './libp2p-stream.ts'
+import { createNetMetrics, type NetMetrics } from './metrics.ts'
+
+/** Session streams a peer may have open to us: the current one, and those being replaced. */
+const MAX_SESSION_STREAMS = 4
+const CLOSE_TIMEOUT_MS = 1_000
+/** Credentials last days; a member that let its own end may stay this much longer. */
+const EXPIRY_SWEEP_MS = 30_000
+
+export interface HostEvents {
+  /** The first admitted connection of a peer is up. */
+  peerUp(peer: string): void
+  /** Its last connection is gone. */
+  peerDown(peer: string): void
+  /** A member opened a session stream. */
+  sessionStream(peer: string, stream: ByteStream): void
+}
+
+export interface HostOptions extends Omit<Libp2pOptions, 'gater' | 'admitted' | 'metrics'> {
+  libp2pMetrics?: Libp2pOptions['metrics']
+  self: string
+}
+
+export interface Host {
+  readonly self: string
+  readonly metrics: NetMetrics
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Dials and presents: resolves with the peer id once both sides admitted each other. Never succeeds on a mere connection. */
+  connect(addresses: readonly string[], options: { peer?: string; signal: AbortSignal }): Promise<string>
+  /** Dials and makes one admission request (join, renew). */
+  ask(addresses: readonly string[], request: Uint8Array, options: { peer?: string; signal: AbortSignal }): Promise<{ answer: Uint8Array; peer: string }>
+  /** Opens a session stream to an admitted peer. */
+  open(peer: string, options: { signal: AbortSignal }): Promise<ByteStream>
+  /** Shows a renewed credential on every connection. */
+  presentAgain(): Promise<void>
+  /** Closes the connections of a peer. */
+  disconnect(peer: string): Promise<void>
+  /** Peers with an admitted connection. */
+  peers(): string[]
+  addressesOf(peer: string): string[]
+  /** Multiaddrs others can reach us at, without /p2p; loopback only when there is nothing else. */
+  addresses(): string[]
+  publish(topic: string, bytes: Uint8Array): Promise<void>
+  subscribe(topic: string, listener: (bytes: Uint8Array, from: string) => void): void
+}
+
+/** The libp2p host: the only place where connections, admission and streams meet. */
+export async function createHost(
+  deps: { clock: Clock; logger: Logger; meter: Meter; rules: AdmissionRules; events: HostEvents },
+  options: HostOptions
+): Promise<Host> {
+  const { clock, logger, events } = deps
+  const metrics = createNetMetrics(deps.meter)
+  const admitted = createAdmittedConnections()
+  const gater = createGater(clock, options.self)
+  const { libp2pMetrics, ...rest } = options
+  const libp2p = await createSkeinLibp2p({ ...rest, gater, admitted, ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics }) })
+  const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics })
+  const up = new Set<string>()
+  const gated = gateRegistrar((libp2p as unknown as { components: { registrar: Parameters<typeof gateRegistrar>[0] } }).components.registrar, admitted)
+  const topics = new Map<string, (bytes: Uint8Array, from: string) => void>()
+
+  const admittedConnections = (peer: string) => connectionsOf(peer).filter((connection) => admitted.has(connection))
+  const connectionsOf = (peer: string) => libp2p.getConnections(peerIdFromString(peer)).filter((connection) => connection.status === 'open')
+
+  admitted.onAdmit((connection) => {
+    const peer = connection.remotePeer.toString()
+    if (up.has(peer)) return
+    up.add(peer)
+    events.peerUp(peer)
+  })
+  libp2p.addEventListener('connection:open', (event) => {
+    admission.opened(event.detail)
+  })
+  libp2p.addEventListener('connection:close', (event) => {
+    const peer = event.detail.remotePeer.toString()
+    admitted.remove(event.detail)
+    if (admittedConnections(peer).length === 0 && up.delete(peer)) events.peerDown(peer)
+  })
+  libp2p.services.pubsub.addEventListener('message', (event) => {
+    const { detail } = event
+    if (detail.type === 'signed') topics.get(detail.topic)?.(detail.data, detail.from.toString())
+  })
+  deps.meter.onCollect(() => {
+    const all = libp2p.getConnections()
+    const members = all.filter((connection) => admitted.has(connection)).length
+    metrics.connections.with('yes').set(members)
+    metrics.connections.with('no').set(all.length - members)
+  })
+
+  async function dial(addresses: readonly string[], { peer, signal }: { peer?: string; signal: AbortSignal }): Promise<Connection> {
+    const parsed = addresses.map((text) => parseAddress(text))
+    const wanted = peer ?? parsed.find((entry) => entry.peer !== undefined)?.peer
+    try {
+      // With the id in every address libp2p proves that who answers is who we meant.
+      const targets = parsed.map(({ address, peer: inside }) => (inside === undefined && wanted !== undefined ? address.encapsulate(`/p2p/${wanted}`) : address))
+      const connection = await libp2p.dial(targets, { signal })
+      metrics.dialled('success')
+      return connection
+    } catch (error) {
+      metrics.dialled('failure')
+      throw isSkeinError(error) ? error : new SkeinError('SKEIN_DIAL_FAILED', `no connection to ${addresses.join(', ')}: ${dialReason(error)}`, { cause: error })
+    }
+  }
+
+  async function close(connection: Connection): Promise<void> {
+    await connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((error: unknown) => connection.abort(new Error(errorMessage(error))))
+  }
+
+  let sweep: Timer | undefined
+  function sweepExpired(): void {
+    for (const connection of admitted.expired(clock.wall())) {
+      logger.info('closing a connection: the credential shown on it has ended', { peer: connection.remotePeer.toString() })
+      close(connection).catch(() => {})
+    }
+    sweep = clock.after(EXPIRY_SWEEP_MS, sweepExpired)
+  }
+
+  return {
+    self: options.self,
+    metrics,
+    async start() {
+      // A handler first, so that identify announces it on the very first connection.
+      await admission.start()
+      await gated.handle(
+        RPC_PROTOCOL,
+        (stream, connection) => events.sessionStream(connection.remotePeer.toString(), byteStreamOf(stream)),
+        { maxInboundStreams: MAX_SESSION_STREAMS, maxOutboundStreams: MAX_SESSION_STREAMS }
+      )
+      await libp2p.start()
+      sweepExpired()
+    },
+    async stop() {
+      sweep?.cancel()
+      await libp2p.stop()
+    },
+    async connect(addresses, dialOptions) {
+      const connection = await dial(addresses, dialOptions)
+      if (!admitted.has(connection)) {
+        try {
+          await admission.present(connection)
+        } catch (error) {
+          await close(connection)
+          throw toSkeinError(error, 'SKEIN_NOT_ADMITTED')
+        }
+      }
+      return connection.remotePeer.toString()
+    },
+    async ask(addresses, request, dialOptions) {
+      const connection = await dial(addresses, dialOptions)
+      return { answer: await admission.request(connection, request), peer: connection.remotePeer.toString() }
+    },
+    async open(peer, { signal }) {
+      const connection = admittedConnections(peer)[0]
+      if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
+      return byteStreamOf(await connection.newStream(RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS }))
+    },
+    async presentAgain() {
+      const open = libp2p.getConnections().filter((connection) => admitted.has(connection))
+      await Promise.all(
+        open.map((connection) =>
+          admission.present(connection).catch((error: unknown) => {
+            logger.warn('a peer refused our renewed credential', { peer: connection.remotePeer.toString(), error: errorMessage(error) })
+          })
+        )
+      )
+    },
+    async disconnect(peer) {
+      await Promise.all(connectionsOf(peer).map(close))
+    },
+    peers: () => [...up],
+    addressesOf: (peer) => connectionsOf(peer).map((connection) => connection.remoteAddr.toString()),
+    addresses: () => reachableAddresses(libp2p.getMultiaddrs().map(String)),
+    async publish(topic, bytes) {
+      await libp2p.services.pubsub.publish(topic, bytes)
+    },
+    subscribe(topic, listener) {
+      topics.set(topic, listener)
+      libp2p.services.pubsub.subscribe(topic)
+    }
+  }
+}
+
+/** libp2p wraps one error per address; a person wants the reasons, not the wrapping. */
+function dialReason(error: unknown): string {
+  const inner = (error as { errors?: unknown[] }).errors
+  if (Array.isArray(inner) && inner.length > 0) return [...new Set(inner.map(errorMessage))].slice(0, 3).join('; ')
+  return errorMessage(error)
+}
