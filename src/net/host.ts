@@ -44,6 +44,8 @@ export interface Host {
   connect(addresses: readonly string[], options: { peer?: string; signal: AbortSignal }): Promise<string>
   /** Dials and makes one admission request (join, renew). */
   ask(addresses: readonly string[], request: Uint8Array, options: { peer?: string; signal: AbortSignal }): Promise<{ answer: Uint8Array; peer: string }>
+  /** One admission request to a peer that is connected. */
+  askPeer(peer: string, request: Uint8Array): Promise<Uint8Array>
   /** Opens a session stream to an admitted peer. */
   open(peer: string, options: { signal: AbortSignal }): Promise<ByteStream>
   /** Shows a renewed credential on every connection. */
@@ -164,6 +166,11 @@ export async function createHost(
     async ask(addresses, request, dialOptions) {
       const connection = await dial(addresses, dialOptions)
       return { answer: await admission.request(connection, request), peer: connection.remotePeer.toString() }
+    },
+    async askPeer(peer, request) {
+      const connection = connectionsOf(peer)[0]
+      if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
+      return admission.request(connection, request)
     },
     async open(peer, { signal }) {
       const connection = admittedConnections(peer)[0]

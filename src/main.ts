@@ -1,0 +1,17 @@
+import { runCli } from './cli/main.ts'
+import { VERSION } from './version.ts'
+
+// Commands that only ask a running node never load the node itself.
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  signals: process
+}, {
+  version: VERSION,
+  startNode: async (flags) => (await import('./run-node.ts')).startNode(flags),
+  joinFederation: async (dataDir, token) => (await import('./run-node.ts')).joinFederation(dataDir, token),
+  configTools: async () => (await import('./run-node.ts')).configTools()
+})

@@ -1,0 +1,30 @@
+import type { AdmissionRules } from '../net/admission-protocol.ts'
+import type { Rpc } from '../rpc/types.ts'
+import type { Admission } from '../security/admission.ts'
+import type { Forward } from '../security/ports.ts'
+import { decodeAdmissionAnswer } from '../wire/admission.ts'
+import { METHOD } from '../wire/protocols.ts'
+
+/** The issuer's own work is a signature and a disk write; the rest is the way there. */
+const FORWARD_TIMEOUT_MS = 10_000
+
+/** Joins the admission rules (security/) to the streams (net/); requests for other issuers travel over RPC. */
+export function admissionRules(admission: Admission, rpc: () => Rpc): AdmissionRules {
+  const forward: Forward = async (issuer, request, { signal }) => {
+    const { body } = await rpc().call(issuer, METHOD.ADMISSION_REDEEM, request, { timeout: FORWARD_TIMEOUT_MS, signal })
+    return body
+  }
+  return {
+    presentRequest: () => (admission.federation() === undefined ? undefined : admission.presentRequest()),
+    checkPresentAnswer: (answer, peer) => ({ expires: admission.readPresentAnswer(answer, peer).expires }),
+    async answer(request, peer) {
+      const { bytes, admitted } = await admission.answer(request, peer, forward)
+      return { answer: bytes, refused: !decodeAdmissionAnswer(bytes).ok, ...(admitted === undefined ? {} : { admitted: { expires: admitted.expires } }) }
+    }
+  }
+}
+
+/** The issuer's side of a forwarded join or renewal. */
+export function serveForwardedAdmission(rpc: Rpc, admission: Admission): void {
+  rpc.handle(METHOD.ADMISSION_REDEEM, (exchange) => exchange.end(admission.answerForwarded(exchange.body, exchange.peer)))
+}

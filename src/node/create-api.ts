@@ -1,0 +1,200 @@
+import type { Clock } from '../base/clock.ts'
+import { errorMessage, SkeinError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { MetricSnapshot } from '../base/meter.ts'
+import { randomHex, type Random } from '../base/random.ts'
+import type { Config } from '../config/types.ts'
+import type { CatalogDriver } from '../federation/driver.ts'
+import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
+import type { Mesh } from '../net/discovery/mesh.ts'
+import type { Host } from '../net/host.ts'
+import type { Rpc } from '../rpc/types.ts'
+import type { Admission } from '../security/admission.ts'
+import type { CreatedToken, Health, NodeApi, NodeStatus, PeerInfo, ReloadResult, ServerStatus, TokenInfo, ToolInfo } from './api.ts'
+import type { Backend } from './backend.ts'
+import { isPublished } from './local-servers.ts'
+import { runNetTest } from './net-test.ts'
+import type { ToolTarget } from './offered.ts'
+
+/** Reads the configuration again; the node applies what may change live. */
+export type Reloader = () => Promise<{ config: Config; needsRestart: string[] }>
+
+export interface ApiParts {
+  admission: Admission
+  backend: Backend
+  catalog: CatalogDriver
+  host: Host
+  mesh: Mesh
+  rpc: Rpc
+  upstreams: UpstreamHost
+  clock: Clock
+  random: Random
+  logger: Logger
+  version: string
+  /** On the clock, ms. */
+  started: number
+  health(): Health
+  metrics(): MetricSnapshot[]
+  config(): Config
+  reload: Reloader
+  applyConfig(config: Config): Promise<ApplyResult>
+  stop(): Promise<void>
+}
+
+/** A day less than this left on the credential is worth a person's attention. */
+const CREDENTIAL_NOTICE_MS = 3 * 86_400_000
+
+/** The node's public surface: questions and orders of the edges, answered from its parts. */
+export function createNodeApi(parts: ApiParts): NodeApi {
+  const { admission, backend, catalog, host, rpc, upstreams, clock, random, logger } = parts
+  const joinAddresses = () => host.addresses().map((address) => `${address}/p2p/${host.self}`)
+
+  function nameOf(peer: string): string {
+    return catalog.records().find((record) => record.peer === peer)?.name ?? ''
+  }
+
+  function rttOf(peer: string): { rtt?: number } {
+    const rtt = rpc.sessions().find((session) => session.peer === peer)?.rtt
+    return rtt === undefined ? {} : { rtt }
+  }
+
+  function toolInfo(name: string, target: ToolTarget): ToolInfo {
+    return {
+      name,
+      server: target.advertised,
+      tool: target.tool,
+      description: String(catalog.definition(target.digest)?.['description'] ?? ''),
+      digest: target.digest,
+      repeatable: target.repeatable,
+      providers: target.providers.map((peer) => ({ peer, name: nameOf(peer), local: peer === host.self, ...rttOf(peer) })),
+      ...(target.notice === undefined ? {} : { notice: target.notice })
+    }
+  }
+
+  function serverStatus(): ServerStatus[] {
+    const { mcp } = parts.config()
+    return upstreams.list().map((server) => ({ ...server, exposed: isPublished(mcp, server.name) }))
+  }
+
+  function peers(): PeerInfo[] {
+    const connected = new Set(host.peers())
+    const records = new Map(catalog.records().map((record) => [record.peer, record]))
+    const entries = new Map(parts.mesh.entries().map((entry) => [entry.peer ?? entry.key, entry]))
+    const ids = new Set([...connected, ...records.keys(), ...entries.keys()])
+    ids.delete(host.self)
+    return [...ids].sort().map((peer) => {
+      const record = records.get(peer)
+      const entry = entries.get(peer)
+      const isConnected = connected.has(peer)
+      return {
+        peer,
+        name: record?.name ?? '',
+        state: isConnected ? 'connected' : 'known',
+        addresses: isConnected ? host.addressesOf(peer) : (record?.addresses ?? entry?.addresses ?? []),
+        region: record?.region ?? '',
+        tier: record?.tier ?? '',
+        ...rttOf(peer),
+        servers: record?.servers.map((server) => server.name) ?? [],
+        ...(isConnected || entry?.lastError === undefined ? {} : { lastError: entry.lastError })
+      }
+    })
+  }
+
+  function notices(credentialExpires: number): string[] {
+    const left = credentialExpires - clock.wall()
+    return [
+      ...catalog.offers().notices,
+      ...upstreams.list().flatMap(({ name, state, error }) => (state === 'failed' || state === 'backoff' ? [`server "${name}" is down: ${error ?? state}`] : [])),
+      ...(left < CREDENTIAL_NOTICE_MS ? [`the credential ends on ${new Date(credentialExpires).toISOString()}: connect to an issuer, or join again`] : [])
+    ]
+  }
+
+  return {
+    mcp: backend,
+    status(): NodeStatus {
+      const { id, name, issuer } = admission.federation() as { id: string; name: string; issuer: boolean }
+      const credentialExpires = admission.myCredential().credential.expires
+      const config = parts.config()
+      return {
+        name: config.node.id,
+        peer: host.self,
+        version: parts.version,
+        pid: process.pid,
+        uptimeSeconds: Math.round((clock.now() - parts.started) / 1000),
+        federation: { id, name, issuer },
+        credentialExpires,
+        dataDir: config.node.dataDir,
+        addresses: joinAddresses(),
+        // The edges know their ports: they fill these in.
+        mcpUrl: '',
+        metricsUrl: undefined,
+        joinCommand: undefined,
+        servers: serverStatus(),
+        peers: host.peers().length,
+        tools: backend.targets().size,
+        notices: notices(credentialExpires)
+      }
+    },
+    peers,
+    tools: () => [...backend.targets()].map(([name, target]) => toolInfo(name, target)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    tool(name) {
+      const target = backend.targets().get(name)
+      if (target === undefined) return undefined
+      return { ...toolInfo(name, target), definition: catalog.definition(target.digest) ?? {} }
+    },
+    async call(name, args, options) {
+      const token = randomHex(random, 4)
+      const running = backend.run(
+        {
+          server: undefined,
+          method: 'tools/call',
+          params: { name, arguments: args, ...(options.onProgress === undefined ? {} : { _meta: { progressToken: token } }) },
+          client: { session: `${host.self}/cli-${randomHex(random, 8)}`, clientInfo: { name: 'skein', version: parts.version }, capabilities: {} },
+          timeout: options.timeout ?? parts.config().mcp.requestTimeout,
+          correlation: randomHex(random, 8)
+        },
+        {
+          notification({ method, params }) {
+            if (method === 'notifications/progress' && params !== undefined) options.onProgress?.(params as { progress: number })
+          },
+          request: async () => ({ error: { code: -32_601, message: 'the command line cannot answer questions of a server' } })
+        }
+      )
+      const onAbort = () => running.cancel('the caller went away')
+      options.signal.addEventListener('abort', onAbort, { once: true })
+      if (options.signal.aborted) onAbort()
+      try {
+        const outcome = await running.outcome
+        if ('result' in outcome) return outcome.result
+        throw new SkeinError('SKEIN_BAD_REQUEST', `the server refused the call: ${outcome.error.message}`, { data: outcome.error })
+      } finally {
+        options.signal.removeEventListener('abort', onAbort)
+      }
+    },
+    async createToken(options): Promise<CreatedToken> {
+      const { expires, uses, tier, region, roles } = options
+      const { text, token } = admission.issueTokenText({
+        ...(expires === undefined ? {} : { expires: clock.wall() + expires * 1000 }),
+        ...(uses === undefined ? {} : { uses }),
+        tier: tier ?? 'leaf',
+        region: region ?? '',
+        roles: roles ?? [],
+        addresses: joinAddresses()
+      })
+      return { ...token, token: text, command: `npx skein join ${text}` }
+    },
+    tokens: (): TokenInfo[] => admission.tokens(),
+    async reload(): Promise<ReloadResult> {
+      const { config, needsRestart } = await parts.reload()
+      const { attached, detached, restarted, updated, unchanged } = await parts.applyConfig(config)
+      logger.info('configuration reloaded', { attached, detached, restarted, updated, needsRestart })
+      return { attached, detached, restarted, unchanged: [...unchanged, ...updated], needsRestart }
+    },
+    netTest: (address, options) => runNetTest({ host, rpc, clock }, address, options),
+    health: parts.health,
+    metrics: parts.metrics,
+    async stop() {
+      await parts.stop().catch((error: unknown) => logger.error('stopping failed', { error: errorMessage(error) }))
+    }
+  }
+}

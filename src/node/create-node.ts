@@ -1,0 +1,253 @@
+import { join } from 'node:path'
+import { systemClock, type Clock, type Timer } from '../base/clock.ts'
+import { createLifecycle } from '../base/lifecycle.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Meter, MetricSnapshot } from '../base/meter.ts'
+import { systemRandom, type Random } from '../base/random.ts'
+import type { Config } from '../config/types.ts'
+import { createCatalogDriver } from '../federation/driver.ts'
+import type { Descriptor } from '../federation/ports.ts'
+import { createUpstreamConnector } from '../mcp-io/connect.ts'
+import { createDownstream, type Downstream } from '../mcp/downstream/create-downstream.ts'
+import { createUpstreamHost } from '../mcp/upstream/host.ts'
+import { createHost, type HostOptions } from '../net/host.ts'
+import { createMesh } from '../net/discovery/mesh.ts'
+import { settleListen, withPort } from '../net/ports-in-use.ts'
+import { createRpc } from '../rpc/rpc.ts'
+import type { Rpc } from '../rpc/types.ts'
+import { createAdmission } from '../security/admission.ts'
+import { openDatastore } from '../store/datastore.ts'
+import { openStore } from '../store/store.ts'
+import { verifyToken } from '../security/token.ts'
+import { ROOT_POOL } from '../wire/protocols.ts'
+import { signerFromSeed } from '../wire/envelope.ts'
+import { admissionRules, serveForwardedAdmission } from './admission-rules.ts'
+import type { Health, NodeApi } from './api.ts'
+import { createBackend } from './backend.ts'
+import { createNodeApi, type Reloader } from './create-api.ts'
+import { catalogNetwork, linkFederation } from './federation-links.ts'
+import { checkHealth } from './health.ts'
+import { loadIdentity } from './identity-file.ts'
+import { localServers, serverSpecs } from './local-servers.ts'
+import { createRemoteRunner, serveMcpCalls } from './mcp-over-rpc.ts'
+import { createRenewal, joinWithToken } from './membership-card.ts'
+import { meshOptions } from './mesh-options.ts'
+import { visibleServers } from './offered.ts'
+import { publishedCheck } from './published.ts'
+
+export interface NodeDeps {
+  logger: Logger
+  meter: Meter & { snapshot(): MetricSnapshot[] }
+  libp2pMetrics?: HostOptions['libp2pMetrics']
+  clock?: Clock
+  random?: Random
+}
+
+export interface NodeOptions {
+  config: Config
+  version: string
+  /** A join token, for a node without a credential. */
+  token: string | undefined
+  /** Nobody chose the p2p port: a busy default one moves to a free one. */
+  listenMovable: boolean
+  /** Loads the configuration anew, for reload. */
+  reload: Reloader
+}
+
+export interface SkeinNode {
+  readonly api: NodeApi
+  readonly downstream: Downstream
+  /** Peer id. */
+  readonly self: string
+  /** Takes nothing new, tells the others, and resolves when what runs has ended or `within` ms are over. */
+  drain(within: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Attaching a server usually takes well under a second; a slow one must not hold up the start. */
+const FIRST_ATTACH_WAIT_MS = 2_000
+/** Announcing that we leave takes one gossip round; nobody waits longer for it. */
+const GOODBYE_MS = 200
+const LISTEN_PORT = 'listen_port'
+
+/**
+ * Joins every part of a node and starts it: the one place that sees all folders. Resolves when the node is a member of its
+ * federation and serves. Whatever fails on the way, what was started is stopped again.
+ */
+export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<SkeinNode> {
+  const { logger, meter, clock = systemClock, random = systemRandom } = deps
+  const { version } = options
+  let { config } = options
+  const lifecycle = createLifecycle({ clock, logger })
+  const started = clock.now()
+  const state = { started: false, draining: false }
+
+  try {
+    const { dataDir } = config.node
+    const store = openStore(dataDir, { logger })
+    await lifecycle.start({ name: 'store', stop: () => store.close() })
+    const identity = await loadIdentity(join(dataDir, 'identity.key'), random)
+    const self = identity.peer
+    const signer = signerFromSeed(identity.seed)
+    const admission = createAdmission({ clock, random, logger, meter, signer, tokens: store.tokens, federation: store.federation })
+
+    // Children take longest to start, so they start first; nobody is served before the rest stands.
+    const connector = createUpstreamConnector({ clock, logger: logger.child({ area: 'upstream' }) })
+    const upstreams = createUpstreamHost({ clock, random, meter, logger: logger.child({ area: 'upstream' }), connect: connector.connect }, { version })
+    const onExit = () => connector.killAllGroups()
+    process.once('exit', onExit)
+    await lifecycle.start({
+      name: 'upstream servers',
+      stop: async () => {
+        await upstreams.stop()
+        process.off('exit', onExit)
+      }
+    })
+    const attached = upstreams.apply(serverSpecs(config.mcp), { wait: FIRST_ATTACH_WAIT_MS })
+    attached.catch(() => {})
+
+    const datastore = openDatastore(dataDir, { logger })
+    await lifecycle.start({ name: 'peer store', stop: () => datastore.close() })
+    const listen = await listenAddresses()
+    // Sessions exist only between members, so nothing uses this before it is set below.
+    let rpc: Rpc | undefined
+    const host = await createHost(
+      {
+        clock, logger: logger.child({ area: 'net' }), meter,
+        rules: admissionRules(admission, () => rpc as Rpc),
+        events: {
+          peerUp: (peer) => rpc?.peerUp(peer),
+          peerDown: (peer) => rpc?.peerDown(peer),
+          sessionStream: (peer, stream) => (rpc === undefined ? stream.abort(new Error('not ready')) : rpc.accept(peer, stream))
+        }
+      },
+      {
+        self, privateKey: identity.privateKey, datastore, listen, announce: [...config.network.announce], userAgent: `skein/${version}`,
+        maxConnections: config.network.maxConnections, dialTimeout: config.network.dialTimeout,
+        gossip: { interval: config.gossip.interval, fanout: config.gossip.fanout, maxMessageBytes: config.gossip.maxMessageBytes },
+        ...(deps.libp2pMetrics === undefined ? {} : { libp2pMetrics: deps.libp2pMetrics })
+      }
+    )
+    await lifecycle.start({ name: 'libp2p', start: () => host.start(), stop: () => host.stop() })
+
+    const { token } = options
+    if (admission.federation() === undefined) {
+      if (token === undefined) admission.found({ name: config.security.federation, tier: config.node.hubTier, region: config.node.region, roles: [] })
+      else await joinWithToken({ admission, host, clock, random, logger }, token, config.node.id)
+    }
+    const federation = (admission.federation() as { id: string }).id
+
+    rpc = createRpc(
+      { clock, random, meter, logger: logger.child({ area: 'rpc' }), opener: host },
+      { self, federation, bootId: BigInt(Math.floor(clock.wall())), limits: { maxConcurrent: config.rpc.maxInFlight, maxBody: config.rpc.maxBodyBytes } }
+    )
+    const sessions = rpc
+    await lifecycle.start({ name: 'sessions', stop: () => sessions.close() })
+
+    const catalog = createCatalogDriver(
+      { clock, random, meter, logger, network: catalogNetwork(host, rpc, federation, logger) },
+      { federation, pool: ROOT_POOL, self, signer }
+    )
+    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }) }, meshOptions(config.network, store, token === undefined ? [] : tokenAddresses(token)))
+    linkFederation({ host, rpc, catalog, mesh, store, clock, federation })
+    serveForwardedAdmission(rpc, admission)
+
+    const backend = createBackend({
+      self, clock, random, logger: logger.child({ area: 'calls' }),
+      local: upstreams,
+      localCapabilities: (server) => upstreams.tools(server)?.capabilities,
+      remote: createRemoteRunner(rpc, logger),
+      visible: () => visibleServers(catalog.offers().servers, (digest) => catalog.definition(digest)),
+      facts(peer) {
+        const session = sessions.sessions().find((entry) => entry.peer === peer)
+        return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
+      }
+    })
+    serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
+    catalog.onChange(() => backend.changed())
+
+    const descriptor = (): Descriptor => ({
+      name: config.node.id, region: config.node.region, tier: config.node.hubTier, addresses: host.addresses(), draining: state.draining,
+      ...(config.node.coordinates === undefined ? {} : { coordinates: config.node.coordinates })
+    })
+    const describe = () => catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor())
+    upstreams.onChange(describe)
+    await attached
+    describe()
+    await lifecycle.start({ name: 'catalog', start: () => catalog.start(), stop: () => catalog.stop() })
+    await lifecycle.start({ name: 'mesh', start: () => mesh.start(), stop: () => mesh.stop() })
+    const renewal = createRenewal({ admission, host, clock, random, logger })
+    await lifecycle.start({ name: 'renewal', start: () => renewal.start(), stop: () => renewal.stop() })
+
+    const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version, requestTimeout: config.mcp.requestTimeout })
+    await lifecycle.start({ name: 'client sessions', stop: () => downstream.close() })
+
+    const health = (): Health => checkHealth({ state, upstreams: upstreams.list(), addresses: host.addresses(), credentialExpires: admission.myCredential().credential.expires, now: clock.wall() })
+    let watch: Timer | undefined
+    const watchHealth = () => {
+      // Interfaces come and go (laptops, VPNs): the record follows. What is wrong shows in the log once per check.
+      describe()
+      for (const [part, check] of Object.entries(health().checks)) if (check.status !== 'healthy') logger.warn(`${part} is ${check.status}`, { detail: check.detail })
+      watch = clock.after(config.monitoring.healthCheckInterval, watchHealth)
+    }
+    await lifecycle.start({ name: 'health checks', start: watchHealth, stop: () => watch?.cancel() })
+
+    let stopping: Promise<void> | undefined
+    const stop = () => (stopping ??= lifecycle.stop())
+    const api = createNodeApi({
+      admission, backend, catalog, host, mesh, rpc, upstreams, clock, random, logger, version, started, health, stop,
+      metrics: () => meter.snapshot(),
+      config: () => config,
+      reload: options.reload,
+      async applyConfig(next) {
+        config = next
+        const result = await upstreams.apply(serverSpecs(next.mcp), { wait: FIRST_ATTACH_WAIT_MS })
+        describe()
+        return result
+      }
+    })
+    state.started = true
+    return {
+      api, downstream, self, stop,
+      async drain(within) {
+        state.draining = true
+        describe()
+        sessions.goaway('the node is stopping')
+        let timer: Timer | undefined
+        const late = new Promise<void>((resolve) => {
+          timer = clock.after(within, () => {
+            logger.warn('calls were still running when the shutdown time was over', { within })
+            resolve()
+          })
+        })
+        await Promise.race([late, Promise.all([downstream.drain(), sessions.idle()])])
+        timer?.cancel()
+        await new Promise<void>((resolve) => clock.after(host.peers().length > 0 ? GOODBYE_MS : 0, resolve))
+      }
+    }
+
+    async function listenAddresses(): Promise<string[]> {
+      const { network } = config
+      const remembered = Number(store.meta.get(LISTEN_PORT) ?? 0)
+      const wanted = options.listenMovable && remembered > 0 ? withPort(network.listen, remembered) : [...network.listen]
+      const settled = await settleListen(wanted, { movable: options.listenMovable })
+      if (settled.movedTo !== undefined) {
+        logger.warn('the default p2p port is in use; this node moves to a free one and keeps it', { port: settled.movedTo })
+        store.meta.set(LISTEN_PORT, String(settled.movedTo))
+      }
+      return settled.listen
+    }
+
+    function tokenAddresses(text: string): readonly string[] {
+      try {
+        return verifyToken(text, clock.wall()).addresses
+      } catch {
+        // A token that has expired since it was used still stands in many a configuration file.
+        return []
+      }
+    }
+  } catch (error) {
+    await lifecycle.stop()
+    throw error
+  }
+}

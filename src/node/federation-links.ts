@@ -1,0 +1,55 @@
+import type { Clock } from '../base/clock.ts'
+import { errorMessage } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogNetwork, CatalogRequestKind } from '../federation/ports.ts'
+import type { Mesh } from '../net/discovery/mesh.ts'
+import type { Host } from '../net/host.ts'
+import type { Rpc } from '../rpc/types.ts'
+import type { Store } from '../store/store.ts'
+import { METHOD, ROOT_POOL, catalogTopic } from '../wire/protocols.ts'
+
+const CATALOG_METHODS: Record<CatalogRequestKind, number> = {
+  digest: METHOD.CATALOG_DIGEST,
+  push: METHOD.CATALOG_PUSH,
+  definitions: METHOD.CATALOG_DEFINITIONS
+}
+
+/** How the catalog reaches other nodes: gossipsub for news, RPC for the rest. */
+export function catalogNetwork(host: Host, rpc: Rpc, federation: string, logger: Logger): CatalogNetwork {
+  const topic = catalogTopic(federation, ROOT_POOL)
+  return {
+    publish(bytes) {
+      // Best effort: anti-entropy brings what gossip loses.
+      host.publish(topic, bytes).catch((error: unknown) => logger.debug('gossip was not published', { error: errorMessage(error) }))
+    },
+    async request(peer, kind, body, options) {
+      return (await rpc.call(peer, CATALOG_METHODS[kind], body, options)).body
+    }
+  }
+}
+
+export interface LinkDeps {
+  host: Host
+  rpc: Rpc
+  catalog: CatalogDriver
+  mesh: Mesh
+  store: Store
+  clock: Clock
+  federation: string
+}
+
+/** Wires sessions, gossip and addresses to the catalog and the mesh. */
+export function linkFederation({ host, rpc, catalog, mesh, store, clock, federation }: LinkDeps): void {
+  rpc.onSession(({ type, peer }) => (type === 'up' ? catalog.sessionUp(peer) : catalog.sessionDown(peer)))
+  host.subscribe(catalogTopic(federation, ROOT_POOL), (bytes, from) => catalog.onGossip(bytes, from))
+  for (const [kind, method] of Object.entries(CATALOG_METHODS) as [CatalogRequestKind, number][]) {
+    rpc.handle(method, (exchange) => exchange.end(catalog.answer(kind, exchange.body, exchange.peer)))
+  }
+  rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
+  catalog.onAddresses((peer, addresses) => {
+    mesh.learn(peer, addresses)
+    const name = catalog.records().find((record) => record.peer === peer)?.name ?? ''
+    store.peers.save({ peer, name, addresses, lastSeen: clock.wall() })
+  })
+}

@@ -1,0 +1,190 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemClock } from './base/clock.ts'
+import { createLifecycle } from './base/lifecycle.ts'
+import { SkeinError, errorMessage } from './base/errors.ts'
+import type { Logger } from './base/logger.ts'
+import { systemRandom } from './base/random.ts'
+import { liveDiff } from './config/diff.ts'
+import { loadConfig } from './config/load.ts'
+import type { Flags } from './config/overlay.ts'
+import type { LoadedConfig } from './config/types.ts'
+import type { StartFlags, StartedNode, JoinSummary } from './cli/context.ts'
+import { removeRunFile, writeRunFile } from './http/control/run-file.ts'
+import { createControlServer } from './http/control/server.ts'
+import { createMetricsServer } from './http/metrics-server.ts'
+import { createMcpHttp } from './http/mcp/create-mcp-http.ts'
+import { acceptMcpUpgrade } from './http/mcp/upgrade.ts'
+import { createHttpEdge } from './http/server.ts'
+import { createNode } from './node/create-node.ts'
+import type { NodeApi } from './node/api.ts'
+import { verifyToken } from './security/token.ts'
+import { readPrivateFile, writePrivateFile } from './store/private-file.ts'
+import { createTelemetry } from './telemetry/create-telemetry.ts'
+import { libp2pMetrics } from './telemetry/libp2p-metrics.ts'
+import { VERSION } from './version.ts'
+
+/** Where `skein join` leaves the token for the next start. */
+const JOIN_TOKEN_FILE = 'join.token'
+
+const tokenPath = (dataDir: string) => join(dataDir, JOIN_TOKEN_FILE)
+
+/** `skein join`: checks the token here and now, and keeps it for the start that redeems it. */
+export async function joinFederation(dataDir: string, token: string): Promise<JoinSummary> {
+  const { name, expires } = verifyToken(token, systemClock.wall())
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  writePrivateFile(tokenPath(dataDir), Buffer.from(`${token.replaceAll(/\s+/g, '')}\n`))
+  return { federation: name, expires }
+}
+
+/** Runs a node with everything a person or a program reaches it by. Resolves when it is ready. */
+export async function startNode(flags: StartFlags, env: Record<string, string | undefined> = process.env, cwd = process.cwd()): Promise<StartedNode> {
+  const load = (): LoadedConfig => {
+    const { config, fallbackDataDir, ...rest } = flags
+    const found = loadConfig({ ...(config === undefined ? {} : { file: config }), env, cwd, flags: rest as Flags })
+    // Nobody said where the data is: the folder that the other commands look in too.
+    if (found.sources.has('node.data_dir')) return found
+    return { ...found, config: { ...found.config, node: { ...found.config.node, dataDir: fallbackDataDir } } }
+  }
+  let current = load()
+  const { config, sources } = current
+  const { dataDir } = config.node
+  const telemetry = await createTelemetry({ level: config.monitoring.logLevel, format: config.monitoring.logFormat })
+  const { logger, meter } = telemetry
+  const lifecycle = createLifecycle({ clock: systemClock, logger })
+  const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>()
+  for (const warning of current.warnings) logger.warn(warning)
+
+  // Known before the node is up, so that the control socket can refuse a second node on the same data at once.
+  let api: NodeApi | undefined
+  let stopping: Promise<void> | undefined
+  const stop = () => (stopping ??= stopAll().finally(onStopped))
+  let drain = async () => {}
+  async function stopAll(): Promise<void> {
+    logger.info('stopping')
+    await drain()
+    await lifecycle.stop()
+    logger.info('stopped')
+    telemetry.stop()
+  }
+
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    const facade = new Proxy({} as NodeApi, {
+      get(_, key: keyof NodeApi) {
+        if (key === 'stop') return stop
+        if (api === undefined) throw new SkeinError('SKEIN_BUSY', 'the node is still starting: try again in a moment')
+        return api[key]
+      }
+    })
+    let acceptMcp: Parameters<typeof createControlServer>[0]['acceptMcp'] = (_req, socket) => void socket.destroy()
+    const control = createControlServer({ api: facade, logger, acceptMcp: (req, socket, head) => acceptMcp(req, socket, head) }, { dataDir })
+    let socketPath = ''
+    await lifecycle.start({ name: 'control socket', start: async () => void ({ socketPath } = await control.start()), stop: () => control.stop() })
+
+    const node = await createNode(
+      { logger, meter, libp2pMetrics: libp2pMetrics(telemetry.libp2pRegistry) },
+      {
+        config,
+        version: VERSION,
+        token: config.security.token ?? pendingToken(dataDir),
+        listenMovable: !sources.has('network.listen'),
+        async reload() {
+          const next = load()
+          const { restart } = liveDiff(current.config, next.config)
+          for (const warning of next.warnings) logger.warn(warning)
+          telemetry.setLogLevel(next.config.monitoring.logLevel)
+          // What needs a restart keeps its running value, so that the next reload names it again.
+          current = { ...next, config: { ...current.config, mcp: { ...current.config.mcp, servers: next.config.mcp.servers, graph: next.config.mcp.graph }, monitoring: { ...current.config.monitoring, logLevel: next.config.monitoring.logLevel } } }
+          return { config: current.config, needsRestart: restart }
+        }
+      }
+    )
+    await lifecycle.start({ name: 'node', stop: () => node.stop(), stopWithin: 10_000 })
+
+    const loopback = isLoopback(config.network.httpHost)
+    const mcpHttp = createMcpHttp(
+      { downstream: node.downstream, clock: systemClock, random: systemRandom, meter, logger },
+      {
+        loopback,
+        maxSessions: config.mcp.maxSessions,
+        maxBody: config.mcp.maxBodyBytes,
+        sessionIdleTimeout: config.mcp.sessionIdleTimeout,
+        allowedHosts: config.security.allowedHosts,
+        allowedOrigins: config.security.allowedOrigins
+      }
+    )
+    acceptMcp = (req, socket, head) => acceptMcpUpgrade(req, socket, head, mcpHttp)
+    await lifecycle.start({ name: 'MCP sessions', stop: () => mcpHttp.close() })
+    const http = createHttpEdge(
+      { api: node.api, mcpHttp, logger, meter },
+      { host: config.network.httpHost, port: config.network.httpPort, fallbackToFree: !sources.has('network.http_port') }
+    )
+    let mcpUrl = ''
+    let httpUrl = ''
+    await lifecycle.start({ name: 'http', start: async () => void ({ mcpUrl, url: httpUrl } = await http.start()), stop: () => http.stop() })
+    let metricsUrl: string | undefined
+    if (config.monitoring.metricsEnabled) {
+      const metrics = createMetricsServer(
+        { metrics: telemetry, logger },
+        { host: config.monitoring.metricsHost, port: config.monitoring.metricsPort, fallbackToFree: !sources.has('monitoring.metrics_port') }
+      )
+      await lifecycle.start({ name: 'metrics', start: async () => void ({ url: metricsUrl } = await metrics.start()), stop: () => metrics.stop() })
+    }
+    drain = async () => {
+      http.stopAccepting()
+      await node.drain(config.mcp.shutdownTimeout)
+    }
+
+    const joinCommand = await firstJoinCommand(node.api, logger)
+    api = {
+      ...node.api,
+      stop,
+      status: () => ({ ...node.api.status(), mcpUrl, metricsUrl, joinCommand })
+    }
+    const { peer, addresses } = api.status()
+    await lifecycle.start({
+      name: 'run file',
+      start: () => writeRunFile(dataDir, { pid: process.pid, version: VERSION, httpUrl, controlSocket: socketPath, peer, addresses, started: systemClock.wall(), ...(metricsUrl === undefined ? {} : { metricsUrl }) }),
+      stop: () => removeRunFile(dataDir, process.pid)
+    })
+    logger.info('ready', { mcp: mcpUrl, metrics: metricsUrl, peer, addresses })
+    return { api, stopped }
+  } catch (error) {
+    await lifecycle.stop()
+    telemetry.stop()
+    throw error
+  }
+}
+
+function pendingToken(dataDir: string): string | undefined {
+  const bytes = readPrivateFile(tokenPath(dataDir))
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString().trim()
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+/** An issuer greets with a ready-made way to join: one use, one day. */
+async function firstJoinCommand(api: NodeApi, logger: Logger): Promise<string | undefined> {
+  if (!api.status().federation.issuer) return undefined
+  try {
+    return (await api.createToken({})).command
+  } catch (error) {
+    logger.warn('no join command was made', { error: errorMessage(error) })
+    return undefined
+  }
+}
+
+/** For `skein config`: what a start would read. */
+export async function configTools() {
+  const [{ configJsonSchema }, { printConfig }] = await Promise.all([import('./config/schema.ts'), import('./config/print.ts')])
+  return {
+    async load(input: { file?: string; env: Record<string, string | undefined>; cwd: string }) {
+      const { config, warnings } = loadConfig(input)
+      return { yaml: printConfig(config), warnings }
+    },
+    jsonSchema: configJsonSchema
+  }
+}
