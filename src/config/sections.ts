@@ -1,0 +1,99 @@
+import * as z from 'zod'
+import { addresses, choice, duration, integer, listOf, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
+
+/** What a node may be called: it is part of tool names when two nodes claim one server name. */
+const NODE_ID = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores and start with a letter or digit')
+const SHORT_NAME = z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, 'must be at most 63 letters, digits, dots, dashes or underscores')
+const HOST = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'must be an IP address or host name, without a port')
+
+export const BOOTSTRAP_METHODS = ['ipfs_nodes', 'file_based', 'environment'] as const
+export const HUB_TIERS = ['global', 'regional', 'local', 'leaf'] as const
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
+export const node = {
+  about: 'Who this node is.',
+  keys: {
+    id: text('node', { about: 'Display name of this node; others see it in `skein peers` and in tool names when two nodes claim one server name.', defaultText: 'the host name', sample: 'alpha' }, NODE_ID),
+    region: text('', { about: 'Where this node is, such as us-east; published in its record.' }, SHORT_NAME),
+    hub_tier: choice('leaf', HUB_TIERS, { about: 'Place of this node in the hierarchy of hubs; published in its record.' }),
+    coordinates: {
+      about: 'Where on Earth this node is; published in its record. Give both or neither.',
+      keys: {
+        latitude: optionalNumber(-90, 90, 'degrees', { about: 'Degrees north of the equator.', defaultText: 'none', sample: 52.52 }),
+        longitude: optionalNumber(-180, 180, 'degrees', { about: 'Degrees east of Greenwich.', defaultText: 'none', sample: 13.4 })
+      }
+    },
+    data_dir: path({
+      about: 'Directory of the key, the credential, the peer store and the control socket of this node.',
+      defaultText: '$XDG_STATE_HOME/skein or ~/.local/state/skein',
+      sample: '/var/lib/skein'
+    })
+  }
+} satisfies Group
+
+export const network = {
+  about: 'Addresses, peers and ports.',
+  keys: {
+    listen: addresses(['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'], { about: 'Multiaddrs on which other nodes reach this one; port 0 takes a free one.' }),
+    announce: addresses([], { about: 'Multiaddrs told to others instead of those of the own interfaces, for nodes behind NAT or a load balancer.' }),
+    bootstrap: addresses([], { about: 'Multiaddrs of nodes to meet first, with or without /p2p/<peer id>.' }),
+    bootstrap_file: path({ about: 'File with one multiaddr a line (# starts a comment), for the method file_based.', defaultText: 'none', sample: 'peers.txt' }),
+    bootstrap_methods: listOf(BOOTSTRAP_METHODS, z.enum(BOOTSTRAP_METHODS), `ordered list of ${BOOTSTRAP_METHODS.join(', ')}`, {
+      about: 'Ways to find the first nodes, tried in this order: network.bootstrap, network.bootstrap_file, the variable SKEIN_BOOTSTRAP.'
+    }),
+    bootstrap_retries: integer(3, 0, 100, { about: 'How often a bootstrap method is tried again before the next one takes its turn.' }),
+    bootstrap_timeout: duration('30s', '1s', '10m', { about: 'How long one round of a bootstrap method may take.' }),
+    dial_timeout: duration('10s', '100ms', '2m', { about: 'How long connecting to one peer may take.' }),
+    max_connections: integer(300, 1, 10_000, { about: 'Open connections to peers, in and out; keep it at least twice the number of nodes.' }),
+    mesh_size: integer(64, 1, 1_000, { about: 'Up to this many other nodes, each is kept connected to directly.' }),
+    discovery_timeout: duration('10s', '100ms', '5m', { about: 'How long one discovery source may take to answer.' }),
+    max_peers: integer(50, 1, 10_000, { about: 'Peers remembered per discovery round; the freshest stay.' }),
+    refresh_interval: duration('30m', '10s', '24h', { about: 'How often the discovery sources are asked again.' }),
+    stale_after: duration('60m', '1m', '7d', { about: 'A peer not heard of for this long is forgotten by discovery.' }),
+    http_host: text('127.0.0.1', { about: 'Address on which MCP clients reach /mcp; beyond loopback, also set security.allowed_hosts.' }, HOST),
+    http_port: port(8080, { about: 'Port of /mcp and the health pages; 0 takes a free one.' })
+  }
+} satisfies Group
+
+export const gossip = {
+  about: 'How news about tools travels between nodes.',
+  keys: {
+    interval: duration('1s', '100ms', '1m', { about: 'Heartbeat of the gossip mesh.' }),
+    fanout: integer(6, 2, 32, { about: 'Peers in the gossip mesh of this node.' }),
+    max_message_bytes: size('64KiB', '4KiB', '1MiB', { about: 'Larger gossip messages are neither sent nor accepted; the same on all nodes.' }),
+    sync_interval: duration('30s', '1s', '1h', { about: 'How often two nodes compare what they know, so that no lost message matters.' })
+  }
+} satisfies Group
+
+export const monitoring = {
+  about: 'Logs, metrics and health.',
+  keys: {
+    metrics_enabled: truth(true, { about: 'Whether Prometheus metrics are served at /metrics.' }),
+    metrics_host: text('127.0.0.1', { about: 'Address on which metrics are served.' }, HOST),
+    metrics_port: port(9090, { about: 'Port of /metrics; 0 takes a free one.' }),
+    log_level: choice('info', LOG_LEVELS, { about: 'The least important lines that are logged.', live: true }),
+    log_format: choice('auto', ['auto', 'json', 'pretty'], { about: 'auto: pretty on a terminal, JSON lines elsewhere.' }),
+    health_check_interval: duration('30s', '1s', '1h', { about: 'How often the parts of the node are checked for /health and /ready.' })
+  }
+} satisfies Group
+
+export const security = {
+  about: 'Which federation, and who may ask.',
+  keys: {
+    federation: text('home', { about: 'Name of the federation that is founded when this node starts for the first time without a token.' }, SHORT_NAME.min(1)),
+    token: optionalText({ about: 'Join token from `skein token create`; used once, then the credential in the data directory counts.', secret: true, defaultText: 'none', sample: 'put-the-token-here' }),
+    token_file: path({ about: 'File that holds the join token, not readable by everyone; used when security.token is not set.', defaultText: 'none', sample: 'join-token' }),
+    credential_lifetime_days: integer(30, 1, 365, { about: 'How long the credentials that this node issues are valid; nodes renew them in time.' }, 'days'),
+    allowed_hosts: texts([], { about: 'Host names by which clients reach /mcp beside localhost (protection from DNS rebinding).' }, HOST),
+    allowed_origins: texts([], { about: 'Origins of web pages that may call /mcp, such as https://app.example.org.' }, z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/i, 'must be an origin such as https://app.example.org, without a path'))
+  }
+} satisfies Group
+
+export const rpc = {
+  about: 'Calls between nodes.',
+  keys: {
+    request_timeout: duration('20s', '100ms', '1h', { about: 'How long a call to another node may take when its caller sets no limit.' }),
+    max_in_flight: integer(1_024, 1, 65_536, { about: 'Calls of one peer that are served at a time; more are refused as busy.' }),
+    max_body_bytes: size('16MiB', '64KiB', '256MiB', { about: 'Largest request or answer between nodes.' })
+  }
+} satisfies Group

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { generatedFiles } from '../../../scripts/gen-config.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { describeConfig } from '../../../src/config/schema.ts'
+import { load, temporaryDirectory, write } from './files.ts'
+
+const root = join(import.meta.dirname, '../../..')
+const directory = temporaryDirectory()
+
+test.each(readdirSync(join(root, 'config')))('config/%s is valid, without a warning', (name) => {
+  const { config, warnings } = loadConfig({ file: join(root, 'config', name), env: {}, cwd: '/' })
+  expect(warnings).toEqual([])
+  expect(config.mcp.servers.length > 0).toBe(name !== 'node.example.yaml')
+})
+
+test.each(Object.entries(generatedFiles()))('%s is up to date (else: node scripts/gen-config.ts)', (path, text) => {
+  expect(readFileSync(join(root, path), 'utf8')).toBe(text)
+})
+
+describe('config/node.example.yaml with every # before a key taken away', () => {
+  const text = readFileSync(join(root, 'config/node.example.yaml'), 'utf8').replaceAll(/^( *)#(?=[a-z_]+:)/gm, '$1')
+  write(directory, 'join-token', 'abc')
+  const { config, sources } = load(directory, text)
+  const plain = load(directory, undefined).config
+
+  test('sets every key there is', () => {
+    const keys = describeConfig().flatMap(({ key }) => (key.includes('<') ? [] : [key]))
+    expect([...sources.keys()].sort()).toEqual(keys.sort())
+  })
+
+  test('sets it to its default, where it has one', () => {
+    const { node, security, network, mcp, ...rest } = config
+    const { node: plainNode, security: plainSecurity, network: plainNetwork, mcp: plainMcp, ...plainRest } = plain
+    expect(rest).toEqual(plainRest)
+    expect({ ...node, id: '', dataDir: '', coordinates: '' }).toEqual({ ...plainNode, id: '', dataDir: '', coordinates: '' })
+    expect({ ...security, token: '', tokenFile: '' }).toEqual({ ...plainSecurity, token: '', tokenFile: '' })
+    expect({ ...network, bootstrapFile: '' }).toEqual({ ...plainNetwork, bootstrapFile: '' })
+    expect({ ...mcp, servers: [] }).toEqual(plainMcp)
+    expect(mcp.servers.map(({ name, kind }) => `${name} ${kind}`)).toEqual(['memory stdio', 'remote http'])
+  })
+})
+
+test('the reference page names every key and variable', () => {
+  const page = readFileSync(join(root, 'docs/config.md'), 'utf8')
+  for (const { key, variable } of describeConfig()) {
+    expect(page).toContain(`| \`${key}\` |`)
+    if (variable !== undefined) expect(page).toContain(`\`${variable}\``)
+  }
+})
