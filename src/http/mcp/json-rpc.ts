@@ -1,0 +1,28 @@
+import type { RpcMessage } from './ports.ts'
+
+/** A JSON-RPC request, notification or response, or a sentence that says why it is none. The envelope only: params stay as they are. */
+export function readMessage(value: unknown): { message: RpcMessage } | { problem: string } {
+  if (Array.isArray(value)) return { problem: 'Batches of messages ended with revision 2025-06-18: send one message at a time.' }
+  if (typeof value !== 'object' || value === null) return { problem: 'A message must be a JSON object.' }
+  const { jsonrpc, id, method, params, result, error } = value as Record<string, unknown>
+  if (jsonrpc !== '2.0') return { problem: 'A message needs "jsonrpc": "2.0".' }
+  if (id !== undefined && typeof id !== 'string' && !Number.isSafeInteger(id) && !(id === null && method === undefined)) {
+    return { problem: 'The id of a message must be a string or an integer.' }
+  }
+  if (method === undefined) {
+    if (id === undefined || (result === undefined) === (error === undefined)) return { problem: 'A message needs a method, or an id and one of result and error.' }
+    if (error === undefined ? !isObject(result) : !isError(error)) return { problem: 'A result must be an object, an error an object with code and message.' }
+    return { message: value as RpcMessage }
+  }
+  if (typeof method !== 'string') return { problem: 'The method of a message must be a string.' }
+  if (params !== undefined && !isObject(params)) return { problem: 'The params of a message must be an object.' }
+  return { message: value as RpcMessage }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isError(value: unknown): boolean {
+  return isObject(value) && typeof value['code'] === 'number' && typeof value['message'] === 'string'
+}

@@ -1,0 +1,92 @@
+/** How one MCP server under `mcp.servers` is reached. */
+export interface StdioTarget {
+  kind: 'stdio'
+  command: string
+  args: readonly string[]
+  /** Added to a small safe part of our own environment. */
+  env: Readonly<Record<string, string>>
+  /** @default our own working directory */
+  cwd?: string
+}
+export interface HttpTarget {
+  kind: 'http'
+  url: string
+  headers: Readonly<Record<string, string>>
+}
+export type ServerTarget = StdioTarget | HttpTarget
+
+/** What may change without restarting the server. */
+export interface ServerPolicy {
+  /** Tool names with `*` for any characters. A tool is offered if `allow` is empty or matches, and `deny` does not. */
+  expose: { allow: readonly string[]; deny: readonly string[] }
+  /** Any instance of this name may serve any call. */
+  stateless: boolean
+  /** Longest silence of a call, ms: progress starts it again. Calls that brought less time get less. */
+  timeout: number
+  /** Tools (with `*`) that may run twice without harm. */
+  repeatable: readonly string[]
+  /** Believe `readOnlyHint` and `idempotentHint` of the server. */
+  trustAnnotations: boolean
+}
+
+export type Isolation = 'auto' | 'shared' | 'session'
+
+export type ServerSpec = ServerTarget & ServerPolicy & { enabled: boolean; isolation: Isolation }
+
+/** True if `name` matches one of the patterns; `*` stands for any characters, everything else for itself. */
+export function matchesAny(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => matches(pattern, name))
+}
+
+/** Greedy with one point of return: linear in practice, never exponential as a regular expression can be. */
+function matches(pattern: string, name: string): boolean {
+  let at = 0
+  let here = 0
+  let star = -1
+  let resume = 0
+  while (here < name.length) {
+    if (at < pattern.length && pattern[at] === '*') {
+      star = at++
+      resume = here
+    } else if (at < pattern.length && pattern[at] === name[here]) {
+      at += 1
+      here += 1
+    } else if (star >= 0) {
+      at = star + 1
+      here = ++resume
+    } else return false
+  }
+  while (pattern[at] === '*') at += 1
+  return at === pattern.length
+}
+
+/** Whether a tool is listed and callable at all. */
+export function isExposed(policy: Pick<ServerPolicy, 'expose'>, tool: string): boolean {
+  const { allow, deny } = policy.expose
+  return (allow.length === 0 || matchesAny(allow, tool)) && !matchesAny(deny, tool)
+}
+
+/** Whether a tool may run twice: said by the configuration, or by the server if it is trusted. */
+export function isRepeatable(policy: Pick<ServerPolicy, 'repeatable' | 'trustAnnotations'>, definition: Record<string, unknown>): boolean {
+  if (matchesAny(policy.repeatable, String(definition.name))) return true
+  if (!policy.trustAnnotations) return false
+  const annotations = definition.annotations as { readOnlyHint?: unknown; idempotentHint?: unknown } | null | undefined
+  return annotations?.readOnlyHint === true || annotations?.idempotentHint === true
+}
+
+/** Two specs with the same key are served by the same running child or connection. */
+export function restartKey(spec: ServerSpec): string {
+  const { enabled, isolation } = spec
+  const target =
+    spec.kind === 'stdio' ? [spec.command, spec.args, sorted(spec.env), spec.cwd ?? null] : [spec.url, sorted(spec.headers)]
+  return JSON.stringify([spec.kind, enabled, isolation, target])
+}
+
+/** Everything that may change live. */
+export function policyKey(spec: ServerSpec): string {
+  return JSON.stringify([spec.expose.allow, spec.expose.deny, spec.stateless, spec.timeout, spec.repeatable, spec.trustAnnotations])
+}
+
+function sorted(record: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+}
