@@ -1,0 +1,107 @@
+import { SkeinError } from '../../src/base/errors.ts'
+import type { CallToolOptions, Health, NodeApi, NodeStatus } from '../../src/node/api.ts'
+
+export interface FakeNodeApi extends NodeApi {
+  /** What was asked, in order. */
+  readonly asked: { what: string; input: unknown }[]
+  health(): Health
+  setHealth(health: Partial<Health>): void
+  /** Runs instead of the echo. */
+  onCall(fn: (name: string, args: Record<string, unknown>, options: CallToolOptions) => Promise<Record<string, unknown>>): void
+  /** Runs when the node is told to stop. */
+  onStop(fn: () => Promise<void>): void
+}
+
+const ECHO = {
+  name: 'graph__echo',
+  server: 'graph',
+  tool: 'echo',
+  description: 'Says it back.',
+  digest: 'd1',
+  repeatable: true,
+  providers: [
+    { peer: '12D3KooWA', name: 'alpha', local: true },
+    { peer: '12D3KooWB', name: 'beta', local: false, rtt: 12.4 }
+  ]
+}
+
+const STATUS: NodeStatus = {
+  name: 'alpha',
+  peer: '12D3KooWA',
+  version: '0.1.0',
+  pid: process.pid,
+  uptimeSeconds: 3725,
+  federation: { id: 'fedid', name: 'home', issuer: true },
+  credentialExpires: 4_000_000_000_000,
+  dataDir: '/data',
+  addresses: ['/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWA', '/ip6/2001:db8::1/tcp/4001/p2p/12D3KooWA'],
+  mcpUrl: 'http://127.0.0.1:8080/mcp',
+  metricsUrl: 'http://127.0.0.1:9090/metrics',
+  joinCommand: 'npx skein join skein1abc',
+  servers: [{ name: 'graph', state: 'ready', kind: 'stdio', exposed: false, tools: 3, restarts: 0, pids: [42] }],
+  peers: 1,
+  tools: 1,
+  notices: ['server memory is down']
+}
+
+/** A node that only remembers what it was asked. */
+export function createFakeNodeApi(): FakeNodeApi {
+  const asked: { what: string; input: unknown }[] = []
+  let health: Health = { started: true, ready: true, live: true, checks: { rpc: { status: 'healthy', detail: 'one session' } } }
+  let call = async (name: string, args: Record<string, unknown>, _options: CallToolOptions): Promise<Record<string, unknown>> => {
+    if (name !== ECHO.name) throw new SkeinError('SKEIN_NOT_FOUND', `There is no tool ${name}.`, { data: { name } })
+    return { content: [{ type: 'text', text: JSON.stringify(args) }] }
+  }
+  let stop = async () => {}
+  let stopped: Promise<void> | undefined
+  const note = (what: string, input: unknown) => void asked.push({ what, input })
+  return {
+    asked,
+    setHealth(change) {
+      health = { ...health, ...change }
+    },
+    onCall(fn) {
+      call = fn
+    },
+    onStop(fn) {
+      stop = fn
+    },
+    mcp: undefined as never,
+    status: () => STATUS,
+    peers: () => [
+      { peer: '12D3KooWB', name: 'beta', state: 'connected', addresses: [], region: 'eu', tier: 'leaf', rtt: 12.4, servers: ['files'] },
+      { peer: '12D3KooWC', name: 'gamma', state: 'known', addresses: [], region: '', tier: 'leaf', servers: [], lastError: 'refused' }
+    ],
+    tools: () => [ECHO],
+    tool: (name) => (name === ECHO.name ? { ...ECHO, definition: { name, inputSchema: { type: 'object' } } } : undefined),
+    async call(name, args, options) {
+      note('call', { name, args, timeout: options.timeout })
+      return await call(name, args, options)
+    },
+    async createToken(options) {
+      note('createToken', options)
+      if (options.tier === 'global') throw new SkeinError('SKEIN_NOT_ADMITTED', 'This node may not issue tokens for that tier.')
+      const rest = { used: 0, tier: options.tier ?? 'leaf', region: options.region ?? '', roles: options.roles ?? [] }
+      return { id: 't1', created: 0, expires: 86_400_000, uses: options.uses ?? 1, ...rest, token: 'skein1abc', command: 'npx skein join skein1abc' }
+    },
+    tokens: () => [{ id: 't1', created: 0, expires: 86_400_000, uses: 3, used: 1, tier: 'leaf', region: '', roles: [] }],
+    async reload() {
+      note('reload', undefined)
+      return { attached: ['files'], detached: [], restarted: [], unchanged: ['graph'], needsRestart: ['network.http_port'] }
+    },
+    async netTest(address, { onStep }) {
+      note('netTest', address)
+      onStep({ step: 'parse', ok: true, detail: 'tcp', ms: 0.1 })
+      const ok = !address.includes('192.0.2.9')
+      onStep({ step: 'dial', ok, detail: ok ? 'connected' : 'refused', ms: 3 })
+      return ok
+    },
+    health: () => health,
+    metrics: () => [],
+    stop() {
+      note('stop', undefined)
+      stopped ??= stop()
+      return stopped
+    }
+  }
+}
