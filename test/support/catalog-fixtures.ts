@@ -1,7 +1,7 @@
 import { signerFromSeed, type Signer } from '../../src/wire/envelope.ts'
 import type { NodeRecord, ServerEntry } from '../../src/wire/catalog-types.ts'
 import { toolDigest } from '../../src/wire/catalog-record.ts'
-import type { LocalServer } from '../../src/federation/ports.ts'
+import type { Descriptor, LocalServer } from '../../src/federation/ports.ts'
 
 /** Signers of fixed seeds, sorted by peer id, so that tests can say who is lower. */
 export const SIGNERS: readonly Signer[] = Array.from({ length: 16 }, (_, index) => signerFromSeed(new Uint8Array(32).fill(index + 1))).toSorted((a, b) =>
@@ -29,4 +29,4 @@ export function localServer(name: string, tools: readonly string[], more: Partia
   return { name, claimed: WALL, stateless: false, tools: tools.map((tool) => ({ definition: { name: tool, inputSchema: { type: 'object' } }, repeatable: false, exposed })), ...more }
 }
 
-export const DESCRIPTOR = { name: 'node', addresses: ['/ip4/192.0.2.1/tcp/4001'], region: '', tier: 'leaf', draining: false } as const
+export const DESCRIPTOR: Descriptor = { name: 'node', addresses: ['/ip4/192.0.2.1/tcp/4001'], region: '', tier: 'leaf', draining: false }

@@ -10,7 +10,7 @@ import { DESCRIPTOR, signer } from './catalog-fixtures.ts'
 
 /** Signatures cost most of the time and are tested elsewhere. */
 const UNSIGNED: RecordSeal = { seal: encodeRecord, open: decodeRecord }
-const STEP = 100
+const STEP = 200
 
 interface Place {
   driver: CatalogDriver | undefined

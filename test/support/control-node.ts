@@ -16,8 +16,17 @@ export interface ControlNode {
   stop(): Promise<void>
 }
 
-export function temporaryDir(prefix = 'skein-test-'): Promise<string> {
-  return mkdtemp(join(tmpdir(), prefix))
+const made: string[] = []
+
+export async function temporaryDir(prefix = 'skein-test-'): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), prefix))
+  made.push(path)
+  return path
+}
+
+/** Removes every directory that temporaryDir made; for afterEach. */
+export async function removeTemporaryDirs(): Promise<void> {
+  for (const path of made.splice(0)) await rm(path, { recursive: true, force: true })
 }
 
 /** A control socket and a run file over a node that only remembers. */
@@ -40,9 +49,6 @@ export async function startControlNode(
     api,
     dataDir,
     socketPath,
-    async stop() {
-      await close()
-      await rm(dataDir, { recursive: true, force: true })
-    }
+    stop: close
   }
 }

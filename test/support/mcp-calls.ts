@@ -37,7 +37,7 @@ export function serverSpec(target: Partial<ServerTarget> = {}, policy: Partial<S
     ...({ kind: 'stdio', command: 'in-memory', args: [], env: {}, ...target } as ServerTarget),
     enabled: true,
     isolation: 'auto',
-    expose: { allow: [], deny: [] },
+    expose: { allow: ['*'], deny: [] },
     stateless: false,
     timeout: 10_000,
     repeatable: [],

@@ -33,6 +33,8 @@ export interface RpcNet {
   pairs: OpenedPair[]
   /** Openings fail while true. */
   refuse: boolean
+  /** Openings wait for this. */
+  gate: Promise<void>
   node(name: string, options?: NodeOptions): TestNode
   /** Lets the ticks, streams and promises run until nothing moves. */
   run(): Promise<void>
@@ -58,6 +60,7 @@ export function createRpcNet(options: PairOptions = {}): RpcNet {
     clock,
     pairs,
     refuse: false,
+    gate: Promise.resolve(),
     node(name, nodeOptions = {}) {
       const meter = createMeter()
       const rpc = createRpc(
@@ -68,6 +71,7 @@ export function createRpcNet(options: PairOptions = {}): RpcNet {
           logger: silentLogger,
           opener: {
             async open(peer) {
+              await net.gate
               const other = nodes.get(peer)
               if (net.refuse || other === undefined) throw new Error('no route')
               const pair = createStreamPair(options)

@@ -2,7 +2,7 @@ import { createMeter, type MemoryMeter } from '../../src/base/meter.ts'
 import { silentLogger, type Logger } from '../../src/base/logger.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { createAdmission, type Admission } from '../../src/security/admission.ts'
-import type { FederationStore, TokenStore } from '../../src/security/ports.ts'
+import type { FederationStore, Forward, TokenStore } from '../../src/security/ports.ts'
 import { signerFromSeed, type Signer } from '../../src/wire/envelope.ts'
 import { createFakeFederationStore, createFakeTokenStore } from './fake-security-stores.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
@@ -42,7 +42,7 @@ export function tokenOf(founder: Member, uses = 1): string {
 }
 
 /** Lets `joiner` redeem `token` at `at`; throws the refusal. */
-export async function join(joiner: Member, at: Member, token: string, forward = unreachable): Promise<void> {
+export async function join(joiner: Member, at: Member, token: string, forward: Forward = unreachable): Promise<void> {
   const { bytes } = await at.admission.answer(joiner.admission.joinRequest(token, `node ${joiner.signer.peer.slice(-4)}`), joiner.signer.peer, forward)
   joiner.admission.readJoinAnswer(bytes, token)
 }

@@ -59,6 +59,10 @@ export interface StartOptions {
   /** Without a configuration file of ours. */
   bare?: boolean
   args?: readonly string[]
+  /** Prints for people, as on a terminal; the status is asked for over the control socket. */
+  human?: boolean
+  /** Until it is ready or has ended, ms. @default 30 000 */
+  readyWithin?: number
 }
 
 export function tempDataDir(): string {
@@ -68,7 +72,7 @@ export function tempDataDir(): string {
 /** Starts a real node and waits until it is ready. */
 export async function startSkein(options: StartOptions = {}): Promise<SkeinProcess> {
   const dataDir = options.dataDir ?? tempDataDir()
-  const args = ['start', '--json', '--data-dir', dataDir, ...(options.args ?? [])]
+  const args = ['start', ...(options.human === true ? [] : ['--json']), '--data-dir', dataDir, ...(options.args ?? [])]
   if (options.bare !== true) {
     const file = join(dataDir, 'node.yaml')
     const { network, monitoring, ...rest } = options.config ?? {}
@@ -104,14 +108,14 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
     return undefined
   }
   let status: NodeStatus | undefined
+  const isReady = () => (options.human === true ? output.includes(' is ready.\n') : (status = readStatus()) !== undefined)
   await waitUntil(
     'the node is ready',
     () => {
       if (ended !== undefined) throw new Error(`skein ended (${ended}) before it was ready:\n${output}`)
-      status = readStatus()
-      return status !== undefined
+      return isReady()
     },
-    { timeout: READY_MS }
+    { timeout: options.readyWithin ?? READY_MS }
   ).catch((error: unknown) => {
     child.kill('SIGKILL')
     throw error instanceof Error ? new Error(`${error.message}\n${output}`) : error
@@ -121,6 +125,7 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
     if (code !== 0) throw new Error(`skein ${command.join(' ')} ended with ${code}: ${stderr}`)
     return JSON.parse(stdout) as T
   }
+  status ??= await json<NodeStatus>('status')
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (ended !== undefined) return
     const gone = new Promise((resolveGone) => child.once('exit', resolveGone))

@@ -148,7 +148,7 @@ export async function openConnection(deps: ConnectionDeps, options: ConnectionOp
     linkError = error
     requests.close()
     // Those still being sent end when the transport says whether they were taken.
-    for (const call of [...calls.all()]) if (call.handed) call.finish({ error: unknownError() })
+    for (const call of calls.all()) if (call.handed) call.finish({ error: unknownError() })
     resolveClosed(error)
   }
 

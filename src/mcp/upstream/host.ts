@@ -8,7 +8,7 @@ import { createUpstreamMetrics } from './metrics.ts'
 import { policyKey, restartKey, type ServerSpec } from './spec.ts'
 import { createSupervisor, type Supervisor, type UpstreamStatus, type UpstreamTools } from './supervisor.ts'
 
-/** Ten times a large configuration; keeps the labels of our metrics a closed set. */
+/** Ten times a large configuration; each may be a process of 50-100 MiB. */
 const MAX_SERVERS = 256
 
 export interface UpstreamHostDeps {
@@ -98,7 +98,7 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     const result: ApplyResult = { attached: [], detached: [], restarted: [], updated: [], unchanged: [] }
     if (stopped) return result
     const work: Promise<Supervisor | undefined>[] = []
-    for (const [name, supervisor] of [...supervisors]) {
+    for (const [name, supervisor] of supervisors) {
       if (Object.hasOwn(servers, name)) continue
       result.detached.push(name)
       supervisors.delete(name)

@@ -55,7 +55,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     state = next
     if (next !== 'starting') settle()
     // Those who wait look again; they leave the set by themselves.
-    for (const wake of [...waiters]) wake()
+    for (const wake of waiters) wake()
     deps.onChange()
   }
 

@@ -1,32 +1,55 @@
-import type { Meter } from '../../base/meter.ts'
+import type { Counter, Gauge, Meter } from '../../base/meter.ts'
 
 export const STATES = ['stopped', 'starting', 'ready', 'backoff', 'failed'] as const
 export type UpstreamState = (typeof STATES)[number]
 
-export type UpstreamMetrics = ReturnType<typeof createUpstreamMetrics>
+const STATUSES = ['ok', 'error', 'busy', 'cancelled', 'timeout', 'unavailable', 'unknown', 'invalid'] as const
+/** How a request to an attached server ended. */
+export type RequestStatus = (typeof STATUSES)[number]
 
-/** Labels: names under `mcp.servers` (at most `MAX_SERVERS` of them) and closed sets. */
-export function createUpstreamMetrics(meter: Meter) {
+/** Names of servers that were ever attached, for labels: with eight statuses each they stay below the meter's bound. */
+const MAX_LABELS = 100
+
+export interface ServerMetrics {
+  state: Gauge
+  restarts: Counter
+  requests: Record<RequestStatus, Counter>
+  children: Gauge
+}
+
+export interface UpstreamMetrics {
+  /** The metrics of one server; those attached after the first hundred names share the label `other`. */
+  forServer(name: string): ServerMetrics
+}
+
+export function createUpstreamMetrics(meter: Meter): UpstreamMetrics {
+  const state = meter.gauge(
+    'skein_upstream_state',
+    'State of an attached server: 0 stopped, 1 starting, 2 ready, 3 backoff, 4 failed. Over 2 for long: see `skein status` for the reason.',
+    ['server']
+  )
+  const restarts = meter.counter(
+    'skein_upstream_restarts_total',
+    'Restarts of an attached server after it went away by itself. Growing: read its stderr in the log (level debug).',
+    ['server']
+  )
+  const requests = meter.counter(
+    'skein_upstream_requests_total',
+    'Requests to attached servers by how they ended: ok, error (the server said no), busy, cancelled, timeout, unavailable, unknown (it went away while running), invalid. Busy or timeout growing: the server is too slow for its load.',
+    ['server', 'status']
+  )
+  const children = meter.gauge(
+    'skein_upstream_children',
+    'Child processes or connections of an attached server. High: many clients need one of their own; see `isolation`.',
+    ['server']
+  )
+  const labels = new Set<string>()
   return {
-    state: meter.gauge(
-      'skein_upstream_state',
-      'State of an attached server: 0 stopped, 1 starting, 2 ready, 3 backoff, 4 failed. Over 2 for long: see `skein status` for the reason.',
-      ['server']
-    ),
-    restarts: meter.counter(
-      'skein_upstream_restarts_total',
-      'Restarts of an attached server after it went away by itself. Growing: read its stderr in the log (level debug).',
-      ['server']
-    ),
-    requests: meter.counter(
-      'skein_upstream_requests_total',
-      'Requests to attached servers by how they ended: ok, error (the server said no), busy, cancelled, timeout, unavailable, unknown (it went away while running), invalid.',
-      ['server', 'status']
-    ),
-    children: meter.gauge(
-      'skein_upstream_children',
-      'Child processes or connections of an attached server. High: many clients need one of their own; see `isolation`.',
-      ['server']
-    )
+    forServer(name) {
+      if (labels.size < MAX_LABELS) labels.add(name)
+      const label = labels.has(name) ? name : 'other'
+      const counters = Object.fromEntries(STATUSES.map((status) => [status, requests.with(label, status)])) as Record<RequestStatus, Counter>
+      return { state: state.with(label), restarts: restarts.with(label), requests: counters, children: children.with(label) }
+    }
   }
 }

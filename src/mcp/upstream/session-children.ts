@@ -113,8 +113,8 @@ export function createSessionChildren(deps: { clock: Clock; open: Open; onChange
     },
     pids: () => [...children.values()].flatMap((child) => child.live?.pid ?? []),
     async stop(how = {}) {
-      for (const [session, child] of [...children]) remove(session, child, how.grace)
-      await Promise.all([...leaving])
+      for (const [session, child] of children) remove(session, child, how.grace)
+      await Promise.all(leaving)
     }
   }
 }

@@ -6,7 +6,7 @@ import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
 import { openConnection, type UpstreamConnection } from './connection.ts'
 import { createKeeper } from './keeper.ts'
 import { isObject } from './messages.ts'
-import { STATES, type UpstreamMetrics, type UpstreamState } from './metrics.ts'
+import { STATES, type RequestStatus, type UpstreamMetrics, type UpstreamState } from './metrics.ts'
 import { createSessionChildren, type Lease } from './session-children.ts'
 import { isExposed, isRepeatable, type ServerPolicy, type ServerSpec } from './spec.ts'
 import { fetchTools } from './tool-list.ts'
@@ -86,8 +86,9 @@ const SHARED_REFUSAL = 'this server is shared by several clients, so skein canno
 
 /** One attached server: its shared connection kept alive, children of single clients, its list of tools. */
 export function createSupervisor(deps: SupervisorDeps, options: SupervisorOptions): Supervisor {
-  const { clock, metrics } = deps
+  const { clock } = deps
   const { name, version } = options
+  const metrics = deps.metrics.forServer(name)
   const logger = deps.logger.child({ server: name })
   const maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT
   let spec = options.spec
@@ -103,12 +104,16 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     clock,
     random: deps.random,
     logger,
-    onRestart: () => metrics.restarts.with(name).inc(),
+    onRestart: () => metrics.restarts.inc(),
     onChange,
     async open({ signal }) {
-      let connection: UpstreamConnection | undefined
-      const refresh = createRefresh(() => (connection === undefined ? Promise.resolve() : loadTools(connection)))
-      connection = await open({}, () => SHARED_REFUSAL, refresh, { signal })
+      // A change announced during the handshake is read anyway right after it.
+      const holder: { connection?: UpstreamConnection } = {}
+      const refresh = createRefresh(async () => {
+        if (holder.connection !== undefined) await loadTools(holder.connection)
+      })
+      const connection = await open({}, () => SHARED_REFUSAL, refresh, { signal })
+      holder.connection = connection
       try {
         await loadTools(connection)
         return connection
@@ -160,8 +165,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   function onChange(): void {
     const { state, failures } = keeper
     const gone = state === 'failed' || state === 'stopped' || (state !== 'ready' && failures > LISTED_THROUGH)
-    metrics.state.with(name).set(STATES.indexOf(state))
-    metrics.children.with(name).set((keeper.connection === undefined ? 0 : 1) + children.size)
+    metrics.state.set(STATES.indexOf(state))
+    metrics.children.set((keeper.connection === undefined ? 0 : 1) + children.size)
     if (!gone || all.length === 0) return deps.onChange()
     all = NOTHING
     relist()
@@ -257,8 +262,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
         inner = call
       })
       outcome.then(
-        (ended) => metrics.requests.with(name, 'error' in ended ? 'error' : 'ok').inc(),
-        (error: unknown) => metrics.requests.with(name, statusOf(error)).inc()
+        (ended) => metrics.requests['error' in ended ? 'error' : 'ok'].inc(),
+        (error: unknown) => metrics.requests[statusOf(error)].inc()
       )
       return {
         outcome,
@@ -283,7 +288,7 @@ function hideFrom(request: McpRequest, outcome: McpOutcome, policy: ServerPolicy
   return { result: { ...outcome.result, tools } }
 }
 
-function statusOf(error: unknown): string {
+function statusOf(error: unknown): RequestStatus {
   if (isSkeinError(error, 'SKEIN_BUSY')) return 'busy'
   if (isSkeinError(error, 'SKEIN_CANCELLED')) return 'cancelled'
   if (isSkeinError(error, 'SKEIN_DEADLINE')) return 'timeout'

@@ -1,0 +1,34 @@
+/** The process groups of our children: each child leads one, so that whatever it starts goes with it. */
+export interface ProcessGroups {
+  add(pid: number): void
+  /** True if the group was there to be signalled. */
+  signal(pid: number, signal: NodeJS.Signals): boolean
+  /** The child is gone: kills what it left behind and forgets the group. */
+  reap(pid: number): void
+  /** The last resort, for `process.on('exit')`: synchronous. */
+  killAll(): void
+}
+
+export function createProcessGroups(): ProcessGroups {
+  const groups = new Set<number>()
+  function signal(pid: number, name: NodeJS.Signals): boolean {
+    try {
+      return process.kill(-pid, name)
+    } catch {
+      // ESRCH: nobody is left in the group, which is what we want.
+      return false
+    }
+  }
+  return {
+    add: (pid) => void groups.add(pid),
+    signal,
+    reap(pid) {
+      // Only once: later the number may belong to somebody else.
+      if (groups.delete(pid)) signal(pid, 'SIGKILL')
+    },
+    killAll() {
+      for (const pid of groups) signal(pid, 'SIGKILL')
+      groups.clear()
+    }
+  }
+}
