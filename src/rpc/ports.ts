@@ -15,7 +15,10 @@ export interface StreamHandlers {
 
 /** A reliable, ordered byte stream to one peer: a libp2p stream (net/) or an in-memory pair (tests). */
 export interface ByteStream {
-  /** Hands over bytes; false means full: wait for `drain`. After close or abort it does nothing and returns false. */
+  /**
+   * Hands over bytes, which are not changed afterwards. False means full (at the latest with 256 KiB unsent): wait for `drain`, which
+   * must follow. After close or abort it does nothing and returns false. Never delivers to the other side before it returns.
+   */
   send(bytes: Uint8Array): boolean
   /** Bytes handed over and not yet given to the operating system. */
   readonly unsent: number
@@ -25,7 +28,7 @@ export interface ByteStream {
   close(): void
   /** Resets both sides at once. */
   abort(reason: Error): void
-  /** Called once, right away; what arrived before is delivered then. */
+  /** Called once, right away; what arrived before is delivered then. Events never come from inside `send`. */
   attach(handlers: StreamHandlers): void
 }
 

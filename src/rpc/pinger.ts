@@ -1,0 +1,50 @@
+import { FRAME } from '../wire/rpc-frames.ts'
+import { encodePing } from '../wire/rpc-encode.ts'
+import type { Session } from './session.ts'
+
+export interface Pinger {
+  /** Smoothed round trip, ms; undefined until the first PONG. */
+  readonly rtt: number | undefined
+  ping(): void
+  /** Pings when the last one is `pingInterval` old. */
+  tick(now: number): void
+  answer(token: Uint8Array): void
+  answered(token: Uint8Array): void
+}
+
+/** RFC 6298, section 2: SRTT <- 7/8 SRTT + 1/8 R. */
+const ALPHA = 1 / 8
+const TOKEN_BYTES = 8
+
+/** Measures the round trip of one session; one PING is on its way at a time. */
+export function createPinger(session: Session): Pinger {
+  let rtt: number | undefined
+  let pending: Buffer | undefined
+  let sentAt = 0
+
+  function ping(): void {
+    pending = Buffer.from(session.shared.randomBytes(TOKEN_BYTES))
+    sentAt = session.clock.now()
+    session.outbox.sendControl(encodePing(FRAME.PING, pending))
+  }
+
+  return {
+    get rtt() {
+      return rtt
+    },
+    ping,
+    tick(now) {
+      if (now - sentAt >= session.limits.pingInterval && !session.outbox.blocked) ping()
+    },
+    answer(token) {
+      session.outbox.sendPong(encodePing(FRAME.PONG, token))
+    },
+    answered(token) {
+      // Late or made up: no measure.
+      if (pending === undefined || !pending.equals(token)) return
+      pending = undefined
+      const measured = session.clock.now() - sentAt
+      rtt = rtt === undefined ? measured : rtt + ALPHA * (measured - rtt)
+    }
+  }
+}

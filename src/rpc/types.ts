@@ -1,0 +1,106 @@
+import type { SkeinError } from '../base/errors.ts'
+import type { CallHeader } from '../wire/rpc-frames.ts'
+import type { ByteStream } from './ports.ts'
+
+export interface CallOptions {
+  /** Time for the whole exchange, ms; renewed by messages sent with `renew`. */
+  timeout: number
+  signal?: AbortSignal
+  header?: CallHeader
+}
+
+export interface OpenOptions extends CallOptions {
+  /** Messages of the other side, in order, before the answer settles. Without it they are dropped. */
+  onMessage?: (body: Uint8Array) => void
+}
+
+/** Bodies are views of received bytes: copy what is kept for long. */
+export interface Answer {
+  body: Uint8Array
+  /** Exchanges in service at the answering node. */
+  load: number
+}
+
+export interface SendOptions {
+  /** Restarts the deadline at both ends. */
+  renew?: boolean
+}
+
+/** A running request, seen from who asked. */
+export interface ClientExchange {
+  /** The body belongs to the session until it has left: do not change it. */
+  send(message: Uint8Array, options?: SendOptions): void
+  /** Settles the answer with SKEIN_CANCELLED and tells the other side. Idempotent. */
+  cancel(reason?: string): void
+  /** While paused, messages are held back here and credit is withheld. */
+  pause(): void
+  resume(): void
+  readonly answer: Promise<Answer>
+}
+
+/** A running request, seen from who serves it. Every handler ends with `end` or `fail`, also after a cancel. */
+export interface ServerExchange {
+  readonly peer: string
+  readonly method: number
+  readonly header: CallHeader
+  readonly body: Uint8Array
+  /** When it expires, on the injected clock, ms. */
+  readonly deadline: number
+  /** Further messages of the client; those that came before wait (within the credit window). */
+  onMessage(listener: (body: Uint8Array) => void): void
+  /** The client gave up, the deadline passed or the session closed: stop working. Called at once if it has happened already. */
+  onCancel(listener: (reason: SkeinError) => void): void
+  send(message: Uint8Array, options?: SendOptions): void
+  end(body: Uint8Array): void
+  fail(error: SkeinError): void
+  pause(): void
+  resume(): void
+}
+
+export interface SessionInfo {
+  peer: string
+  /** Smoothed round trip, ms; undefined until measured. */
+  rtt: number | undefined
+  /** The peer's load as of its last answer. */
+  load: number
+  /** Our requests running there. */
+  inFlight: number
+  /** Its requests running here. */
+  inService: number
+  /** Bytes waiting in our queue. */
+  queueBytes: number
+  /** The peer said GOAWAY: it takes nothing new. */
+  draining: boolean
+}
+
+export interface SessionEvent {
+  type: 'up' | 'down'
+  peer: string
+}
+
+export interface Rpc {
+  /** Registers the only handler of a method; methods without one answer SKEIN_NOT_FOUND. */
+  handle(method: number, handler: (exchange: ServerExchange) => void): void
+  /**
+   * One request, one answer. Rejects with SKEIN_UNDELIVERED (no session, or nothing of it left), SKEIN_BUSY, SKEIN_GOAWAY
+   * (not run: try another peer), SKEIN_LIMIT (too large), SKEIN_DEADLINE, SKEIN_CANCELLED, SKEIN_OUTCOME_UNKNOWN (sent, then the
+   * session closed), or whatever error the peer answered.
+   */
+  call(peer: string, method: number, body: Uint8Array, options: CallOptions): Promise<Answer>
+  /** The general form of call: messages both ways until the answer. */
+  open(peer: string, method: number, body: Uint8Array, options: OpenOptions): ClientExchange
+  /** Takes a session stream the peer opened. */
+  accept(peer: string, stream: ByteStream): void
+  /** The peer is connected and admitted: see that there is a session. */
+  peerUp(peer: string): void
+  /** The last connection is gone: sessions are closed. */
+  peerDown(peer: string): void
+  /** Returns the way to stop listening. */
+  onSession(listener: (event: SessionEvent) => void): () => void
+  sessions(): SessionInfo[]
+  /** Takes nothing new on any session, now or later; what runs finishes. */
+  goaway(reason: string): void
+  /** Resolves when no request of others runs here. */
+  idle(): Promise<void>
+  close(): void
+}
