@@ -1,0 +1,146 @@
+import type { Random } from '../base/random.ts'
+import type { NodeRecord, ServerEntry } from '../wire/catalog-types.ts'
+import { decodeGossip, encodeGossip, MAX_GOSSIP_BYTES, type DigestAnswer, type DigestRequest, type Scope } from '../wire/catalog.ts'
+import { errorMessage } from '../base/errors.ts'
+import type { CatalogEffect, CatalogEvent, Now, UpdateSource } from './events.ts'
+import { createExchanges } from './exchanges.ts'
+import type { Descriptor, RecordSeal } from './ports.ts'
+import { createRecords } from './records.ts'
+
+/** How long a record lives unless renewed: a node that vanished without a word is forgotten after that. */
+export const RECORD_TTL = 10 * 60_000
+/** Renewed at half of it, so that one lost renewal changes nothing. */
+export const RENEW_AFTER = RECORD_TTL / 2
+
+export interface CatalogOptions extends Scope, RecordSeal {
+  self: string
+  random: Random
+}
+
+export interface Catalog {
+  step(event: CatalogEvent, now: Now): CatalogEffect[]
+  /** The answer to another node's digest. A digest of another pool gets an empty one. */
+  digest(request: DigestRequest): DigestAnswer
+  /** All records held, the own one included, by peer id. */
+  records(): NodeRecord[]
+  live(): ReadonlySet<string>
+}
+
+/**
+ * The replicated catalog as a pure machine: every node writes one signed record of its own, records travel by gossip and
+ * by comparing digests, and the higher sequence wins (protocols/catalog.md).
+ */
+export function createCatalog(options: CatalogOptions): Catalog {
+  const { federation, pool, self, random } = options
+  const scope: Scope = { federation, pool }
+  const live = new Set<string>()
+  const records = createRecords({ ...scope, self })
+  const exchanges = createExchanges({ scope, self, random, records, live })
+  let mine: { servers: ServerEntry[]; descriptor: Descriptor } | undefined
+  let renewAt = Infinity
+  /** No record of ours may have this sequence or a lower one. */
+  let lastSequence = 0
+
+  function publish(now: Now): CatalogEffect[] {
+    if (mine === undefined) return []
+    const sequence = Math.max(lastSequence + 1, now.wall)
+    const record: NodeRecord = { ...scope, peer: self, sequence, expires: now.wall + RECORD_TTL, ...mine.descriptor, servers: mine.servers }
+    const bytes = options.seal(record)
+    lastSequence = sequence
+    renewAt = now.mono + RENEW_AFTER
+    records.putOwn(record, bytes)
+    const whole = encodeGossip({ ...scope, record: bytes })
+    const small = whole.length <= MAX_GOSSIP_BYTES ? whole : encodeGossip({ ...scope, peer: self, sequence })
+    return [{ type: 'publish', bytes: small }]
+  }
+
+  function receive(bytes: Uint8Array, source: UpdateSource, from: string, now: Now): CatalogEffect[] {
+    let record
+    try {
+      record = options.open(bytes)
+    } catch (error) {
+      return [{ type: 'counted', source, result: 'bad', from, message: errorMessage(error) }]
+    }
+    if (record.peer === self) return receiveOwn(record, source, from, now)
+    const before = records.get(record.peer)
+    const result = records.put(record, bytes, live, now.wall)
+    const counted: CatalogEffect = { type: 'counted', source, result, from, ...(result === 'foreign' && { message: 'the record belongs to another federation or pool' }) }
+    if (result !== 'new') return [counted]
+    // A renewal changes nothing that is offered.
+    const effects: CatalogEffect[] = before !== undefined && sameContent(before, record) ? [counted] : [counted, { type: 'changed' }]
+    if (before?.addresses.join() !== record.addresses.join()) effects.push({ type: 'addresses', peer: record.peer, addresses: record.addresses })
+    return effects
+  }
+
+  /** Others hold a record of ours from before we lost our memory: rise above it. */
+  function receiveOwn(record: NodeRecord, source: UpdateSource, from: string, now: Now): CatalogEffect[] {
+    const counted: CatalogEffect = { type: 'counted', source, result: 'own', from }
+    if (record.sequence <= lastSequence || record.federation !== federation || record.pool !== pool) return [counted]
+    lastSequence = record.sequence
+    return [counted, ...publish(now)]
+  }
+
+  function receiveAll(list: readonly Uint8Array[], source: UpdateSource, from: string, now: Now): CatalogEffect[] {
+    return list.flatMap((bytes) => receive(bytes, source, from, now))
+  }
+
+  function onGossip(bytes: Uint8Array, from: string, now: Now): CatalogEffect[] {
+    let message
+    try {
+      message = decodeGossip(bytes)
+    } catch (error) {
+      return [{ type: 'counted', source: 'gossip', result: 'bad', from, message: errorMessage(error) }]
+    }
+    if (message.federation !== federation || message.pool !== pool) return [{ type: 'counted', source: 'gossip', result: 'foreign', from }]
+    if ('record' in message) return receive(message.record, 'gossip', from, now)
+    if (message.peer === self || (records.get(message.peer)?.sequence ?? 0) >= message.sequence) return []
+    return exchanges.fetchAnnounced(message.peer, from)
+  }
+
+  function step(event: CatalogEvent, now: Now): CatalogEffect[] {
+    switch (event.type) {
+      case 'local': {
+        const same = mine !== undefined && JSON.stringify(mine) === JSON.stringify({ servers: event.servers, descriptor: event.descriptor })
+        mine = { servers: event.servers, descriptor: event.descriptor }
+        return same ? [] : [...publish(now), { type: 'changed' }]
+      }
+      case 'gossip':
+        return onGossip(event.bytes, event.from, now)
+      case 'push':
+        if (event.push.federation !== federation || event.push.pool !== pool) return [{ type: 'counted', source: 'push', result: 'foreign', from: event.from }]
+        return receiveAll(event.push.records, 'push', event.from, now)
+      case 'answer': {
+        const effects = receiveAll(event.answer.records, 'answer', event.from, now)
+        const progress = effects.some((effect) => effect.type === 'counted' && effect.result === 'new')
+        return [...effects, ...exchanges.answered(event.from, event.answer, progress)]
+      }
+      case 'digest-failed':
+        return exchanges.failed(event.peer, now)
+      case 'session-up':
+        if (live.has(event.peer) || event.peer === self) return []
+        live.add(event.peer)
+        return [{ type: 'changed' }, ...exchanges.start(event.peer)]
+      case 'session-down':
+        if (!live.delete(event.peer)) return []
+        exchanges.forget(event.peer)
+        return [{ type: 'changed' }]
+      case 'tick': {
+        const effects: CatalogEffect[] = records.expire(now.wall) ? [{ type: 'changed' }] : []
+        if (now.mono >= renewAt) effects.push(...publish(now))
+        return [...effects, ...exchanges.tick(now)]
+      }
+    }
+  }
+
+  return {
+    step,
+    digest: (request) => exchanges.answer(request),
+    records: () => records.list(),
+    live: () => live
+  }
+}
+
+function sameContent(a: NodeRecord, b: NodeRecord): boolean {
+  const content = (record: NodeRecord) => JSON.stringify({ ...record, sequence: 0, expires: 0 })
+  return content(a) === content(b)
+}

@@ -1,0 +1,87 @@
+import { canonicalJson } from '../wire/canonical-json.ts'
+import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS, toolDigest } from '../wire/catalog-record.ts'
+import { MAX_DEFINITION_BYTES } from '../wire/catalog.ts'
+import type { ServerEntry, ToolEntry } from '../wire/catalog-types.ts'
+import { encodeCbor } from '../wire/cbor.ts'
+import type { Definition, Descriptor, LocalServer } from './ports.ts'
+
+/** The record's room for servers: the rest is for addresses and names at their longest, and the envelope. */
+const SERVERS_BUDGET = MAX_RECORD_BYTES - 16 * 1024
+/** CBOR around one tool besides its name: array head, digest, flags, text head. */
+const TOOL_OVERHEAD = 48
+
+/** This node's servers in the forms the catalog needs. */
+export interface LocalView {
+  /** What this node offers to its own clients. */
+  all: ServerEntry[]
+  /** What the record says. */
+  exposed: ServerEntry[]
+  /** Names in `all` of which nothing is exposed. */
+  hidden: Set<string>
+  /** Of all local tools, by digest. */
+  definitions: Map<string, Definition>
+  /** Canonical JSON of what others may fetch, by digest. */
+  served: Map<string, Uint8Array>
+  /** Sentences: what others cannot see although it is exposed, and why. */
+  problems: string[]
+}
+
+/** Digests the definitions and leaves out of the record what no other node would accept. */
+export function buildLocal(servers: readonly LocalServer[]): LocalView {
+  const view: LocalView = { all: [], exposed: [], hidden: new Set(), definitions: new Map(), served: new Map(), problems: [] }
+  let budget = SERVERS_BUDGET
+  for (const server of servers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const head = { name: server.name, claimed: Math.max(0, Math.floor(server.claimed)), stateless: server.stateless }
+    const all: ToolEntry[] = []
+    const exposed: ToolEntry[] = []
+    const left: string[] = []
+    budget -= encodeCbor({ ...head, tools: [] }).length + 8
+    for (const { definition, repeatable, exposed: shown } of server.tools) {
+      const name = String(definition.name)
+      if (all.some((tool) => tool.name === name)) continue
+      const json = Buffer.from(canonicalJson(definition))
+      const tool: ToolEntry = { name, digest: toolDigest(definition), repeatable }
+      all.push(tool)
+      view.definitions.set(tool.digest, definition)
+      if (!shown) continue
+      const size = Buffer.byteLength(name) + TOOL_OVERHEAD
+      if (!isWireName(name) || json.length > MAX_DEFINITION_BYTES || exposed.length >= MAX_TOOLS || size > budget) {
+        left.push(name)
+        continue
+      }
+      budget -= size
+      exposed.push(tool)
+      view.served.set(tool.digest, new Uint8Array(json))
+    }
+    view.all.push({ ...head, tools: all })
+    const wanted = server.tools.some((tool) => tool.exposed)
+    if (wanted && isWireName(server.name) && view.exposed.length < MAX_SERVERS && budget > 0) view.exposed.push({ ...head, tools: exposed })
+    else view.hidden.add(server.name)
+    if (wanted && view.hidden.has(server.name)) view.problems.push(`server ${JSON.stringify(server.name)} cannot be exposed: a node exposes at most ${MAX_SERVERS} servers, with names of 1 to 128 plain characters`)
+    if (left.length > 0) view.problems.push(tooMuch(server.name, left))
+  }
+  return view
+}
+
+function tooMuch(server: string, tools: readonly string[]): string {
+  const some = tools.slice(0, 5).map((tool) => JSON.stringify(tool.slice(0, 64))).join(', ')
+  return (
+    `${tools.length} tools of server ${JSON.stringify(server)} stay on this node (${some}): a tool needs a name of 1 to 128 plain characters and a definition of at most ` +
+    `${MAX_DEFINITION_BYTES / 1024} KiB, a server at most ${MAX_TOOLS} tools, a node about 4 000; deny some under mcp.servers.${server}.expose`
+  )
+}
+
+/** Cuts what the record's limits do not allow, so that no other node refuses the record for it. */
+export function cleanDescriptor(descriptor: Descriptor): Descriptor {
+  const plain = (text: string, otherwise: string) => {
+    if (isWireName(text)) return text
+    const kept = [...text.toWellFormed()].filter((char) => isWireName(char)).join('').slice(0, MAX_NAME).toWellFormed()
+    return kept === '' ? otherwise : kept
+  }
+  return {
+    ...descriptor,
+    name: plain(descriptor.name, 'node'),
+    region: plain(descriptor.region, ''),
+    addresses: descriptor.addresses.filter(isWireAddress).slice(0, MAX_ADDRESSES)
+  }
+}

@@ -1,0 +1,40 @@
+import type { Counter, Gauge, Meter } from '../base/meter.ts'
+import type { UpdateSource } from './events.ts'
+import type { UpdateResult } from './records.ts'
+
+export interface CatalogMetrics {
+  records: Gauge
+  tools: Gauge
+  definitions: Gauge
+  definitionBytes: Gauge
+  updates(source: UpdateSource, result: UpdateResult): Counter
+  sync(result: 'ok' | 'failed'): Counter
+  pushes(result: 'ok' | 'failed'): Counter
+  fetches(result: 'ok' | 'failed' | 'bad' | 'full'): Counter
+}
+
+export function createCatalogMetrics(meter: Meter): CatalogMetrics {
+  const gauge = (name: string, help: string) => meter.gauge(name, help).with()
+  const updates = meter.counter(
+    'skein_catalog_updates_total',
+    'Records received from other nodes. When `bad` or `conflict` grows, find the sender in the log and restart or remove it; when `expired` grows, check the clocks of the machines.',
+    ['source', 'result']
+  )
+  const sync = meter.counter('skein_catalog_sync_total', 'Digest exchanges with other nodes. When `failed` grows, look at the sessions: skein peers.', ['result'])
+  const pushes = meter.counter('skein_catalog_push_total', 'Records pushed to nodes that asked. When `failed` grows, look at the sessions: skein peers.', ['result'])
+  const fetches = meter.counter(
+    'skein_catalog_definitions_total',
+    'Requests for tool definitions. When `bad` grows, a node sends definitions that do not match its record; when `full` grows, the federation has more tools than this node keeps: use /mcp/<server>.',
+    ['result']
+  )
+  return {
+    records: gauge('skein_catalog_records', 'Nodes whose record this node holds. When higher than the number of nodes, some left without a word; they go after 10 minutes.'),
+    tools: gauge('skein_catalog_tools', 'Tools offered at this node, all servers together. When very high, clients should use /mcp/<server> instead of /mcp.'),
+    definitions: gauge('skein_catalog_definitions', 'Tool definitions of other nodes kept in memory. At 20 000 no more are fetched: expose fewer tools.'),
+    definitionBytes: gauge('skein_catalog_definitions_bytes', 'Memory of those definitions. At 64 MiB no more are fetched: expose fewer tools.'),
+    updates: (source, result) => updates.with(source, result),
+    sync: (result) => sync.with(result),
+    pushes: (result) => pushes.with(result),
+    fetches: (result) => fetches.with(result)
+  }
+}

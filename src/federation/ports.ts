@@ -1,0 +1,54 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Meter } from '../base/meter.ts'
+import type { Random } from '../base/random.ts'
+import type { NodeRecord } from '../wire/catalog-types.ts'
+
+export type CatalogRequestKind = 'digest' | 'push' | 'definitions'
+
+/** How the catalog reaches other nodes; node/ joins it to gossipsub and the RPC sessions. */
+export interface CatalogNetwork {
+  /** To everyone in the pool, at best effort; never throws. At most 64 KiB. */
+  publish(bytes: Uint8Array): void
+  /** One request over the session with `peer`; bodies of at most 1 MiB either way. Rejects within `timeout` ms, or when `signal` aborts. */
+  request(peer: string, kind: CatalogRequestKind, body: Uint8Array, options: { signal: AbortSignal; timeout: number }): Promise<Uint8Array>
+}
+
+/** Signing and checking, behind a port so that a simulation can do without. */
+export interface RecordSeal {
+  /** Throws SKEIN_LIMIT when the record is too large. */
+  seal(record: NodeRecord): Uint8Array
+  /** Checks signature and writer. Throws SKEIN_PROTOCOL. */
+  open(bytes: Uint8Array): NodeRecord
+}
+
+export interface CatalogDeps {
+  clock: Clock
+  random: Random
+  meter: Meter
+  logger: Logger
+  network: CatalogNetwork
+}
+
+export type Definition = Record<string, unknown>
+
+/** A server of this node as the catalog needs it. */
+export interface LocalServer {
+  /** The name under `mcp.servers`. */
+  name: string
+  /** When this node first claimed the name, unix ms, kept over restarts. */
+  claimed: number
+  stateless: boolean
+  tools: LocalTool[]
+}
+
+export interface LocalTool {
+  /** As the server lists it; `definition.name` is the bare name. */
+  definition: Definition
+  repeatable: boolean
+  /** Others may see and call it. What is not exposed is offered at this node only. */
+  exposed: boolean
+}
+
+/** What the node says about itself beside its servers. */
+export type Descriptor = Pick<NodeRecord, 'name' | 'addresses' | 'region' | 'tier' | 'coordinates' | 'draining'>

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { randomInt } from '../../src/base/random.ts'
+import type { CatalogDriver } from '../../src/federation/driver.ts'
+import type { LocalServer } from '../../src/federation/ports.ts'
+import { createWorld, type World } from '../support/catalog-world.ts'
+import { WALL } from '../support/catalog-fixtures.ts'
+
+const SEEDS = 100
+const NAMES = ['files', 'memory', 'graph', 'clock']
+
+/** A random set of servers; the claim of a name by a node never changes. */
+function randomServers(world: World, index: number, large: boolean): LocalServer[] {
+  const pick = NAMES.filter(() => world.random.float() < 0.4)
+  const servers = pick.map((name, n): LocalServer => {
+    const stateless = name === 'clock' || world.random.float() < 0.3
+    const tools = Array.from({ length: 1 + randomInt(world.random, 4) }, (_, tool) => ({
+      definition: { name: `tool${tool}`, description: `version ${randomInt(world.random, 2)}` }, repeatable: stateless, exposed: true
+    }))
+    return { name, claimed: WALL + ((index * 7 + n) % 5), stateless, tools }
+  })
+  if (!large) return servers
+  // Over 64 KiB: travels by announcement.
+  const many = Array.from({ length: 700 }, (_, tool) => ({ definition: { name: `${'t'.repeat(80)}${tool}` }, repeatable: false, exposed: true }))
+  return [...servers, { name: 'large', claimed: WALL, stateless: false, tools: many }]
+}
+
+function everyPair(world: World, visit: (a: number, b: number) => void): void {
+  world.places.forEach((_, a) => world.places.forEach((__, b) => a < b && visit(a, b)))
+}
+
+/** One random misfortune or change. */
+function disturb(world: World): void {
+  const { random, places } = world
+  const index = randomInt(random, places.length)
+  const dice = random.float()
+  if (dice < 0.35) world.setServers(index, randomServers(world, index, random.float() < 0.03))
+  else if (dice < 0.5) {
+    const side = places.map(() => random.float() < 0.5)
+    everyPair(world, (a, b) => side[a] !== side[b] && world.cut(a, b))
+  } else if (dice < 0.7) everyPair(world, (a, b) => random.float() < 0.5 && world.join(a, b))
+  else if (places[index]?.driver === undefined) world.boot(index)
+  else if (dice < 0.85) {
+    world.kill(index)
+    for (const { driver } of places) expect(providers(driver).has(world.peer(index))).toBe(false)
+  }
+}
+
+/** Within one life of a node no record it holds may go back. */
+function createWatch(world: World): () => void {
+  const seen = new Map<CatalogDriver, Map<string, number>>()
+  return () => {
+    for (const { driver } of world.places) {
+      if (driver === undefined) continue
+      const before = seen.get(driver) ?? new Map<string, number>()
+      const after = new Map(driver.records().map(({ peer, sequence }) => [peer, sequence]))
+      for (const [peer, sequence] of after) expect(sequence).toBeGreaterThanOrEqual(before.get(peer) ?? 0)
+      seen.set(driver, after)
+    }
+  }
+}
+
+function providers(driver: CatalogDriver | undefined): Set<string> {
+  return new Set(driver?.offers().servers.flatMap(({ tools }) => tools.flatMap((tool) => tool.providers)))
+}
+
+/** What must be equal everywhere: the order of providers and the listed definition favour the local node. */
+function view(driver: CatalogDriver): unknown {
+  return driver.offers().servers.map(({ advertised, server, stateless, tools }) => ({ advertised, server, stateless, tools: tools.map(({ tool, providers: peers }) => (stateless ? tool : [tool, ...peers])) }))
+}
+
+async function play(seed: number): Promise<void> {
+  const world = createWorld(8 + (seed % 9), seed)
+  world.loss = 0.3
+  world.places.forEach((_, index) => world.setServers(index, randomServers(world, index, seed % 10 === 0 && index === 0)))
+  world.places.forEach((_, index) => world.boot(index))
+  const watch = createWatch(world)
+  for (let round = 0; round < 25; round++) {
+    disturb(world)
+    await world.run(100 + randomInt(world.random, 3_000))
+    watch()
+  }
+  world.loss = 0
+  world.places.forEach(({ driver }, index) => driver ?? world.boot(index))
+  everyPair(world, (a, b) => world.join(a, b))
+  await world.run(45_000)
+
+  const drivers = world.places.map(({ driver }) => driver as CatalogDriver)
+  const [first] = drivers as [CatalogDriver]
+  expect(first.records().map(({ peer }) => peer)).toEqual(world.places.map((_, index) => world.peer(index)))
+  for (const [index, driver] of drivers.entries()) {
+    expect(driver.records()).toEqual(first.records())
+    expect(view(driver)).toEqual(view(first))
+    const mine = driver.records().find(({ peer }) => peer === world.peer(index))
+    expect(mine?.servers.map(({ name }) => name).sort()).toEqual(world.places[index]?.servers.map(({ name }) => name).sort())
+    for (const { tools } of driver.offers().servers) for (const { digest } of tools) expect(driver.definition(digest)).toBeDefined()
+  }
+  for (const driver of drivers) driver.stop()
+}
+
+describe('catalog', () => {
+  test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS} seeds)`, { timeout: 120_000 }, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      await play(seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+    }
+  })
+})

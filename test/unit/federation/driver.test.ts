@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest'
+import { createMeter } from '../../../src/base/meter.ts'
+import { seededRandom } from '../../../src/base/random.ts'
+import { silentLogger, type Logger } from '../../../src/base/logger.ts'
+import { createCatalogDriver } from '../../../src/federation/driver.ts'
+import type { CatalogRequestKind, LocalServer } from '../../../src/federation/ports.ts'
+import {
+  decodeDefinitionsAnswer, decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDefinitionsRequest, encodeDigestAnswer, encodeGossip
+} from '../../../src/wire/catalog.ts'
+import { canonicalJson } from '../../../src/wire/canonical-json.ts'
+import { openRecord, sealRecord, toolDigest } from '../../../src/wire/catalog-record.ts'
+import { decodeGossip } from '../../../src/wire/catalog.ts'
+import { DESCRIPTOR, localServer, nodeRecord, signer } from '../../support/catalog-fixtures.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const me = signer(0)
+const other = signer(1)
+const third = signer(2)
+const settle = async () => {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+}
+
+function setup(respond: (peer: string, kind: CatalogRequestKind, body: Uint8Array) => Uint8Array) {
+  const clock = createManualClock()
+  const meter = createMeter()
+  const published: Uint8Array[] = []
+  const asked: string[] = []
+  const warnings: string[] = []
+  const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), child: () => logger }
+  const network = {
+    publish: (bytes: Uint8Array) => void published.push(bytes),
+    request: async (peer: string, kind: CatalogRequestKind, body: Uint8Array) => {
+      asked.push(`${kind} ${peer}`)
+      return respond(peer, kind, body)
+    }
+  }
+  const driver = createCatalogDriver({ clock, random: seededRandom(1), meter, logger, network }, { federation: 'fed', pool: 'root', self: me.peer, signer: me })
+  const count = (name: string, ...labels: string[]) => meter.snapshot().find((metric) => metric.name === name)?.samples.find((sample) => sample.labels.join() === labels.join())?.value ?? 0
+  const learn = (by: typeof other, ...servers: LocalServer[]) => {
+    const entries = servers.map(({ name, claimed, stateless, tools }) => ({
+      name, claimed, stateless, tools: tools.map(({ definition, repeatable }) => ({ name: String(definition.name), digest: toolDigest(definition), repeatable }))
+    }))
+    driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(by.peer, { servers: entries }), by) }), by.peer)
+  }
+  return { clock, driver, published, asked, warnings, count, learn }
+}
+const empty = encodeDigestAnswer({ records: [], wanted: [], more: false })
+const definition = (name: string) => ({ name, inputSchema: { type: 'object' } })
+function serve(body: Uint8Array, ...names: string[]): Uint8Array {
+  const known = new Map(names.map((name) => [toolDigest(definition(name)), Buffer.from(canonicalJson(definition(name)))]))
+  const definitions = decodeDefinitionsRequest(body).digests.flatMap((digest) => (known.has(digest) ? [{ digest, json: new Uint8Array(known.get(digest) as Buffer) }] : []))
+  return encodeDefinitionsAnswer({ definitions, more: false })
+}
+
+describe('catalog driver', () => {
+  test('fetches definitions of offered tools once, checks them and tells listeners', async () => {
+    const s = setup((_, kind, body) => (kind === 'digest' ? empty : serve(body, 'a', 'b')))
+    let changes = 0
+    s.driver.onChange(() => changes++)
+    s.learn(other, localServer('files', ['a', 'b']))
+    expect(s.asked).toEqual([])
+    s.driver.sessionUp(other.peer)
+    expect(s.driver.offers().servers.map(({ advertised }) => advertised)).toEqual(['files'])
+    const before = changes
+    await settle()
+    expect(s.asked.filter((line) => line.startsWith('definitions'))).toHaveLength(1)
+    expect(changes).toBe(before + 1)
+    expect(s.driver.definition(toolDigest(definition('a')))).toEqual(definition('a'))
+    s.driver.sessionDown(other.peer)
+    expect(s.driver.offers().servers).toEqual([])
+  })
+
+  test('a failing provider does not block another, and rests', async () => {
+    const s = setup((peer, kind, body) => {
+      if (kind === 'digest') return empty
+      if (peer === other.peer) throw new Error('down')
+      return serve(body, 'a')
+    })
+    s.driver.start()
+    for (const by of [other, third]) {
+      s.learn(by, localServer('files', ['a'], { stateless: true }))
+      s.driver.sessionUp(by.peer)
+    }
+    await settle()
+    expect(s.driver.definition(toolDigest(definition('a')))).toBeDefined()
+    expect(s.asked.filter((line) => line === `definitions ${other.peer}`)).toHaveLength(1)
+    s.driver.stop()
+    expect(s.clock.pending).toBe(0)
+  })
+
+  test('a definition that does not match its digest is refused', async () => {
+    const s = setup((_, kind, body) => {
+      if (kind === 'digest') return empty
+      return encodeDefinitionsAnswer({ definitions: decodeDefinitionsRequest(body).digests.map((digest) => ({ digest, json: new Uint8Array(Buffer.from('{"name":"evil"}')) })), more: false })
+    })
+    s.learn(other, localServer('files', ['a']))
+    s.driver.sessionUp(other.peer)
+    await settle()
+    expect(s.driver.definition(toolDigest(definition('a')))).toBeUndefined()
+    expect(s.count('skein_catalog_definitions_total', 'bad')).toBe(1)
+    expect(s.asked.filter((line) => line.startsWith('definitions'))).toHaveLength(1)
+  })
+
+  test('exposes what is exposed, offers the rest to itself, and answers definitions of the former only', () => {
+    const s = setup(() => empty)
+    const mixed = localServer('files', ['a'])
+    mixed.tools.push({ definition: definition('secret'), repeatable: false, exposed: false })
+    s.driver.setLocal([mixed, localServer('graph', ['g'], {}, false)], { ...DESCRIPTOR, name: 'bad\u0007name' })
+    const record = openRecord((decodeGossip(s.published[0] as Uint8Array) as { record: Uint8Array }).record)
+    expect(record.name).toBe('badname')
+    expect(record.servers.map(({ name, tools }) => [name, ...tools.map((tool) => tool.name)])).toEqual([['files', 'a']])
+    expect(s.driver.offers().servers.map(({ advertised, tools }) => [advertised, ...tools.map(({ tool }) => tool)])).toEqual([['files', 'a', 'secret'], ['graph', 'g']])
+    const digests = ['a', 'secret', 'g'].map((name) => toolDigest(definition(name)))
+    const answer = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests }), other.peer))
+    expect(answer.definitions.map(({ digest }) => digest)).toEqual([digests[0]])
+    expect(s.driver.definition(digests[1] as string)).toEqual(definition('secret'))
+  })
+
+  test('tools that no other node would accept stay here, with a sentence', () => {
+    const s = setup(() => empty)
+    s.driver.setLocal([localServer('files', ['ok', 'x'.repeat(129), 'bell\u0007'])], DESCRIPTOR)
+    expect(s.driver.records()[0]?.servers[0]?.tools.map(({ name }) => name)).toEqual(['ok'])
+    expect(s.warnings[0]).toMatch(/2 tools of server "files" stay on this node .*expose/)
+    s.driver.setLocal(Array.from({ length: 70 }, (_, index) => localServer(`s${index}`, Array.from({ length: 200 }, (__, tool) => `${'n'.repeat(90)}${tool}`))), DESCRIPTOR)
+    expect(s.driver.records()[0]?.servers.length).toBeGreaterThan(5)
+  })
+
+  test('a sender of bad records is named once and counted always', () => {
+    const s = setup(() => empty)
+    for (let n = 0; n < 3; n++) s.driver.onGossip(Uint8Array.of(n), other.peer)
+    s.driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(other.peer), third) }), third.peer)
+    expect(s.warnings).toHaveLength(2)
+    expect(s.count('skein_catalog_updates_total', 'gossip', 'bad')).toBe(4)
+  })
+
+  test('addresses reach their listeners; a listener that throws harms nobody', () => {
+    const s = setup(() => empty)
+    const heard: string[] = []
+    s.driver.onAddresses(() => {
+      throw new Error('listener')
+    })
+    s.driver.onAddresses((peer, addresses) => heard.push(peer, ...addresses))
+    s.learn(other)
+    expect(heard).toEqual([other.peer, '/ip4/192.0.2.1/tcp/4001'])
+  })
+
+  test('the same servers again tell nobody and publish nothing', () => {
+    const s = setup(() => empty)
+    s.driver.setLocal([localServer('files', ['a'])], DESCRIPTOR)
+    const offers = s.driver.offers()
+    s.driver.setLocal([localServer('files', ['a'])], DESCRIPTOR)
+    expect(s.published).toHaveLength(1)
+    expect(s.driver.offers()).toBe(offers)
+  })
+
+  test('malformed requests are refused by name', () => {
+    const s = setup(() => empty)
+    for (const kind of ['digest', 'push', 'definitions'] as const) expect(() => s.driver.answer(kind, Uint8Array.of(0xff), other.peer)).toThrow(expect.objectContaining({ code: 'SKEIN_PROTOCOL' }))
+  })
+})

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { signerFromSeed } from '../../../src/wire/envelope.ts'
+import { openRecord, sealRecord } from '../../../src/wire/catalog-record.ts'
+import { decodeDefinitionsAnswer } from '../../../src/wire/catalog.ts'
+import { CODECS, fromJson, hexOf, readVectors, toJson } from '../../support/catalog-vectors.ts'
+
+const vectors = readVectors()
+const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
+
+test.each(vectors)('golden vector: $kind, $name', ({ kind, value, hex }) => {
+  const codec = CODECS[kind]
+  expect(toJson(codec?.decode(bytesOf(hex)))).toEqual(value)
+  if (codec?.encode !== undefined) expect(hexOf(codec.encode(fromJson(value) as never))).toBe(hex)
+})
+
+test('every kind of message has a vector', () => {
+  expect([...new Set(vectors.map(({ kind }) => kind))].sort()).toEqual(Object.keys(CODECS).sort())
+})
+
+test('sealing the record of a vector again gives the same bytes', () => {
+  const sealed = vectors.filter(({ kind }) => kind === 'sealed-record')
+  for (const [index, { hex }] of sealed.entries()) {
+    expect(hexOf(sealRecord(openRecord(bytesOf(hex)), signerFromSeed(new Uint8Array(32).fill(index + 1))))).toBe(hex)
+  }
+})
+
+test('the digest in the definitions vector is the hash of its JSON', () => {
+  const answer = decodeDefinitionsAnswer(bytesOf(vectors.find(({ kind }) => kind === 'definitions-answer')?.hex ?? ''))
+  for (const { digest, json } of answer.definitions) expect(createHash('sha256').update(json).digest('hex')).toBe(digest)
+})
