@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import type { ToolInfo } from '../../node/api.ts'
+import { clientOf, withCommonOptions } from '../command.ts'
+import type { CommonFlags } from '../command.ts'
+import type { CliContext } from '../context.ts'
+import { fields, plain, printJson, printLine, shorten, table } from '../output.ts'
+
+/** Enough of a description to recognise a tool in a list. */
+const DESCRIPTION_WIDTH = 60
+
+type Provider = ToolInfo['providers'][number]
+
+function providerText({ name, local, rtt }: Provider): string {
+  if (local) return 'here'
+  return rtt === undefined ? name : `${name} (${Math.round(rtt)} ms)`
+}
+
+function list(tools: readonly ToolInfo[]): string {
+  if (tools.length === 0) return 'No tools yet. Attach servers under mcp.servers in the configuration, then `skein reload`.'
+  const rows = tools.map((tool) => [tool.name, tool.providers.map(providerText).join(', '), shorten(tool.description, DESCRIPTION_WIDTH)])
+  return table(['NAME', 'AT', 'DESCRIPTION'], rows)
+}
+
+function show(tool: ToolInfo & { definition: Record<string, unknown> }): string {
+  const rows: [string, string][] = [
+    ['name', tool.name],
+    ['server', tool.server],
+    ['tool', tool.tool],
+    ['at', tool.providers.map(providerText).join(', ')],
+    ['repeatable', tool.repeatable ? 'yes' : 'no'],
+    ['digest', tool.digest],
+    ...(tool.notice === undefined ? [] : [['note', tool.notice] as [string, string]])
+  ]
+  const description = tool.description.split('\n').map(plain).join('\n')
+  return `${fields(rows)}\n\n${description}\n\n${JSON.stringify(tool.definition.inputSchema ?? {}, undefined, 2)}`
+}
+
+export function addTools(program: Command, context: CliContext): void {
+  const tools = program.command('tools').description('the tools that clients of this node see')
+  withCommonOptions(tools.command('ls'))
+    .description('list all tools and where they run')
+    .action(async (flags: CommonFlags) => {
+      const client = await clientOf(context, flags)
+      const found = await client.request<ToolInfo[]>('GET', '/tools')
+      if (flags.json === true) printJson(context.io, found)
+      else printLine(context.io, list(found))
+    })
+  withCommonOptions(tools.command('show'))
+    .description('show one tool: its description, providers and input schema')
+    .argument('<name>', 'as in `skein tools ls`: <server>__<tool>')
+    .action(async (name: string, flags: CommonFlags) => {
+      const client = await clientOf(context, flags)
+      const tool = await client.request<ToolInfo & { definition: Record<string, unknown> }>('GET', `/tools/${encodeURIComponent(name)}`)
+      if (flags.json === true) printJson(context.io, tool)
+      else printLine(context.io, show(tool))
+    })
+}

@@ -1,0 +1,24 @@
+import type { Counter, Gauge, Meter } from '../base/meter.ts'
+
+export const ROUTES = ['health', 'ready', 'startup', 'other'] as const
+export type Route = (typeof ROUTES)[number]
+
+export interface HttpMetrics {
+  /** Probes and unknown paths; MCP requests are counted by mcp_requests_total. */
+  request(route: Route, status: number): Counter
+  connections: Gauge
+}
+
+export function createHttpMetrics(meter: Meter): HttpMetrics {
+  const requests = meter.counter(
+    'skein_http_requests_total',
+    'Requests to the HTTP port other than MCP; many with status 404: a client has the wrong path, 503: the node is not ready, see /ready.',
+    ['route', 'status']
+  )
+  return {
+    request: (route, status) => requests.with(route, String(status)),
+    connections: meter
+      .gauge('skein_http_connections', 'Open connections to the HTTP port; near 2048: clients do not close theirs, or put a proxy in front.')
+      .with()
+  }
+}

@@ -1,0 +1,118 @@
+import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { errorMessage } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Meter } from '../base/meter.ts'
+import type { NodeApi } from '../node/api.ts'
+import { closeServer, listenOn, localUrl } from './listen.ts'
+import { createHttpMetrics } from './metrics.ts'
+import { answerProbe, isProbe } from './probes.ts'
+import { sendJson } from './respond.ts'
+
+/** A client that has not sent its headers by then is broken or an attack (slow loris). */
+const HEADERS_TIMEOUT = 10_000
+/** To receive one whole request: 4 MiB at the slow end of mobile uplinks. Answers, and so SSE streams, have no limit. */
+const REQUEST_TIMEOUT = 60_000
+/** Longer than the 60 s of common proxies, so that the proxy closes first and never sends into a closing connection. */
+const KEEP_ALIVE_TIMEOUT = 65_000
+/** Node's default, written down: clients send a few hundred bytes, cookies of other sites on localhost a few KiB. */
+const MAX_HEADER_BYTES = 16 * 1024
+/** 256 MCP sessions with a stream and some calls in flight each; each connection costs about 20 KiB. */
+const MAX_CONNECTIONS = 2048
+
+export interface HttpEdgeDeps {
+  api: Pick<NodeApi, 'health'>
+  /** The MCP endpoint: takes the raw request, body unread. `server` is undefined at `/mcp`. */
+  mcpHttp: { handle(req: IncomingMessage, res: ServerResponse, server: string | undefined): void }
+  logger: Logger
+  meter: Meter
+}
+
+export interface HttpEdgeOptions {
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  /** Move to any free port when this one is busy: for a first start with defaults only. @default false */
+  fallbackToFree?: boolean
+}
+
+export interface HttpEdge {
+  /** @throws SKEIN_PORT_IN_USE, SKEIN_CONFIG */
+  start(): Promise<{ url: string; mcpUrl: string; port: number }>
+  /** No new connections; requests at work go on. */
+  stopAccepting(): void
+  /** Also ends the connections at work. */
+  stop(): Promise<void>
+}
+
+/** The server of an `/mcp/<server>` path; undefined for `/mcp`; null when the path is no MCP endpoint. */
+export function mcpServerOf(path: string): string | undefined | null {
+  if (path === '/mcp' || path === '/mcp/') return undefined
+  if (!path.startsWith('/mcp/')) return null
+  try {
+    const name = decodeURIComponent(path.slice('/mcp/'.length))
+    return name.includes('/') ? null : name
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The HTTP port of a node: MCP at `/mcp` and `/mcp/<server>`, probes at `/health`, `/ready`, `/startup`. A plain node:http
+ * listener: four paths need no framework, and a framework here cost 60 to 100 ms of every start.
+ */
+export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): HttpEdge {
+  const metrics = createHttpMetrics(deps.meter)
+
+  function handle(req: IncomingMessage, res: ServerResponse): void {
+    const url = req.url ?? '/'
+    const query = url.indexOf('?')
+    const path = query === -1 ? url : url.slice(0, query)
+    const server = mcpServerOf(path)
+    if (server !== null) return deps.mcpHttp.handle(req, res, server)
+    if (isProbe(path)) {
+      answerProbe(path, deps.api, req, res)
+      metrics.request(path.slice(1) as 'health', res.statusCode).inc()
+      return
+    }
+    metrics.request('other', 404).inc()
+    sendJson(res, 404, { error: { code: 'SKEIN_NOT_FOUND', message: 'There is nothing here. MCP is at /mcp, probes at /health, /ready and /startup.' } })
+  }
+
+  const http = createServer(
+    { headersTimeout: HEADERS_TIMEOUT, requestTimeout: REQUEST_TIMEOUT, keepAliveTimeout: KEEP_ALIVE_TIMEOUT, maxHeaderSize: MAX_HEADER_BYTES },
+    (req, res) => {
+      try {
+        handle(req, res)
+      } catch (error) {
+        deps.logger.error('an HTTP request failed', { error: errorMessage(error), path: req.url })
+        if (!res.headersSent) sendJson(res, 500, { error: { code: 'SKEIN_INTERNAL', message: 'The node could not answer; its log says why.' } })
+        else res.destroy()
+      }
+    }
+  )
+  http.maxConnections = MAX_CONNECTIONS
+  let connections = 0
+  http.on('connection', (socket) => {
+    connections++
+    socket.once('close', () => connections--)
+  })
+  deps.meter.onCollect(() => metrics.connections.set(connections))
+  let closed: Promise<void> | undefined
+
+  return {
+    async start() {
+      const port = await listenOn(http, { ...options, portKey: 'network.http_port', hostKey: 'network.http_host' }, deps.logger)
+      const url = localUrl(options.host, port)
+      return { url, mcpUrl: `${url}/mcp`, port }
+    },
+    stopAccepting() {
+      if (http.listening) closed ??= closeServer(http, { now: false })
+    },
+    async stop() {
+      if (http.listening) closed ??= closeServer(http, { now: true })
+      http.closeAllConnections()
+      await closed
+    }
+  }
+}
