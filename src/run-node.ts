@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from './base/clock.ts'
 import { createLifecycle } from './base/lifecycle.ts'
 import { SkeinError, errorMessage } from './base/errors.ts'
-import type { Logger } from './base/logger.ts'
+import { silentLogger, type Logger } from './base/logger.ts'
 import { systemRandom } from './base/random.ts'
 import { liveDiff } from './config/diff.ts'
 import { loadConfig } from './config/load.ts'
@@ -18,7 +18,9 @@ import { acceptMcpUpgrade } from './http/mcp/upgrade.ts'
 import { createHttpEdge } from './http/server.ts'
 import { createNode } from './node/create-node.ts'
 import type { NodeApi } from './node/api.ts'
+import { alreadyJoined } from './security/admission.ts'
 import { verifyToken } from './security/token.ts'
+import { openStore, STORE_FILE } from './store/store.ts'
 import { readPrivateFile, writePrivateFile } from './store/private-file.ts'
 import { createTelemetry } from './telemetry/create-telemetry.ts'
 import { libp2pMetrics } from './telemetry/libp2p-metrics.ts'
@@ -31,10 +33,23 @@ const tokenPath = (dataDir: string) => join(dataDir, JOIN_TOKEN_FILE)
 
 /** `skein join`: checks the token here and now, and keeps it for the start that redeems it. */
 export async function joinFederation(dataDir: string, token: string): Promise<JoinSummary> {
-  const { name, expires } = verifyToken(token, systemClock.wall())
+  const { federation, name, expires } = verifyToken(token, systemClock.wall())
+  const present = federationIn(dataDir)
+  if (present !== undefined && present.id !== federation) throw alreadyJoined(present)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   writePrivateFile(tokenPath(dataDir), Buffer.from(`${token.replaceAll(/\s+/g, '')}\n`))
   return { federation: name, expires }
+}
+
+/** The federation that the data of an earlier start belongs to; a node may be running on it right now. */
+function federationIn(dataDir: string): { id: string; name: string } | undefined {
+  if (!existsSync(join(dataDir, STORE_FILE))) return undefined
+  const store = openStore(dataDir, { logger: silentLogger })
+  try {
+    return store.federation.load()
+  } finally {
+    store.close()
+  }
 }
 
 /** Runs a node with everything a person or a program reaches it by. Resolves when it is ready. */
@@ -70,15 +85,12 @@ export async function startNode(flags: StartFlags, env: Record<string, string | 
 
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    const facade = new Proxy({} as NodeApi, {
-      get(_, key: keyof NodeApi) {
-        if (key === 'stop') return stop
-        if (api === undefined) throw new SkeinError('SKEIN_BUSY', 'the node is still starting: try again in a moment')
-        return api[key]
-      }
-    })
+    const running = (): NodeApi => {
+      if (api === undefined) throw new SkeinError('SKEIN_BUSY', 'the node is still starting: try again in a moment')
+      return api
+    }
     let acceptMcp: Parameters<typeof createControlServer>[0]['acceptMcp'] = (_req, socket) => void socket.destroy()
-    const control = createControlServer({ api: facade, logger, acceptMcp: (req, socket, head) => acceptMcp(req, socket, head) }, { dataDir })
+    const control = createControlServer({ api: running, stop, logger, acceptMcp: (req, socket, head) => acceptMcp(req, socket, head) }, { dataDir })
     let socketPath = ''
     await lifecycle.start({ name: 'control socket', start: async () => void ({ socketPath } = await control.start()), stop: () => control.stop() })
 

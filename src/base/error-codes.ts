@@ -36,7 +36,8 @@ export const ERROR_CODES = {
   SKEIN_ALREADY_RUNNING: { wire: 69, retry: 'never' },
   SKEIN_USAGE: { wire: 70, retry: 'never' },
   SKEIN_DIAL_FAILED: { wire: 71, retry: 'later' },
-  SKEIN_ALREADY_JOINED: { wire: 72, retry: 'never' }
+  SKEIN_ALREADY_JOINED: { wire: 72, retry: 'never' },
+  SKEIN_NOT_ISSUER: { wire: 120, retry: 'never' }
 } as const satisfies Record<string, { wire: number; retry: 'never' | 'elsewhere' | 'later' }>
 
 export type ErrorCode = keyof typeof ERROR_CODES

@@ -26,7 +26,7 @@ export class SkeinError extends Error {
 /** Tests for one of our errors, optionally with one of the given codes. */
 export function isSkeinError(error: unknown, ...codes: ErrorCode[]): error is SkeinError {
   const code = (error as { code?: unknown } | null)?.code
-  return error instanceof Error && typeof code === 'string' && code in ERROR_CODES && (codes.length === 0 || codes.includes(code as ErrorCode))
+  return error instanceof Error && typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && (codes.length === 0 || codes.includes(code as ErrorCode))
 }
 
 /** Any thrown value as one of our errors; foreign ones become SKEIN_INTERNAL with the original as cause. */

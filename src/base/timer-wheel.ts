@@ -39,6 +39,9 @@ class Entry implements Timer {
   unlink(): void {
     this.prev.next = this.next
     this.next.prev = this.prev
+    // Cancelled entries must not hold each other in memory.
+    this.prev = this
+    this.next = this
   }
 
   /** Puts `entry` before this head, so that a slot keeps the order of adding. */

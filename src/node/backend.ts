@@ -86,7 +86,9 @@ export function createBackend(deps: BackendDeps): Backend {
       const found = server === undefined ? undefined : all().find((entry) => entry.advertised === server)
       if (found === undefined || !found.providers.includes(deps.self)) return {}
       const { resources, prompts, completions, logging } = deps.localCapabilities(found.server) ?? {}
-      return Object.fromEntries(Object.entries({ resources, prompts, completions, logging }).filter(([, value]) => value !== undefined))
+      // Without what a server says by itself: notifications outside a call have no way to a client yet.
+      const plain = { resources: resources && {}, prompts: prompts && {}, completions, logging }
+      return Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined))
     },
     onToolsChanged(listener) {
       listeners.add(listener)

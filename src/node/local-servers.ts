@@ -34,7 +34,7 @@ function graphSpec({ graph, requestTimeout }: Config['mcp']): ServerSpec {
     args: [GRAPH_MAIN],
     env: { SKEIN_GRAPH_MAX_NODES: String(graph.maxNodes), SKEIN_GRAPH_MAX_EDGES: String(graph.maxEdges) },
     enabled: true,
-    expose: { allow: [], deny: [] },
+    expose: { allow: ['*'], deny: [] },
     stateless: false,
     timeout: requestTimeout,
     isolation: 'shared',

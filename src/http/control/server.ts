@@ -32,7 +32,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 }
 
 export interface ControlServerDeps {
-  api: NodeApi
+  /** Asked at each request: the socket stands before the node does, to keep a second one off the same data. May throw SKEIN_BUSY. */
+  api(): NodeApi
+  /** Ends the whole process gracefully; works from the first moment on. */
+  stop(): Promise<void>
   logger: Logger
   /** Takes over a connection that asked for `Upgrade: skein-mcp` at `/mcp` or `/mcp/<server>`. */
   acceptMcp: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -46,12 +49,12 @@ export interface ControlServer {
 
 /** The control socket: HTTP/1.1 on a unix socket of mode 0600, whoever may open it may do everything. */
 export function createControlServer(deps: ControlServerDeps, options: { dataDir: string }): ControlServer {
-  const { api, logger } = deps
+  const { logger } = deps
 
   function stopNode(res: ServerResponse): void {
     // Answered first: stopping the node ends this very connection.
     res.once('close', () => {
-      api.stop().catch((error: unknown) => logger.error('stopping the node failed', { error: errorMessage(error) }))
+      deps.stop().catch((error: unknown) => logger.error('stopping the node failed', { error: errorMessage(error) }))
     })
     sendJson(res, 202, { stopping: true, pid: process.pid }, { connection: 'close' })
   }
@@ -62,7 +65,7 @@ export function createControlServer(deps: ControlServerDeps, options: { dataDir:
         req.resume()
         return stopNode(res)
       }
-      await answerControl(api, req, res, (body) => sendJson(res, 200, body))
+      await answerControl(deps.api(), req, res, (body) => sendJson(res, 200, body))
     } catch (error) {
       if (!isSkeinError(error)) logger.error('a control request failed', { error: errorMessage(error), path: req.url })
       if (res.headersSent || res.destroyed) return void res.destroy()

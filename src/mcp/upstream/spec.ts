@@ -17,7 +17,7 @@ export type ServerTarget = StdioTarget | HttpTarget
 
 /** What may change without restarting the server. */
 export interface ServerPolicy {
-  /** Tool names with `*` for any characters. A tool is offered if `allow` is empty or matches, and `deny` does not. */
+  /** Tool names with `*` for any characters. A tool is offered if `allow` matches and `deny` does not; the empty `allow` offers nothing. */
   expose: { allow: readonly string[]; deny: readonly string[] }
   /** Any instance of this name may serve any call. */
   stateless: boolean
@@ -63,7 +63,7 @@ function matches(pattern: string, name: string): boolean {
 /** Whether a tool is listed and callable at all. */
 export function isExposed(policy: Pick<ServerPolicy, 'expose'>, tool: string): boolean {
   const { allow, deny } = policy.expose
-  return (allow.length === 0 || matchesAny(allow, tool)) && !matchesAny(deny, tool)
+  return matchesAny(allow, tool) && !matchesAny(deny, tool)
 }
 
 /** Whether a tool may run twice: said by the configuration, or by the server if it is trusted. */

@@ -51,6 +51,7 @@ test.each([
 })
 
 test('deny wins, what no allow pattern fits is hidden', () => {
+  expect(isExposed({ expose: { allow: [], deny: [] } }, 'x')).toBe(false)
   expect(isExposed({ expose: { allow: ['*'], deny: [] } }, 'x')).toBe(true)
   expect(isExposed({ expose: { allow: ['x'], deny: ['*'] } }, 'x')).toBe(false)
   expect(isExposed({ expose: { allow: ['y'], deny: [] } }, 'x')).toBe(false)
