@@ -52,7 +52,7 @@ async function openDestination(options: PinoLoggerOptions): Promise<{ destinatio
   // Loaded only where a person reads: 35 ms that a service does not pay.
   const { PinoPretty } = await import('pino-pretty')
   const colorize = options.destination === undefined && process.stderr.isTTY && process.env.NO_COLOR === undefined
-  return { destination: PinoPretty({ destination: plain as never, colorize, translateTime: 'SYS:HH:MM:ss.l' }), flush: flushOf(plain) }
+  return { destination: PinoPretty({ destination: plain as never, colorize, translateTime: 'SYS:HH:MM:ss.l', singleLine: true }), flush: flushOf(plain) }
 }
 
 /** The log of a process: one JSON object a line (`level`, `time` as ISO 8601, `msg`, fields), secrets replaced by `[redacted]`. */
