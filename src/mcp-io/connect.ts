@@ -4,6 +4,7 @@ import type { UpstreamTransport } from '../mcp/ports.ts'
 import type { ServerTarget } from '../mcp/upstream/spec.ts'
 import { createHttpTransport } from './http-transport.ts'
 import { createProcessGroups } from './process-groups.ts'
+import { createProcessGuard } from './process-guard.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 
 export interface UpstreamConnector {
@@ -15,7 +16,7 @@ export interface UpstreamConnector {
 
 /** Makes transports to MCP servers: child processes and streamable HTTP. */
 export function createUpstreamConnector(deps: { clock: Clock; logger: Logger }): UpstreamConnector {
-  const groups = createProcessGroups()
+  const groups = createProcessGroups(createProcessGuard(deps))
   return {
     connect(target, name) {
       const logger = deps.logger.child({ server: name })

@@ -1,6 +1,7 @@
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { Clock } from '../base/clock.ts'
-import type { JsonRpcId, JsonRpcMessage, UpstreamTransport } from '../mcp/ports.ts'
+import type { UpstreamTransport } from '../mcp/ports.ts'
+import type { JsonRpcId, JsonRpcMessage } from '../wire/json-rpc.ts'
 import type { HttpTarget } from '../mcp/upstream/spec.ts'
 import { errorMessage, SkeinError } from '../base/errors.ts'
 import { boundBody } from './bounded-body.ts'

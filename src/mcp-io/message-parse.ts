@@ -1,4 +1,4 @@
-import type { JsonRpcMessage } from '../mcp/ports.ts'
+import type { JsonRpcMessage } from '../wire/json-rpc.ts'
 
 /** The messages of one line, batches of older protocol versions included; undefined if it is something else. */
 export function parseMessages(line: string): JsonRpcMessage[] | undefined {

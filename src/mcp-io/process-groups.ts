@@ -1,3 +1,5 @@
+import type { ProcessGuard } from './process-guard.ts'
+
 /** The process groups of our children: each child leads one, so that whatever it starts goes with it. */
 export interface ProcessGroups {
   add(pid: number): void
@@ -9,7 +11,7 @@ export interface ProcessGroups {
   killAll(): void
 }
 
-export function createProcessGroups(): ProcessGroups {
+export function createProcessGroups(guard: ProcessGuard): ProcessGroups {
   const groups = new Set<number>()
   function signal(pid: number, name: NodeJS.Signals): boolean {
     try {
@@ -20,11 +22,16 @@ export function createProcessGroups(): ProcessGroups {
     }
   }
   return {
-    add: (pid) => void groups.add(pid),
+    add(pid) {
+      groups.add(pid)
+      guard.watch(pid)
+    },
     signal,
     reap(pid) {
       // Only once: later the number may belong to somebody else.
-      if (groups.delete(pid)) signal(pid, 'SIGKILL')
+      if (!groups.delete(pid)) return
+      signal(pid, 'SIGKILL')
+      guard.release(pid)
     },
     killAll() {
       for (const pid of groups) signal(pid, 'SIGKILL')

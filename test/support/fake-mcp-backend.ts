@@ -1,5 +1,6 @@
 import { SkeinError } from '../../src/base/errors.ts'
-import type { CallSink, Json, McpBackend, McpOutcome, McpRequest, RunningCall, ToolList } from '../../src/mcp/ports.ts'
+import type { CallSink, McpBackend, McpOutcome, McpRequest, RunningCall, ToolList } from '../../src/mcp/ports.ts'
+import type { Json } from '../../src/wire/json-rpc.ts'
 
 type BackendRequest = Omit<McpRequest, 'server'> & { server: string | undefined }
 

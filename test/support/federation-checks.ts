@@ -33,13 +33,23 @@ export async function metricOf(node: SkeinProcess, name: string, labels: Record<
     .reduce((sum, { value }) => sum + value, 0)
 }
 
-/** Starts a node that must not come up; everything it printed, with "skein ended (<exit code>)" in front. */
-export async function refusedStart(options: StartOptions): Promise<string> {
+export interface RefusedStart {
+  exit: number
+  code: string
+  message: string
+}
+
+/** Starts a node that must not come up: its exit code and the error it printed. */
+export async function refusedStart(options: StartOptions): Promise<RefusedStart> {
   let node: SkeinProcess
   try {
     node = await startSkein(options)
   } catch (error) {
-    return (error as Error).message
+    const output = (error as Error).message
+    const [, exit] = /^skein ended \((\d+)\)/.exec(output) ?? []
+    const line = output.split('\n').find((each) => each.startsWith('{"error":{'))
+    if (exit === undefined || line === undefined) throw error
+    return { exit: Number(exit), ...(JSON.parse(line) as { error: { code: string; message: string } }).error }
   }
   await node.dispose()
   throw new Error(`the node started, but it should have been refused:\n${node.output()}`)

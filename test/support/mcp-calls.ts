@@ -1,4 +1,5 @@
-import type { CallSink, Json, JsonRpcNotification, McpOutcome, McpRequest } from '../../src/mcp/ports.ts'
+import type { CallSink, McpOutcome, McpRequest } from '../../src/mcp/ports.ts'
+import type { Json, JsonRpcNotification } from '../../src/wire/json-rpc.ts'
 import type { ServerSpec, ServerTarget } from '../../src/mcp/upstream/spec.ts'
 
 export interface RecordingSink extends CallSink {

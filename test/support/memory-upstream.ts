@@ -1,4 +1,5 @@
-import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcRequest, UpstreamTransport } from '../../src/mcp/ports.ts'
+import type { UpstreamTransport } from '../../src/mcp/ports.ts'
+import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcRequest } from '../../src/wire/json-rpc.ts'
 import { SkeinError } from '../../src/base/errors.ts'
 
 /** The server's end of a link in memory. */

@@ -122,7 +122,7 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
   })
   const json = async <T>(...command: string[]): Promise<T> => {
     const { code, stdout, stderr } = await runSkein([...command, '--json', '--data-dir', dataDir])
-    if (code !== 0) throw new Error(`skein ${command.join(' ')} ended with ${code}: ${stderr}`)
+    if (code !== 0) throw new Error(`skein ${command.join(' ')} ended with ${code}: ${stderr}${ended === undefined ? '' : `the node had ended (${ended}):\n${output}`}`)
     return JSON.parse(stdout) as T
   }
   status ??= await json<NodeStatus>('status')
