@@ -15,14 +15,14 @@ export interface AdmissionRules {
   presentRequest(): Uint8Array | undefined
   /** Checks the other side's answer to our `present`. Throws when it refused us or is not a member itself. */
   checkPresentAnswer(answer: Uint8Array, peer: string): { expires: number }
-  /** Answers any admission request; `admitted` when the peer has just shown a credential, valid until `expires` (unix ms). */
+  /** Answers any admission request; `admitted` when the peer has just shown a credential, valid until `expires` (unix ms); `refused` when asking again cannot help. */
   answer(request: Uint8Array, peer: string): Promise<{ answer: Uint8Array; admitted?: { expires: number }; refused: boolean }>
 }
 
 /** One request and its answer, dial included elsewhere: generous for a loaded node, short enough to try the next address. */
-const EXCHANGE_TIMEOUT_MS = 10_000
+export const EXCHANGE_TIMEOUT_MS = 10_000
 /** A stranger has this long to present or join before its connection is closed: a join may wait for a distant issuer. */
-const STRANGER_TIMEOUT_MS = 20_000
+export const STRANGER_TIMEOUT_MS = 20_000
 const MAX_MESSAGE_BYTES = 64 * 1024
 
 export interface AdmissionProtocol {
@@ -76,6 +76,8 @@ export function createAdmissionProtocol(deps: {
       const stream = await connection.newStream(ADMISSION_PROTOCOL, { signal })
       try {
         const answer = readFramed(stream, { max: MAX_MESSAGE_BYTES, signal })
+        // When sending throws, nobody waits for the answer any more, and a rejection without a listener ends the process.
+        answer.catch(() => {})
         writeFramed(stream, bytes)
         return await answer
       } finally {

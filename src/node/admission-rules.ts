@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../base/error-codes.ts'
 import type { AdmissionRules } from '../net/admission-protocol.ts'
 import type { Rpc } from '../rpc/types.ts'
 import type { Admission } from '../security/admission.ts'
@@ -19,7 +20,10 @@ export function admissionRules(admission: Admission, rpc: () => Rpc): AdmissionR
     checkPresentAnswer: (answer, peer) => ({ expires: admission.readPresentAnswer(answer, peer).expires }),
     async answer(request, peer) {
       const { bytes, admitted } = await admission.answer(request, peer, forward)
-      return { answer: bytes, refused: !decodeAdmissionAnswer(bytes).ok, ...(admitted === undefined ? {} : { admitted: { expires: admitted.expires } }) }
+      const told = decodeAdmissionAnswer(bytes)
+      // Asking again while an issuer is away is what we tell peers to do: only what can never succeed counts against them.
+      const refused = !told.ok && ERROR_CODES[told.code].retry === 'never'
+      return { answer: bytes, refused, ...(admitted === undefined ? {} : { admitted: { expires: admitted.expires } }) }
     }
   }
 }

@@ -3,15 +3,19 @@ import { backoffDelay } from '../base/backoff.ts'
 import { SkeinError, errorMessage, isSkeinError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import type { DiscoverySource } from '../net/discovery/ports.ts'
 import type { Host } from '../net/host.ts'
 import type { Admission } from '../security/admission.ts'
 import { verifyToken } from '../security/token.ts'
 
-/** Refusals that no second attempt can change. */
-const FINAL = ['SKEIN_TOKEN_INVALID', 'SKEIN_TOKEN_EXPIRED', 'SKEIN_TOKEN_FOREIGN', 'SKEIN_TOKEN_USED', 'SKEIN_ALREADY_JOINED', 'SKEIN_CREDENTIAL_INVALID', 'SKEIN_CREDENTIAL_EXPIRED'] as const
+/** Refusals that no second attempt and no other node can change. A foreign token is another matter: the next node may be of its federation. */
+const FINAL = ['SKEIN_TOKEN_INVALID', 'SKEIN_TOKEN_EXPIRED', 'SKEIN_TOKEN_USED', 'SKEIN_ALREADY_JOINED', 'SKEIN_CREDENTIAL_INVALID', 'SKEIN_CREDENTIAL_EXPIRED'] as const
+/** When nodes fail a join for different reasons, the error has the first of these codes: they say more than a dial that failed. */
+const TELLING = ['SKEIN_ISSUER_UNREACHABLE', 'SKEIN_TOKEN_FOREIGN'] as const
 /** How long a start waits for some node of the token to answer: rolling restarts are over by then. */
 const JOIN_WITHIN_MS = 30_000
 const JOIN_BACKOFF = { base: 500, cap: 5_000 }
+/** For one node: longer than its own wait for a distant issuer. */
 const ASK_TIMEOUT_MS = 12_000
 /** Credentials last days and are renewed after two thirds: once an hour is early enough and gives many tries. */
 const RENEWAL_CHECK_MS = 3_600_000
@@ -24,47 +28,88 @@ interface Deps {
   logger: Logger
 }
 
+/** A token that a member starts with is of no use, but one of another federation is a mistake. Throws SKEIN_ALREADY_JOINED. */
+export function checkLeftoverToken(admission: Admission, token: string): void {
+  try {
+    admission.joinRequest(token, '')
+  } catch (error) {
+    // One that has expired since it was used still stands in many a configuration file.
+    if (isSkeinError(error, 'SKEIN_ALREADY_JOINED')) throw error
+  }
+}
+
 /**
- * Exchanges a join token for a credential, through any of the nodes the token names. Refusals are final; silence is tried
- * again for half a minute. Throws the refusal, or SKEIN_DIAL_FAILED naming the addresses.
+ * Exchanges a join token for a credential: through the configured bootstrap nodes, which this machine's owner chose, then
+ * through those that the token names. Refusals are final; silence is tried again for half a minute.
+ * Throws the refusal, SKEIN_ISSUER_UNREACHABLE, or SKEIN_DIAL_FAILED naming the addresses.
  */
-export async function joinWithToken({ admission, host, clock, random, logger }: Deps, token: string, name: string): Promise<void> {
+export async function joinWithToken({ admission, host, clock, random, logger, bootstrap }: Deps & { bootstrap: readonly DiscoverySource[] }, token: string, name: string): Promise<void> {
   const { addresses, name: federation } = verifyToken(token, clock.wall())
   const request = admission.joinRequest(token, name)
   const end = clock.now() + JOIN_WITHIN_MS
-  logger.info('joining', { federation, through: addresses })
-  let last: unknown = new SkeinError('SKEIN_DIAL_FAILED', 'the token names no address to join through: ask for a new one')
-  for (let attempt = 0; clock.now() < end && addresses.length > 0; attempt++) {
+
+  function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController()
-    const timer = clock.after(ASK_TIMEOUT_MS, () => controller.abort(new SkeinError('SKEIN_DEADLINE', 'no answer in time')))
-    try {
-      // All addresses are of the issuer and its neighbours: each peer is asked on its own, in the token's order.
-      for (const group of byPeer(addresses)) {
-        try {
-          const { answer } = await host.ask(group, request, { signal: controller.signal })
-          admission.readJoinAnswer(answer, token)
-          return
-        } catch (error) {
-          if (isSkeinError(error, ...FINAL)) throw error
-          last = error
-        }
+    const timer = clock.after(ms, () => controller.abort(new SkeinError('SKEIN_DEADLINE', 'no answer in time')))
+    return work(controller.signal).finally(() => timer.cancel())
+  }
+
+  /** Looked up anew for every round: files are edited while people wait. */
+  async function places(): Promise<string[][]> {
+    const found: string[] = []
+    for (const source of bootstrap) {
+      try {
+        found.push(...(await within(ASK_TIMEOUT_MS, (signal) => source.find({ signal }))).map((candidate) => candidate.address))
+      } catch (error) {
+        logger.warn(`discovery by ${source.name} failed`, { error: errorMessage(error) })
       }
-    } finally {
-      timer.cancel()
     }
-    logger.warn('could not join yet, trying again', { error: errorMessage(last) })
+    return byPeer([...found, ...addresses])
+  }
+
+  /** Who refused the token as foreign: asked again, they would bar us as a nuisance. */
+  const foreign = new Map<string, unknown>()
+  let failures: unknown[] = [new SkeinError('SKEIN_DIAL_FAILED', 'the token names no address to join through: ask for a new one, or set network.bootstrap')]
+  for (let attempt = 0; clock.now() < end; attempt++) {
+    const groups = await places()
+    if (groups.length === 0) break
+    if (attempt === 0) logger.info('joining', { federation, through: groups.flat() })
+    failures = [...foreign.values()]
+    for (const group of groups) {
+      const place = group.join()
+      if (foreign.has(place)) continue
+      try {
+        const { answer } = await within(ASK_TIMEOUT_MS, (signal) => host.ask(group, request, { signal }))
+        admission.readJoinAnswer(answer, token)
+        return
+      } catch (error) {
+        if (isSkeinError(error, ...FINAL)) throw error
+        failures.push(error)
+        if (isSkeinError(error, 'SKEIN_TOKEN_FOREIGN')) foreign.set(place, error)
+      }
+    }
+    if (groups.every((group) => foreign.has(group.join()))) break
+    logger.warn('could not join yet, trying again', { error: failures.map(errorMessage).join('; ') })
     await sleep(clock, backoffDelay(attempt, JOIN_BACKOFF, random))
   }
-  throw isSkeinError(last) ? last : new SkeinError('SKEIN_DIAL_FAILED', `could not join federation "${federation}": ${errorMessage(last)}`, { cause: last })
+  throw joinFailure(federation, failures)
 }
 
+function joinFailure(federation: string, failures: readonly unknown[]): SkeinError {
+  const code = TELLING.find((telling) => failures.some((error) => isSkeinError(error, telling))) ?? 'SKEIN_DIAL_FAILED'
+  // Each sentence once: many nodes may give the same reason.
+  const reasons = [...new Set(failures.map(errorMessage))].join('; ')
+  return new SkeinError(code, `could not join federation "${federation}": ${reasons}`, { cause: failures[0] })
+}
+
+/** Addresses of one peer are dialled together; each peer is asked on its own. */
 function byPeer(addresses: readonly string[]): string[][] {
-  const groups = new Map<string, string[]>()
+  const groups = new Map<string, Set<string>>()
   for (const address of addresses) {
     const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1] ?? address
-    groups.set(peer, [...(groups.get(peer) ?? []), address])
+    groups.set(peer, (groups.get(peer) ?? new Set()).add(address))
   }
-  return [...groups.values()]
+  return [...groups.values()].map((group) => [...group])
 }
 
 /** Renews our credential in good time: issuers by themselves, others through any connected node. */

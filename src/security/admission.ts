@@ -37,7 +37,12 @@ export interface Admission extends AdmissionAnswerer {
   tokens(): (StoredToken & { used: number })[]
 }
 
-export function createAdmission(deps: AdmissionDeps): Admission {
+export interface AdmissionOptions {
+  /** Of the credentials this node issues, ms. @default 30 days */
+  credentialLifetime?: number
+}
+
+export function createAdmission(deps: AdmissionDeps, { credentialLifetime: lifetime }: AdmissionOptions = {}): Admission {
   const { clock, random, signer, tokens } = deps
   const logger = deps.logger.child({ area: 'admission' })
   let state = deps.federation.load()
@@ -57,7 +62,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     return openCredential(bundle.credential).document
   }
   function kit(): IssuerKit | undefined {
-    return issuerKit(member(), signer)
+    return issuerKit(member(), signer, lifetime)
   }
 
   const metrics = createAdmissionMetrics(deps.meter, () => (state === undefined ? 0 : (credentialOf(state).expires - clock.wall()) / 1000))
@@ -73,7 +78,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     federation: () => state && { id: state.id, name: state.name, issuer: state.certificate !== undefined },
     found(founding) {
       if (state !== undefined) throw alreadyJoined(state)
-      keep(createAuthority(founding, { signer, random, now: clock.wall() }))
+      keep(createAuthority(founding, { signer, random, now: clock.wall(), lifetime }))
       logger.info('federation founded', { federation: member().id, name: founding.name })
     },
     myCredential: () => ({ bundle: member().bundle, credential: credentialOf(member()) }),
@@ -107,7 +112,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       if (state?.certificate === undefined) return false
       const now = clock.wall()
       const renewed = renewCertificate(state, { signer, now })
-      const issuer = issuerKit(renewed, signer)
+      const issuer = issuerKit(renewed, signer, lifetime)
       if (issuer === undefined) return false
       keep({ ...renewed, bundle: issueCredential(issuer, signer.peer, credentialOf(renewed), { now, random }) })
       logger.info('own credential renewed', { expires: credentialOf(member()).expires })

@@ -12,7 +12,7 @@ export interface Founding extends Standing {
 }
 
 /** A new federation: its authority key, this node certified as its first issuer and admitted as its first member. Throws SKEIN_USAGE. */
-export function createAuthority(founding: Founding, deps: { signer: Signer; random: Random; now: number }): FederationState {
+export function createAuthority(founding: Founding, deps: { signer: Signer; random: Random; now: number; lifetime?: number | undefined }): FederationState {
   if (founding.name === '' || founding.name.length > MAX_NAME || /\p{Cc}/u.test(founding.name)) {
     throw new SkeinError('SKEIN_USAGE', `a federation's name must be 1 to ${MAX_NAME} characters on one line`)
   }
@@ -20,7 +20,7 @@ export function createAuthority(founding: Founding, deps: { signer: Signer; rand
   const authority = signerFromSeed(authoritySeed)
   const id = federationIdOf(authority.publicKey)
   const certificate = certify(id, authority, deps)
-  const kit = { signer: deps.signer, certificate, authority: authority.publicKey, federation: { id, name: founding.name } }
+  const kit = { signer: deps.signer, certificate, authority: authority.publicKey, federation: { id, name: founding.name }, lifetime: deps.lifetime }
   const bundle = issueCredential(kit, deps.signer.peer, founding, deps)
   return { id, name: founding.name, authority: authority.publicKey, authoritySeed, certificate, bundle }
 }
@@ -34,9 +34,9 @@ export function renewCertificate(state: FederationState, deps: { signer: Signer;
 }
 
 /** What an issuer signs with; undefined if this node is none. */
-export function issuerKit(state: FederationState, signer: Signer): IssuerKit | undefined {
+export function issuerKit(state: FederationState, signer: Signer, lifetime?: number): IssuerKit | undefined {
   if (state.certificate === undefined) return undefined
-  return { signer, certificate: state.certificate, authority: state.authority, federation: { id: state.id, name: state.name } }
+  return { signer, certificate: state.certificate, authority: state.authority, federation: { id: state.id, name: state.name }, lifetime }
 }
 
 function certify(federation: string, authority: Signer, { signer, now }: { signer: Signer; now: number }): Uint8Array {

@@ -74,6 +74,8 @@ export interface IssuerKit {
   certificate: Uint8Array
   authority: Uint8Array
   federation: { id: string; name: string }
+  /** Of the credentials it issues, ms. @default CREDENTIAL_LIFETIME */
+  lifetime?: number | undefined
 }
 
 /** A new credential for `subject`; never outlives the issuer's certificate. */
@@ -87,7 +89,7 @@ export function issueCredential(issuer: IssuerKit, subject: string, standing: St
     region: standing.region,
     roles: standing.roles,
     issued: now,
-    expires: Math.min(now + CREDENTIAL_LIFETIME, document.expires),
+    expires: Math.min(now + (issuer.lifetime ?? CREDENTIAL_LIFETIME), document.expires),
     serial: random.bytes(SERIAL_BYTES)
   }
   return { authority: issuer.authority, certificate: issuer.certificate, credential: sealCredential(credential, issuer.signer) }

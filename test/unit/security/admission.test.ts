@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Logger } from '../../../src/base/logger.ts'
+import { silentLogger, type Logger } from '../../../src/base/logger.ts'
+import { seededRandom } from '../../../src/base/random.ts'
+import { createAdmission } from '../../../src/security/admission.ts'
 import type { Forward } from '../../../src/security/ports.ts'
 import { decodeAdmissionAnswer, encodeAdmissionRequest } from '../../../src/wire/admission.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -265,4 +267,20 @@ describe('the node itself', () => {
     const remaining = founder.meter.snapshot().find(({ name }) => name === 'skein_admission_credential_remaining_seconds')
     expect(remaining?.samples[0]?.value).toBe(30 * 86_400)
   })
+})
+
+test('an issuer issues credentials of the life it was told, its own included', async () => {
+  const clock = createManualClock()
+  const founder = createMember(1, clock)
+  const admission = createAdmission({ ...founder, random: seededRandom(1), logger: silentLogger }, { credentialLifetime: 2 * DAY })
+  admission.found({ name: 'acme', ...LEAF })
+  const joiner = createMember(2, clock)
+  await join(joiner, { ...founder, admission }, admission.issueTokenText({ ...LEAF, uses: 1, addresses: [] }).text)
+  const lives = [admission, joiner.admission].map((one) => one.myCredential().credential).map(({ issued, expires }) => expires - issued)
+  expect(lives).toEqual([2 * DAY, 2 * DAY])
+  clock.advance(1.5 * DAY)
+  const { bytes } = await admission.answer(joiner.admission.renewRequest(), joiner.signer.peer, unreachable)
+  expect(joiner.admission.readRenewAnswer(bytes).expires).toBe(clock.wall() + 2 * DAY)
+  expect(admission.renewSelf()).toBe(true)
+  expect(admission.myCredential().credential.expires).toBe(clock.wall() + 2 * DAY)
 })
