@@ -1,11 +1,12 @@
 /**
- * Fails when an import goes the wrong way: a folder may import its own files, lower layers, and, for adapters, the ports of
- * the domains they implement; domains never import each other or an outside library. The table is the picture in README.md.
+ * Fails when an import goes the wrong way: a folder may import its own files and lower layers; domains never import each
+ * other or an outside library, edges see node/api.ts and layers 0-1. The table is the picture in README.md.
+ * `node scripts/check-layers.ts [folder with the sources]`
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
-const ROOT = resolve(import.meta.dirname, '../src')
+const ROOT = resolve(process.argv[2] ?? join(import.meta.dirname, '../src'))
 const LAYERS: Record<string, number> = {
   base: 0,
   wire: 1,
@@ -27,8 +28,8 @@ const OWNERS: [RegExp, string[]][] = [
   [/^fastify/, ['http']],
   [/^commander/, ['cli']]
 ]
-/** Edges that may be used by another edge: the command line starts the HTTP side's stdio bridge through node's public surface only. */
-const EDGE_PUBLIC = /^node\/(api|index)\.ts$/
+/** What edges may take from layer 4. */
+const EDGE_PUBLIC = 'node/api.ts'
 
 function sources(dir: string): string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
@@ -38,12 +39,19 @@ function sources(dir: string): string[] {
   })
 }
 
-const IMPORT = /(?:^|\n)\s*(import|export)\s+(type\s+)?[^'"]*?from\s+['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s+['"]([^'"]+)['"]/g
+/** `import … from`, `export … from`, bare `import`. */
+const STATEMENT = /(?:^|[\n;])\s*(?:import|export)\s(?:[^'"`;]*?\bfrom\s*)?['"]([^'"]+)['"]/g
+/** Calls that load a module by its literal name, and worker files. */
+const CALL = /\b(?:import|require|getBuiltinModule|import\.meta\.resolve)\(\s*['"`]([^'"`]+)['"`]|\bnew URL\(\s*['"`](\.[^'"`]+)['"`]\s*,\s*import\.meta\.url/g
+/** A name that is computed is one that nobody checked. */
+const COMPUTED_CALL = /\b(?:import|require)\((?!\s*(['"])[^'"`]*\1\s*\))/
+const LOOSE_EXPORT = /(?:^|[\n;])\s*export\s+(?:default\b|\*)/
+const COMMENT_LINES = /^\s*(?:\/\/.*|\/?\*(?:(?!\*\/).)*(?:\*\/)?)/gm
 
 function problemOf(file: string, target: string): string | undefined {
   const from = relative(ROOT, file)
   const folder = from.split('/')[0] as string
-  // main.ts and index.ts are the process entry and the public API: they may see every folder.
+  // main.ts, run-node.ts and index.ts are the process entry, what it runs and the public API: they may see every folder.
   if (!from.includes('/')) return undefined
   const layer = LAYERS[folder]
   if (layer === undefined) return `folder ${folder} has no layer: add it to scripts/check-layers.ts`
@@ -53,16 +61,10 @@ function problemOf(file: string, target: string): string | undefined {
   if (toFolder === folder || to.startsWith('..')) return to.startsWith('..') && !to.endsWith('package.json') ? `${target} leaves src` : undefined
   const toLayer = LAYERS[toFolder]
   if (toLayer === undefined) return `${to} is in no layer`
-  if (layer === 5) return toLayer <= 1 || EDGE_PUBLIC.test(to) || edgeException(folder, to) ? undefined : `edges see node/api.ts and layers 0-1, not ${to}`
+  if (folder === 'packs') return toLayer === 0 ? undefined : `packs are programs of their own and see base/ only, not ${to}`
+  if (layer === 5) return toLayer <= 1 || to === EDGE_PUBLIC ? undefined : `edges see ${EDGE_PUBLIC} and layers 0-1, not ${to}`
   if (toLayer >= layer) return layer === 2 && toLayer === 2 ? `domains never import each other (${to})` : `layer ${layer} imports layer ${toLayer} (${to})`
   return undefined
-}
-
-/** http/ drives the downstream MCP machine; the command line reads configuration and telemetry before any node exists. */
-function edgeException(folder: string, to: string): boolean {
-  if (folder === 'http') return to.startsWith('mcp/')
-  if (folder === 'cli') return to.startsWith('config/')
-  return false
 }
 
 function outsideProblem(folder: string, layer: number, target: string): string | undefined {
@@ -73,7 +75,7 @@ function outsideProblem(folder: string, layer: number, target: string): string |
 }
 
 /** Time and chance come from base/ or are injected. */
-const GLOBALS = /\b(Date\.now|Math\.random|setTimeout|setInterval|performance\.now)\(/
+const GLOBALS = /\b(Date\.now|Math\.random|setTimeout|setInterval|setImmediate|performance\.now)\b|\bnew Date\(\)/
 
 let problems = 0
 let files = 0
@@ -85,13 +87,15 @@ for (const file of sources(ROOT)) {
     problems++
     console.error(`src/${name}: ${problem}`)
   }
-  for (const match of text.matchAll(IMPORT)) {
-    const target = match[3] ?? match[4] ?? match[5]
-    const problem = target === undefined ? undefined : problemOf(file, target)
+  const code = text.replaceAll(COMMENT_LINES, '')
+  if (COMPUTED_CALL.test(code)) report('a computed import cannot be checked: write its name as a plain string')
+  if (LOOSE_EXPORT.test(code)) report('named exports only: no `export *`, no default export')
+  for (const match of [...code.matchAll(STATEMENT), ...code.matchAll(CALL)]) {
+    const problem = problemOf(file, (match[1] ?? match[2]) as string)
     if (problem !== undefined) report(problem)
   }
   const layer = LAYERS[name.split('/')[0] as string]
-  if ((layer === 1 || layer === 2) && GLOBALS.test(text.replaceAll(/^\s*(\*|\/\/).*$/gm, ''))) report('time or chance taken from a global: inject Clock or Random')
+  if ((layer === 1 || layer === 2) && GLOBALS.test(code)) report('time or chance taken from a global: inject Clock or Random')
   const lines = text.split('\n').length
   if (lines > 400) report(`${lines} lines: split it (the limit is 400)`)
 }

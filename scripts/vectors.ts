@@ -1,7 +1,16 @@
-/** `node scripts/vectors.ts` writes protocols/vectors/rpc/frames.json anew: only for a new protocol version, never to make a test pass. */
+/** `node scripts/vectors.ts` writes the golden files of rpc and mcp anew: only for a new protocol version, never to make a test pass. */
 import { writeFileSync } from 'node:fs'
+import { CODECS, VALUES } from '../test/support/mcp-vectors.ts'
 import { VECTOR_FIELDS, encodeFields } from '../test/support/rpc-vectors.ts'
 
-const vectors = VECTOR_FIELDS.map(([name, fields]) => ({ name, hex: encodeFields(fields).toString('hex'), fields }))
-writeFileSync(new URL('../protocols/vectors/rpc/frames.json', import.meta.url), `${JSON.stringify(vectors, undefined, 2)}\n`)
-console.log(`${vectors.length} vectors written`)
+function write(file: string, content: unknown, count: number): void {
+  writeFileSync(new URL(`../protocols/vectors/${file}`, import.meta.url), `${JSON.stringify(content, undefined, 2)}\n`)
+  console.log(`${file}: ${count} vectors written`)
+}
+
+const frames = VECTOR_FIELDS.map(([name, fields]) => ({ name, hex: encodeFields(fields).toString('hex'), fields }))
+write('rpc/frames.json', frames, frames.length)
+
+const bodies = VALUES.map((vector) => ({ ...vector, hex: Buffer.from(CODECS[vector.kind].encode(vector.value)).toString('hex') }))
+const description = 'Bodies of protocols/mcp.md: `call` is the OPEN body of an MCP_CALL (head and params apart in `value`), `json` that of a MESSAGE or END. `hex` is the encoded form.'
+write('mcp/bodies.json', { description, vectors: bodies }, bodies.length)

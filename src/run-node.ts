@@ -52,8 +52,20 @@ function federationIn(dataDir: string): { id: string; name: string } | undefined
   }
 }
 
-/** Runs a node with everything a person or a program reaches it by. Resolves when it is ready. */
-export async function startNode(flags: StartFlags, env: Record<string, string | undefined> = process.env, cwd = process.cwd()): Promise<StartedNode> {
+export interface StartOptions {
+  /** Gives up the start: it rejects with SKEIN_CANCELLED when everything is stopped again. */
+  signal?: AbortSignal
+  /** @default process.env */
+  env?: Record<string, string | undefined>
+  /** @default process.cwd() */
+  cwd?: string
+}
+
+/**
+ * Runs a node with everything a person or a program reaches it by. Resolves when it is ready; rejects with SKEIN_CANCELLED when it
+ * was told to stop before.
+ */
+export async function startNode(flags: StartFlags, { signal, env = process.env, cwd = process.cwd() }: StartOptions = {}): Promise<StartedNode> {
   const load = (): LoadedConfig => {
     const { config, fallbackDataDir, ...rest } = flags
     const found = loadConfig({ ...(config === undefined ? {} : { file: config }), env, cwd, flags: rest as Flags })
@@ -66,21 +78,32 @@ export async function startNode(flags: StartFlags, env: Record<string, string | 
   const { dataDir } = config.node
   const telemetry = await createTelemetry({ level: config.monitoring.logLevel, format: config.monitoring.logFormat })
   const { logger, meter } = telemetry
-  const lifecycle = createLifecycle({ clock: systemClock, logger })
+  // Whoever asks a node to stop that is not ready yet, ends its start.
+  const giveUp = new AbortController()
+  const onGiveUp = () => giveUp.abort(new SkeinError('SKEIN_CANCELLED', 'the node was stopped before it was ready'))
+  signal?.addEventListener('abort', onGiveUp, { once: true })
+  if (signal?.aborted === true) onGiveUp()
+  const lifecycle = createLifecycle({ clock: systemClock, logger, signal: giveUp.signal })
   const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>()
   for (const warning of current.warnings) logger.warn(warning)
 
   // Known before the node is up, so that the control socket can refuse a second node on the same data at once.
   let api: NodeApi | undefined
   let stopping: Promise<void> | undefined
-  const stop = () => (stopping ??= stopAll().finally(onStopped))
+  const stop = () => (stopping ??= (api === undefined ? giveUpStart() : stopAll()).finally(onStopped))
   let drain = async () => {}
+  const settled = Promise.withResolvers<void>()
+  function giveUpStart(): Promise<void> {
+    logger.info('stopping before the start is over')
+    onGiveUp()
+    return settled.promise
+  }
   async function stopAll(): Promise<void> {
     logger.info('stopping')
-    await drain()
+    await drain().catch((error: unknown) => logger.error('calls could not be finished before stopping', { error: errorMessage(error) }))
     await lifecycle.stop()
     logger.info('stopped')
-    telemetry.stop()
+    await telemetry.stop()
   }
 
   try {
@@ -101,6 +124,7 @@ export async function startNode(flags: StartFlags, env: Record<string, string | 
         version: VERSION,
         token: config.security.token ?? pendingToken(dataDir),
         listenMovable: !sources.has('network.listen'),
+        signal: giveUp.signal,
         async reload() {
           const next = load()
           const { restart } = liveDiff(current.config, next.config)
@@ -149,23 +173,27 @@ export async function startNode(flags: StartFlags, env: Record<string, string | 
     }
 
     const joinCommand = await firstJoinCommand(node.api, logger)
-    api = {
-      ...node.api,
-      stop,
-      status: () => ({ ...node.api.status(), mcpUrl, metricsUrl, joinCommand })
-    }
-    const { peer, addresses } = api.status()
+    const { peer, addresses } = node.api.status()
     await lifecycle.start({
       name: 'run file',
       start: () => writeRunFile(dataDir, { pid: process.pid, version: VERSION, httpUrl, controlSocket: socketPath, peer, addresses, started: systemClock.wall(), ...(metricsUrl === undefined ? {} : { metricsUrl }) }),
       stop: () => removeRunFile(dataDir, process.pid)
     })
+    giveUp.signal.throwIfAborted()
+    api = {
+      ...node.api,
+      stop,
+      status: () => ({ ...node.api.status(), mcpUrl, metricsUrl, joinCommand })
+    }
     logger.info('ready', { mcp: mcpUrl, metrics: metricsUrl, peer, addresses })
     return { api, stopped }
   } catch (error) {
     await lifecycle.stop()
-    telemetry.stop()
+    await telemetry.stop()
     throw error
+  } finally {
+    signal?.removeEventListener('abort', onGiveUp)
+    settled.resolve()
   }
 }
 

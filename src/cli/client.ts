@@ -22,7 +22,7 @@ export interface ControlClient {
 }
 
 /** The run file of the node in a data directory, if there is one. */
-export async function findNode(dataDir: string): Promise<RunFile | undefined> {
+async function findNode(dataDir: string): Promise<RunFile | undefined> {
   const text = await readFile(join(dataDir, RUN_FILE_NAME), 'utf8').catch(() => '')
   return text.length > MAX_RUN_FILE_BYTES ? undefined : parseRunFile(text)
 }
@@ -31,7 +31,7 @@ export async function findSocket(dataDir: string): Promise<string> {
   return (await findNode(dataDir))?.controlSocket ?? join(dataDir, CONTROL_SOCKET_NAME)
 }
 
-export function notRunning(dataDir: string, cause?: unknown): SkeinError {
+function notRunning(dataDir: string, cause?: unknown): SkeinError {
   const message = `No node is running in ${dataDir}. Start one with \`skein start\`, or name its directory with --data-dir.`
   return new SkeinError('SKEIN_NOT_RUNNING', message, { cause, data: { dataDir } })
 }

@@ -61,7 +61,8 @@ export interface ConfigTools {
 /** What the entry point gives to commands that are more than a question to a running node. Each loads its code when called. */
 export interface CliActions {
   version: string
-  startNode(flags: StartFlags): Promise<StartedNode>
+  /** Resolves when it is ready; rejects with SKEIN_CANCELLED when it was told to stop before, by `signal` or by `skein stop`. */
+  startNode(flags: StartFlags, options: { signal: AbortSignal }): Promise<StartedNode>
   /** Checks the token and stores it for the next start. */
   joinFederation(dataDir: string, token: string): Promise<JoinSummary>
   configTools(): Promise<ConfigTools>

@@ -82,7 +82,7 @@ function groupAt(path: Path): Group['keys'] | undefined {
 }
 
 /** Whether the value at `path` must not be shown. */
-export function isSecret(path: Path): boolean {
+function isSecret(path: Path): boolean {
   if (path[0] !== 'mcp' || path[1] !== 'servers') return findKey(path)?.info.secret === true
   // Anything of a server may carry a replaced ${VARIABLE}.
   return ['env', 'headers', 'args', 'url'].includes(String(path[3]))

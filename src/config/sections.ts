@@ -92,7 +92,6 @@ export const security = {
 export const rpc = {
   about: 'Calls between nodes.',
   keys: {
-    request_timeout: duration('20s', '100ms', '1h', { about: 'How long a call to another node may take when its caller sets no limit.' }),
     max_in_flight: integer(1_024, 1, 65_536, { about: 'Calls of one peer that are served at a time; more are refused as busy.' }),
     max_body_bytes: size('16MiB', '64KiB', '256MiB', { about: 'Largest request or answer between nodes.' })
   }

@@ -80,8 +80,6 @@ export interface Config {
     readonly servers: readonly ServerConfig[]
   }
   readonly rpc: {
-    /** ms */
-    readonly requestTimeout: number
     readonly maxInFlight: number
     readonly maxBodyBytes: number
   }

@@ -15,6 +15,8 @@ export const RENEW_AFTER = RECORD_TTL / 2
 export interface CatalogOptions extends Scope, RecordSeal {
   self: string
   random: Random
+  /** How often records are compared with a random peer, ms. @default 30 000 */
+  syncEvery?: number | undefined
 }
 
 export interface Catalog {
@@ -35,7 +37,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const scope: Scope = { federation, pool }
   const live = new Set<string>()
   const records = createRecords({ ...scope, self })
-  const exchanges = createExchanges({ scope, self, random, records, live })
+  const exchanges = createExchanges({ scope, self, random, records, live, syncEvery: options.syncEvery })
   let mine: { servers: ServerEntry[]; descriptor: Descriptor } | undefined
   let renewAt = Infinity
   /** No record of ours may have this sequence or a lower one. */

@@ -7,14 +7,14 @@ import type { CatalogMetrics } from './metrics.ts'
 import type { Definition } from './ports.ts'
 
 /** Definitions of other nodes in memory: ten times what a model can read, and a bound on what a bad node can take. */
-export const MAX_DEFINITIONS = 20_000
-export const MAX_DEFINITIONS_BYTES = 64 * 1024 * 1024
+const MAX_DEFINITIONS = 20_000
+const MAX_DEFINITIONS_BYTES = 64 * 1024 * 1024
 /** A provider that failed is left alone this long, ms: sessions come back within seconds, bad nodes never. */
 const PROVIDER_REST = 5_000
 /** A definition that a provider did not have although its record says so: its record is about to change. */
 const MISS_REST = 30_000
 /** Deeper than any schema people write, shallow enough for every recursive reader. */
-const MAX_DEPTH = 64
+export const MAX_DEPTH = 64
 
 export interface DefinitionsDeps {
   clock: Clock

@@ -18,7 +18,7 @@ import type { CatalogDeps, CatalogRequestKind, Definition, Descriptor, LocalServ
 /** Expiry, renewal and retries need no more precision than this, ms. */
 const TICK_EVERY = 1_000
 /** One exchange is at most 1 MiB: seconds on a slow line, ms. */
-const REQUEST_TIMEOUT = 10_000
+export const REQUEST_TIMEOUT = 10_000
 /** Senders of bad records named in the log, once each; the oldest is forgotten. */
 const MAX_WARNED = 256
 
@@ -31,6 +31,8 @@ export interface CatalogDriverOptions {
   signer: Signer
   /** @default sealRecord and openRecord with `signer` */
   seal?: RecordSeal
+  /** How often records are compared with a random peer, ms. @default 30 000 */
+  syncEvery?: number
 }
 
 export interface CatalogDriver {

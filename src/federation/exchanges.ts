@@ -5,10 +5,12 @@ import type { Records } from './records.ts'
 
 /** Each node compares with one random other this often, ms: what gossip lost is found after a few rounds at most. */
 export const SYNC_EVERY = 30_000
-/** After a failed exchange the first retry, ms; doubles up to SYNC_EVERY. */
-const RETRY_BASE = 1_000
+/** After a failed exchange the first retry, ms; doubles up to RETRY_CAP. */
+export const RETRY_BASE = 1_000
+/** Rarer than this a session that works again would wait too long for its catalog, ms. */
+export const RETRY_CAP = 30_000
 /** Peers asked for in one answer: their records fill the next pushes anyway. */
-const MAX_WANTED = 1_000
+export const MAX_WANTED = 1_000
 
 export interface ExchangeState {
   scope: Scope
@@ -17,6 +19,8 @@ export interface ExchangeState {
   records: Records
   /** Peers with a session; owned by the catalog. */
   live: ReadonlySet<string>
+  /** Between two comparisons with a random peer, ms. @default SYNC_EVERY */
+  syncEvery?: number | undefined
 }
 
 interface PeerState {
@@ -40,7 +44,7 @@ export interface Exchanges {
   answer(request: DigestRequest): DigestAnswer
 }
 
-export function createExchanges({ scope, self, random, records, live }: ExchangeState): Exchanges {
+export function createExchanges({ scope, self, random, records, live, syncEvery = SYNC_EVERY }: ExchangeState): Exchanges {
   /** Bounded by `live`: forgotten with the session. */
   const peers = new Map<string, PeerState>()
   let syncAt = 0
@@ -96,7 +100,7 @@ export function createExchanges({ scope, self, random, records, live }: Exchange
       const state = peers.get(peer)
       if (state === undefined) return []
       state.inFlight = false
-      state.retryAt = now.mono + Math.min(SYNC_EVERY, RETRY_BASE * 2 ** Math.min(state.failures, 5))
+      state.retryAt = now.mono + Math.min(RETRY_CAP, RETRY_BASE * 2 ** Math.min(state.failures, 5))
       state.failures++
       return []
     },
@@ -108,7 +112,7 @@ export function createExchanges({ scope, self, random, records, live }: Exchange
       if (now.mono < syncAt) return effects
       // Spread over half a period more or less, so that nodes started together do not all sync together.
       const first = syncAt === 0
-      syncAt = now.mono + SYNC_EVERY * (0.75 + random.float() / 2)
+      syncAt = now.mono + syncEvery * (0.75 + random.float() / 2)
       const peer = first ? undefined : randomLive()
       return peer === undefined ? effects : [...effects, ...start(peer)]
     },

@@ -26,11 +26,6 @@ function withHash(name: string, original: string, length: number): string {
 // A NUL cannot be in a name that was mapped to itself, so `a` + `b__c` and `a__b` + `c` hash differently.
 const hashInput = (tool: NamedTool) => `${tool.server}\u0000${tool.tool}`
 
-/** The advertised name of a server: as it is where it fits, else mapped and cut like tool names. */
-export function advertisedServer(server: string): string {
-  return server.length > MAX_NAME ? withHash(server, server, HASH_LENGTH) : mapped(server)
-}
-
 /** `<server>__<tool>` within `[A-Za-z0-9_-]{1,64}`: a pure function of both names (what collides is for `assignNames`). */
 export function advertisedName(tool: NamedTool): string {
   const full = `${tool.server}__${tool.tool}`

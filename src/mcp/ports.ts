@@ -1,31 +1,5 @@
+import type { Json, JsonRpcError, JsonRpcMessage, JsonRpcNotification } from '../wire/json-rpc.ts'
 import type { TraceContext } from '../wire/trace.ts'
-
-export type Json = Record<string, unknown>
-export type JsonRpcId = string | number
-
-export interface JsonRpcRequest {
-  jsonrpc: '2.0'
-  id: JsonRpcId
-  method: string
-  params?: Json
-}
-export interface JsonRpcNotification {
-  jsonrpc: '2.0'
-  method: string
-  params?: Json
-}
-export interface JsonRpcError {
-  code: number
-  message: string
-  data?: unknown
-}
-export interface JsonRpcResponse {
-  jsonrpc: '2.0'
-  id: JsonRpcId | null
-  result?: Json
-  error?: JsonRpcError
-}
-export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse
 
 /** A link to one MCP server: a child's stdio, an HTTP endpoint, or a pair in memory. Implemented by mcp-io/. */
 export interface UpstreamTransport {

@@ -1,4 +1,5 @@
-import type { Json, ToolList } from './ports.ts'
+import type { ToolList } from './ports.ts'
+import type { Json } from '../wire/json-rpc.ts'
 import { assignNames, type NamedTool } from './names.ts'
 
 export interface Offered<T> extends NamedTool {

@@ -25,7 +25,7 @@ export interface NodeApi {
 
 export interface CallToolOptions {
   signal: AbortSignal
-  /** ms. @default the server's timeout */
+  /** ms. @default `mcp.request_timeout` */
   timeout?: number
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void
 }

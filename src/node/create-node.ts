@@ -30,7 +30,7 @@ import { checkHealth } from './health.ts'
 import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner, serveMcpCalls } from './mcp-over-rpc.ts'
-import { createRenewal, joinWithToken } from './membership-card.ts'
+import { checkLeftoverToken, createRenewal, joinWithToken } from './membership-card.ts'
 import { meshOptions } from './mesh-options.ts'
 import { visibleServers } from './offered.ts'
 import { publishedCheck } from './published.ts'
@@ -52,6 +52,8 @@ export interface NodeOptions {
   listenMovable: boolean
   /** Loads the configuration anew, for reload. */
   reload: Reloader
+  /** Gives up a start that is under way; what was started is stopped. */
+  signal?: AbortSignal
 }
 
 export interface SkeinNode {
@@ -69,6 +71,7 @@ const FIRST_ATTACH_WAIT_MS = 2_000
 /** Announcing that we leave takes one gossip round; nobody waits longer for it. */
 const GOODBYE_MS = 200
 const LISTEN_PORT = 'listen_port'
+const DAY_MS = 86_400_000
 
 /**
  * Joins every part of a node and starts it: the one place that sees all folders. Resolves when the node is a member of its
@@ -76,9 +79,9 @@ const LISTEN_PORT = 'listen_port'
  */
 export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<SkeinNode> {
   const { logger, meter, clock = systemClock, random = systemRandom } = deps
-  const { version } = options
+  const { version, signal } = options
   let { config } = options
-  const lifecycle = createLifecycle({ clock, logger })
+  const lifecycle = createLifecycle({ clock, logger, ...(signal === undefined ? {} : { signal }) })
   const started = clock.now()
   const state = { started: false, draining: false }
 
@@ -89,7 +92,13 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const identity = await loadIdentity(join(dataDir, 'identity.key'), random)
     const self = identity.peer
     const signer = signerFromSeed(identity.seed)
-    const admission = createAdmission({ clock, random, logger, meter, signer, tokens: store.tokens, federation: store.federation })
+    const admission = createAdmission(
+      { clock, random, logger, meter, signer, tokens: store.tokens, federation: store.federation },
+      { credentialLifetime: config.security.credentialLifetimeDays * DAY_MS }
+    )
+    const { token } = options
+    if (admission.federation() !== undefined && token !== undefined) checkLeftoverToken(admission, token)
+    const discovery = meshOptions(config.network, store, token === undefined ? [] : tokenAddresses(token))
 
     // Children take longest to start, so they start first; nobody is served before the rest stands.
     const connector = createUpstreamConnector({ clock, logger: logger.child({ area: 'upstream' }) })
@@ -110,15 +119,15 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     await lifecycle.start({ name: 'peer store', stop: () => datastore.close() })
     const listen = await listenAddresses()
     // Sessions exist only between members, so nothing uses this before it is set below.
-    let rpc: Rpc | undefined
+    const joined: { rpc?: Rpc } = {}
     const host = await createHost(
       {
         clock, logger: logger.child({ area: 'net' }), meter,
-        rules: admissionRules(admission, () => rpc as Rpc),
+        rules: admissionRules(admission, () => joined.rpc as Rpc),
         events: {
-          peerUp: (peer) => rpc?.peerUp(peer),
-          peerDown: (peer) => rpc?.peerDown(peer),
-          sessionStream: (peer, stream) => (rpc === undefined ? stream.abort(new Error('not ready')) : rpc.accept(peer, stream))
+          peerUp: (peer) => joined.rpc?.peerUp(peer),
+          peerDown: (peer) => joined.rpc?.peerDown(peer),
+          sessionStream: (peer, stream) => (joined.rpc === undefined ? stream.abort(new Error('this node has not joined yet')) : joined.rpc.accept(peer, stream))
         }
       },
       {
@@ -130,25 +139,26 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     )
     await lifecycle.start({ name: 'libp2p', start: () => host.start(), stop: () => host.stop() })
 
-    const { token } = options
     if (admission.federation() === undefined) {
       if (token === undefined) admission.found({ name: config.security.federation, tier: config.node.hubTier, region: config.node.region, roles: [] })
-      else await joinWithToken({ admission, host, clock, random, logger }, token, config.node.id)
+      else await joinWithToken({ admission, host, clock, random, logger, bootstrap: discovery.bootstrap }, token, config.node.id, signal === undefined ? {} : { signal })
     }
     const federation = (admission.federation() as { id: string }).id
 
-    rpc = createRpc(
+    const rpc = createRpc(
       { clock, random, meter, logger: logger.child({ area: 'rpc' }), opener: host },
       { self, federation, bootId: BigInt(Math.floor(clock.wall())), limits: { maxConcurrent: config.rpc.maxInFlight, maxBody: config.rpc.maxBodyBytes } }
     )
-    const sessions = rpc
-    await lifecycle.start({ name: 'sessions', stop: () => sessions.close() })
+    joined.rpc = rpc
+    // Others may have found us while libp2p was still starting.
+    for (const peer of host.peers()) rpc.peerUp(peer)
+    await lifecycle.start({ name: 'sessions', stop: () => rpc.close() })
 
     const catalog = createCatalogDriver(
       { clock, random, meter, logger, network: catalogNetwork(host, rpc, federation, logger) },
-      { federation, pool: ROOT_POOL, self, signer }
+      { federation, pool: ROOT_POOL, self, signer, syncEvery: config.gossip.syncInterval }
     )
-    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }) }, meshOptions(config.network, store, token === undefined ? [] : tokenAddresses(token)))
+    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }) }, discovery)
     linkFederation({ host, rpc, catalog, mesh, store, clock, federation })
     serveForwardedAdmission(rpc, admission)
 
@@ -159,7 +169,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       remote: createRemoteRunner(rpc, logger),
       visible: () => visibleServers(catalog.offers().servers, (digest) => catalog.definition(digest)),
       facts(peer) {
-        const session = sessions.sessions().find((entry) => entry.peer === peer)
+        const session = rpc.sessions().find((entry) => entry.peer === peer)
         return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
       }
     })
@@ -212,7 +222,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       async drain(within) {
         state.draining = true
         describe()
-        sessions.goaway('the node is stopping')
+        rpc.goaway('the node is stopping')
         let timer: Timer | undefined
         const late = new Promise<void>((resolve) => {
           timer = clock.after(within, () => {
@@ -220,7 +230,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
             resolve()
           })
         })
-        await Promise.race([late, Promise.all([downstream.drain(), sessions.idle()])])
+        await Promise.race([late, Promise.all([downstream.drain(), rpc.idle()])])
         timer?.cancel()
         await new Promise<void>((resolve) => clock.after(host.peers().length > 0 ? GOODBYE_MS : 0, resolve))
       }

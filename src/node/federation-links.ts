@@ -3,6 +3,7 @@ import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
 import type { CatalogNetwork, CatalogRequestKind } from '../federation/ports.ts'
+import { addressesFor } from '../net/addresses.ts'
 import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
 import type { Rpc } from '../rpc/types.ts'
@@ -47,7 +48,8 @@ export function linkFederation({ host, rpc, catalog, mesh, store, clock, federat
     rpc.handle(method, (exchange) => exchange.end(catalog.answer(kind, exchange.body, exchange.peer)))
   }
   rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
-  catalog.onAddresses((peer, addresses) => {
+  catalog.onAddresses((peer, published) => {
+    const addresses = addressesFor(peer, published)
     mesh.learn(peer, addresses)
     const name = catalog.records().find((record) => record.peer === peer)?.name ?? ''
     store.peers.save({ peer, name, addresses, lastSeen: clock.wall() })

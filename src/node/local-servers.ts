@@ -6,7 +6,7 @@ import type { ServerSpec } from '../mcp/upstream/spec.ts'
 import type { NameClaims } from '../store/store.ts'
 
 /** The bundled server's name under `mcp.servers`; configuring one of that name replaces it. */
-export const GRAPH = 'graph'
+const GRAPH = 'graph'
 
 /** From source the pack is TypeScript, in the built package JavaScript; this file's own name tells which. */
 const GRAPH_MAIN = fileURLToPath(new URL(`../packs/graph/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))

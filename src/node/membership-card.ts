@@ -41,9 +41,14 @@ export function checkLeftoverToken(admission: Admission, token: string): void {
 /**
  * Exchanges a join token for a credential: through the configured bootstrap nodes, which this machine's owner chose, then
  * through those that the token names. Refusals are final; silence is tried again for half a minute.
- * Throws the refusal, SKEIN_ISSUER_UNREACHABLE, or SKEIN_DIAL_FAILED naming the addresses.
+ * Throws the refusal, SKEIN_ISSUER_UNREACHABLE, SKEIN_DIAL_FAILED naming the addresses, or the signal's reason.
  */
-export async function joinWithToken({ admission, host, clock, random, logger, bootstrap }: Deps & { bootstrap: readonly DiscoverySource[] }, token: string, name: string): Promise<void> {
+export async function joinWithToken(
+  { admission, host, clock, random, logger, bootstrap }: Deps & { bootstrap: readonly DiscoverySource[] },
+  token: string,
+  name: string,
+  options: { signal?: AbortSignal } = {}
+): Promise<void> {
   const { addresses, name: federation } = verifyToken(token, clock.wall())
   const request = admission.joinRequest(token, name)
   const end = clock.now() + JOIN_WITHIN_MS
@@ -51,7 +56,12 @@ export async function joinWithToken({ admission, host, clock, random, logger, bo
   function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController()
     const timer = clock.after(ms, () => controller.abort(new SkeinError('SKEIN_DEADLINE', 'no answer in time')))
-    return work(controller.signal).finally(() => timer.cancel())
+    const onStop = () => controller.abort(options.signal?.reason)
+    options.signal?.addEventListener('abort', onStop, { once: true })
+    return work(controller.signal).finally(() => {
+      timer.cancel()
+      options.signal?.removeEventListener('abort', onStop)
+    })
   }
 
   /** Looked up anew for every round: files are edited while people wait. */
@@ -72,6 +82,7 @@ export async function joinWithToken({ admission, host, clock, random, logger, bo
   let failures: unknown[] = [new SkeinError('SKEIN_DIAL_FAILED', 'the token names no address to join through: ask for a new one, or set network.bootstrap')]
   for (let attempt = 0; clock.now() < end; attempt++) {
     const groups = await places()
+    options.signal?.throwIfAborted()
     if (groups.length === 0) break
     if (attempt === 0) logger.info('joining', { federation, through: groups.flat() })
     failures = [...foreign.values()]
@@ -83,6 +94,7 @@ export async function joinWithToken({ admission, host, clock, random, logger, bo
         admission.readJoinAnswer(answer, token)
         return
       } catch (error) {
+        options.signal?.throwIfAborted()
         if (isSkeinError(error, ...FINAL)) throw error
         failures.push(error)
         if (isSkeinError(error, 'SKEIN_TOKEN_FOREIGN')) foreign.set(place, error)
@@ -90,7 +102,7 @@ export async function joinWithToken({ admission, host, clock, random, logger, bo
     }
     if (groups.every((group) => foreign.has(group.join()))) break
     logger.warn('could not join yet, trying again', { error: failures.map(errorMessage).join('; ') })
-    await sleep(clock, backoffDelay(attempt, JOIN_BACKOFF, random))
+    await sleep(clock, backoffDelay(attempt, JOIN_BACKOFF, random), options)
   }
   throw joinFailure(federation, failures)
 }

@@ -1,5 +1,5 @@
 import type { OfferedServer } from '../federation/offers.ts'
-import type { Json } from '../mcp/ports.ts'
+import type { Json } from '../wire/json-rpc.ts'
 import type { Offered } from '../mcp/views.ts'
 
 /** Where a call to one listed tool may go. */

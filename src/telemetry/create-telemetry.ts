@@ -23,7 +23,7 @@ export interface Telemetry {
   contentType: string
   setLogLevel(level: LogLevel): void
   /** Stops the watchers and writes out buffered log lines. */
-  stop(): void
+  stop(): Promise<void>
 }
 
 /** prom-client would sample the event loop a second time, at 100 wake-ups a second; an interval this long never fires. */
@@ -54,9 +54,9 @@ export async function createTelemetry(options: TelemetryOptions = {}): Promise<T
     metricsText: () => renderMetrics(meter.snapshot(), extra),
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     setLogLevel: setLevel,
-    stop() {
+    async stop() {
       eventLoop?.stop()
-      flush()
+      await flush()
     }
   }
 }

@@ -18,8 +18,8 @@ export interface PinoLogger {
   logger: Logger
   /** Takes effect at once, in every child too. */
   setLevel(level: LogLevel): void
-  /** Writes out what is buffered; call before the process ends. */
-  flush(): void
+  /** Resolves when what is buffered is written, or nobody reads it; call before the process ends. */
+  flush(): Promise<void>
 }
 
 const LEVELS: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error: 50 }
@@ -27,27 +27,47 @@ const LEVELS: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error:
 /** Lines waiting for a reader that does not read; beyond this, new lines are dropped rather than memory spent. */
 const MAX_BUFFERED_BYTES = 1024 * 1024
 
+/** A reader that takes nothing for this long, ms, will not read the last lines. */
+const FLUSH_WITHIN = 1_000
+
 const STDERR = 2
+/** Every line is written at once; with 0 its flush would not wait. */
+const FLUSHABLE = 1
 
 /** Field names whose values must never reach a log, at the top and one or two levels down. */
 const SECRET_FIELDS = ['token', 'authorization', 'Authorization', 'cookie', 'password', 'secret', 'privateKey']
 const REDACT = [...SECRET_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), 'env.*', '*.env.*', 'headers.*', '*.headers.*']
 
-function flushOf(stream: DestinationStream): () => void {
-  const { flushSync } = stream as { flushSync?: () => void }
-  return () => {
-    try {
-      flushSync?.call(stream)
-    } catch {
-      // Not open yet or already closed: there is nothing left that could be written.
-    }
+/** The parts of pino's file stream (sonic-boom) that the end needs; other destinations write at once. */
+interface FileStream {
+  flush?(done: () => void): void
+  flushSync?: () => void
+}
+
+/**
+ * Waits until what was logged is written or its reader is gone. Not with flushSync: that tries again for ever once the reader has
+ * gone, so that a node under `skein start | tee` would survive its Ctrl-C.
+ */
+function flushOf(destination: DestinationStream): () => Promise<void> {
+  const stream = destination as DestinationStream & FileStream
+  return async () => {
+    if (stream.flush === undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(() => {
+      // pino calls it when the process exits.
+      stream.flushSync = () => {}
+      resolve()
+    }, FLUSH_WITHIN)
+    stream.flush(resolve)
+    await promise
+    clearTimeout(timer)
   }
 }
 
-async function openDestination(options: PinoLoggerOptions): Promise<{ destination: DestinationStream; flush: () => void }> {
+async function openDestination(options: PinoLoggerOptions): Promise<{ destination: DestinationStream; flush: () => Promise<void> }> {
   const format = options.format ?? 'auto'
   const pretty = format === 'pretty' || (format === 'auto' && options.destination === undefined && process.stderr.isTTY)
-  const plain = options.destination ?? pino.destination({ dest: STDERR, sync: false, maxLength: MAX_BUFFERED_BYTES })
+  const plain = options.destination ?? pino.destination({ dest: STDERR, sync: false, minLength: FLUSHABLE, maxLength: MAX_BUFFERED_BYTES })
   if (!pretty) return { destination: plain, flush: flushOf(plain) }
   // Loaded only where a person reads: 35 ms that a service does not pay.
   const { PinoPretty } = await import('pino-pretty')

@@ -87,7 +87,7 @@ export const SERIAL_BYTES = 16
 /** A federation id: 16 bytes in base32. */
 export const FEDERATION_CHARS = 26
 /** A certificate holds one key and two times; 512 bytes leave room for later fields. */
-const MAX_CERTIFICATE = 512
+export const MAX_CERTIFICATE = 512
 /** 16 roles of 64 characters and the rest, in UTF-8. */
 export const MAX_CREDENTIAL = 8 * 1024
 /** A token's text has at most 4 096 characters, which is 3 072 bytes; see security/token.ts. */

@@ -21,7 +21,7 @@ export const MAX_ADMISSION_MESSAGE = 64 * 1024
 /** Characters of a token's text. */
 export const MAX_TOKEN_TEXT = 4096
 /** A sentence or two. */
-const MAX_MESSAGE = 512
+export const MAX_MESSAGE = 512
 const LENGTH_BYTES = 4
 
 export function encodeAdmissionRequest(request: AdmissionRequest): Uint8Array {

@@ -17,7 +17,7 @@ export const MAX_TOOLS = 2_000
 export const MAX_NAME = 128
 /** Interfaces times transports of one host. */
 export const MAX_ADDRESSES = 16
-const MAX_ADDRESS = 256
+export const MAX_ADDRESS = 256
 /** A federation id has 26 characters; pools may get longer names. */
 export const MAX_SCOPE = 64
 /** Longer than any peer id of ours (52). */

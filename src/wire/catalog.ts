@@ -15,7 +15,7 @@ export const MAX_DEFINITION_BYTES = 256 * 1024
 /** CBOR around the records or definitions of one body: map, keys, flag. */
 const BODY_OVERHEAD = 256
 /** What the content of one answer or push may weigh in total, bytes; each item counts ITEM_OVERHEAD more. */
-export const BODY_BUDGET = MAX_BODY_BYTES - BODY_OVERHEAD
+const BODY_BUDGET = MAX_BODY_BYTES - BODY_OVERHEAD
 /** CBOR heads around one record or definition, at most. */
 export const ITEM_OVERHEAD = 48
 const DIGEST_BYTES = 32

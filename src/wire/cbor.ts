@@ -8,7 +8,7 @@ import { SkeinError, errorMessage } from '../base/errors.ts'
  */
 
 /** Deeper nesting than any document of ours needs; a hostile one must not use up the stack. */
-const MAX_DEPTH = 16
+export const MAX_DEPTH = 16
 
 const DECODE = { strict: true, allowIndefinite: false, allowUndefined: false, allowBigInt: false, rejectDuplicateMapKeys: true, retainStringBytes: true }
 
@@ -141,12 +141,12 @@ export function readInt(value: unknown, path: string, limits: { min?: number; ma
   return value as number
 }
 
-export function readBool(value: unknown, path: string): boolean {
+function readBool(value: unknown, path: string): boolean {
   if (typeof value !== 'boolean') throw wrong(`${path} must be true or false`)
   return value
 }
 
-export function readOneOf<T extends string>(value: unknown, path: string, values: readonly T[]): T {
+function readOneOf<T extends string>(value: unknown, path: string, values: readonly T[]): T {
   const found = values.find((known) => known === value)
   if (found === undefined) throw wrong(`${path} must be one of ${values.join(', ')}`)
   return found

@@ -14,7 +14,7 @@ export interface McpCallHead {
   client: { session: string; clientInfo: { name: string; version: string }; capabilities: Record<string, unknown> }
 }
 
-const MAX_HEAD_BYTES = 64 * 1024
+export const MAX_HEAD_BYTES = 64 * 1024
 
 export function encodeMcpCall(head: McpCallHead, params: string): Uint8Array {
   const headText = JSON.stringify(head)

@@ -20,8 +20,3 @@ export function parseTraceparent(text: string): TraceContext | undefined {
     flags: Number.parseInt(match[3] as string, 16)
   }
 }
-
-export function formatTraceparent(trace: TraceContext): string {
-  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-  return `00-${hex(trace.traceId)}-${hex(trace.spanId)}-${trace.flags.toString(16).padStart(2, '0')}`
-}

@@ -31,7 +31,7 @@ function contentText(item: Content): string {
 }
 
 /** A result as text: its text content, other content in brackets; structured content where there is nothing else. */
-export function resultText(result: Content): string {
+function resultText(result: Content): string {
   const content = Array.isArray(result.content) ? (result.content as Content[]) : []
   if (content.length > 0) return content.map(contentText).join('\n')
   return JSON.stringify(result.structuredContent ?? result, undefined, 2)

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { errorMessage } from '../../base/errors.ts'
+import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import type { NodeStatus } from '../../node/api.ts'
 import { collect, withCommonOptions } from '../command.ts'
 import type { CommonFlags } from '../command.ts'
 import type { CliContext, StartFlags, StartedNode } from '../context.ts'
 import { fallbackDataDir } from '../data-dir.ts'
 import { parseWhole } from '../duration.ts'
+import { EXIT_FAILED } from '../exit-codes.ts'
 import { fields, printError, printLine } from '../output.ts'
 
 /**
@@ -58,34 +59,54 @@ export function banner(status: NodeStatus): string {
   return `skein ${status.version} is ready.\n\n${fields(rows)}\n`
 }
 
-/** Runs until the node has stopped; SIGTERM and SIGINT stop it gracefully, a second one at once, SIGHUP reloads. */
-async function untilStopped(node: StartedNode, context: CliContext, json: boolean): Promise<void> {
+/**
+ * Starts the node and runs until it has stopped. SIGTERM and SIGINT stop it gracefully, ready or not; a second one at once.
+ * SIGHUP reloads.
+ */
+async function run(start: (signal: AbortSignal) => Promise<StartedNode>, context: CliContext, json: boolean): Promise<void> {
   const { signals } = context.io
+  const starting = new AbortController()
+  let node: StartedNode | undefined
   let asked: number | undefined
-  let abandon = () => {}
-  const abandoned = new Promise<'abandoned'>((resolve) => {
-    abandon = () => resolve('abandoned')
-  })
+  const abandoned = Promise.withResolvers<'abandoned'>()
+  const stop = () => {
+    starting.abort()
+    // Errors of stopping reach `stopped` as well; here they would be reported twice.
+    node?.api.stop().catch(() => {})
+  }
   const onStop = () => {
     const now = context.clock.now()
     if (asked === undefined) {
       asked = now
-      // Errors of stopping reach `stopped` as well; here they would be reported twice.
-      node.api.stop().catch(() => {})
-    } else if (now - asked > SAME_SIGNAL_WITHIN) abandon()
+      stop()
+    } else if (now - asked > SAME_SIGNAL_WITHIN) abandoned.resolve('abandoned')
   }
   const onReload = () => {
+    if (node === undefined) return context.io.stderr.write('skein: not reloaded: the node is still starting and reads the configuration anyway\n')
     node.api.reload().catch((error: unknown) => context.io.stderr.write(`skein: reload failed: ${errorMessage(error)}\n`))
+  }
+  async function untilStopped(): Promise<'stopped'> {
+    node = await start(starting.signal)
+    const status = node.api.status()
+    printLine(context.io, json ? JSON.stringify(status) : banner(status))
+    // The signal may have come in the very moment it became ready.
+    if (asked !== undefined) stop()
+    await node.stopped
+    return 'stopped'
   }
   signals?.on('SIGTERM', onStop)
   signals?.on('SIGINT', onStop)
   signals?.on('SIGHUP', onReload)
   try {
-    const end = await Promise.race([node.stopped, abandoned])
+    const end = await Promise.race([untilStopped(), abandoned.promise])
     if (end === 'abandoned') context.exit(EXIT_INTERRUPTED)
   } catch (error) {
-    printError(context.io, error, json)
-    context.exit(1)
+    // A node that failed while it ran is no mistake of the command line or the configuration.
+    if (node !== undefined) {
+      printError(context.io, error, json)
+      context.exit(EXIT_FAILED)
+    } else if (isSkeinError(error, 'SKEIN_CANCELLED')) context.io.stderr.write(`skein: ${errorMessage(error)}\n`)
+    else throw error
   } finally {
     signals?.off('SIGTERM', onStop)
     signals?.off('SIGINT', onStop)
@@ -110,9 +131,7 @@ export function addStart(program: Command, context: CliContext): void {
     .option('--log-level <level>', 'debug, info, warn or error (monitoring.log_level)')
     .option('--log-format <format>', 'auto, json or pretty (monitoring.log_format)')
     .action(async (flags: Flags) => {
-      const node = await context.actions.startNode(startFlags(flags, context))
-      if (flags.json === true) printLine(context.io, JSON.stringify(node.api.status()))
-      else printLine(context.io, banner(node.api.status()))
-      await untilStopped(node, context, flags.json === true)
+      const given = startFlags(flags, context)
+      await run((signal) => context.actions.startNode(given, { signal }), context, flags.json === true)
     })
 }

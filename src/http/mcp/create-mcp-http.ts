@@ -7,7 +7,8 @@ import { accepts, correlationOf, hostProblem, isJson, originProblem, type HostRu
 import { createHttpSession, type HttpSession } from './http-session.ts'
 import { readMessage } from './json-rpc.ts'
 import { createMcpHttpMetrics } from './metrics.ts'
-import type { McpHttpDeps, McpHttpOptions, RpcRequest } from './ports.ts'
+import type { McpHttpDeps, McpHttpOptions } from './ports.ts'
+import type { JsonRpcRequest } from '../../wire/json-rpc.ts'
 import { BAD_REQUEST, INVALID_REQUEST, PARSE_ERROR, refuse, SESSION_NOT_FOUND, skipBody, UNSUPPORTED_VERSION } from './replies.ts'
 import { createSessionTable } from './session-table.ts'
 import { createStdioSession, type StdioSession } from './stdio-session.ts'
@@ -90,7 +91,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     return undefined
   }
 
-  function request(req: IncomingMessage, res: ServerResponse, view: string | undefined, message: RpcRequest): void {
+  function request(req: IncomingMessage, res: ServerResponse, view: string | undefined, message: JsonRpcRequest): void {
     const opening = message.method === 'initialize'
     const session = opening ? openSession(req, res, view) : sessionOf(req, res, view)
     if (session === undefined) return

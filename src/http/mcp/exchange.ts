@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import { sendJson } from './replies.ts'
 import { openSse, type SseStream } from './sse.ts'
-import type { RpcMessage } from './ports.ts'
+import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
 
 /** One POSTed request and the way its answer goes back: plain JSON if the answer is all there is, else an event stream. */
 export interface Exchange {
   /** Something that goes out before the answer. False: the client is gone or takes no event stream. */
-  before(message: RpcMessage): boolean
-  answer(message: RpcMessage): boolean
+  before(message: JsonRpcMessage): boolean
+  answer(message: JsonRpcMessage): boolean
   /** There will be no answer. */
   drop(): void
   /** Still waiting: keeps proxies and clients from giving up on a silent connection. */

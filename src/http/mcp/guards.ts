@@ -6,7 +6,7 @@ export type HostRules = Required<Pick<McpHttpOptions, 'loopback' | 'allowedHosts
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /** The name in a Host header without its port, lower case; brackets of IPv6 stay. Undefined if it is malformed. */
-export function hostName(host: string): string | undefined {
+function hostName(host: string): string | undefined {
   return /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/.exec(host)?.[1]?.toLowerCase()
 }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange } from './exchange.ts'
-import type { Link, RpcId, RpcMessage, RpcRequest, Session, Sessions } from './ports.ts'
+import type { Link, Session, Sessions } from './ports.ts'
+import type { JsonRpcId, JsonRpcMessage, JsonRpcRequest } from '../../wire/json-rpc.ts'
 import { openSse, type SseStream } from './sse.ts'
 
 export interface HttpSession {
@@ -13,9 +14,9 @@ export interface HttpSession {
   readonly busy: boolean
   readonly streaming: boolean
   /** False: a request with this id is still running. */
-  request(message: RpcRequest, exchange: Exchange, correlation: string | undefined): boolean
+  request(message: JsonRpcRequest, exchange: Exchange, correlation: string | undefined): boolean
   /** A notification or a response of the client. */
-  receive(message: RpcMessage): void
+  receive(message: JsonRpcMessage): void
   /** Makes `res` the stream for messages of the session itself. */
   stream(res: ServerResponse): void
   keepAlive(): void
@@ -26,7 +27,7 @@ export function createHttpSession(
   deps: { downstream: Sessions; onSlow: () => void },
   options: { id: string; view: string | undefined; now: number }
 ): HttpSession {
-  const exchanges = new Map<RpcId, Exchange>()
+  const exchanges = new Map<JsonRpcId, Exchange>()
   let own: SseStream | undefined
   let ownResponse: ServerResponse | undefined
 

@@ -1,7 +1,7 @@
-import type { RpcMessage } from './ports.ts'
+import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
 
 /** A JSON-RPC request, notification or response, or a sentence that says why it is none. The envelope only: params stay as they are. */
-export function readMessage(value: unknown): { message: RpcMessage } | { problem: string } {
+export function readMessage(value: unknown): { message: JsonRpcMessage } | { problem: string } {
   if (Array.isArray(value)) return { problem: 'Batches of messages ended with revision 2025-06-18: send one message at a time.' }
   if (typeof value !== 'object' || value === null) return { problem: 'A message must be a JSON object.' }
   const { jsonrpc, id, method, params, result, error } = value as Record<string, unknown>
@@ -12,11 +12,11 @@ export function readMessage(value: unknown): { message: RpcMessage } | { problem
   if (method === undefined) {
     if (id === undefined || (result === undefined) === (error === undefined)) return { problem: 'A message needs a method, or an id and one of result and error.' }
     if (error === undefined ? !isObject(result) : !isError(error)) return { problem: 'A result must be an object, an error an object with code and message.' }
-    return { message: value as RpcMessage }
+    return { message: value as JsonRpcMessage }
   }
   if (typeof method !== 'string') return { problem: 'The method of a message must be a string.' }
   if (params !== undefined && !isObject(params)) return { problem: 'The params of a message must be an object.' }
-  return { message: value as RpcMessage }
+  return { message: value as JsonRpcMessage }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -2,46 +2,23 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
-
-/**
- * What this edge needs of the session machine (mcp/downstream), stated here because edges never import domains: the
- * composition root hands it in.
- */
-export type RpcId = string | number
-
-export interface RpcRequest {
-  jsonrpc: '2.0'
-  id: RpcId
-  method: string
-  params?: Record<string, unknown>
-}
-export interface RpcNotification {
-  jsonrpc: '2.0'
-  method: string
-  params?: Record<string, unknown>
-}
-export interface RpcResponse {
-  jsonrpc: '2.0'
-  id: RpcId | null
-  result?: Record<string, unknown>
-  error?: { code: number; message: string; data?: unknown }
-}
-export type RpcMessage = RpcRequest | RpcNotification | RpcResponse
+import type { JsonRpcId, JsonRpcMessage } from '../../wire/json-rpc.ts'
 
 export interface Link {
   /** False: it can never arrive. */
-  send(message: RpcMessage, related: RpcId | undefined): boolean
+  send(message: JsonRpcMessage, related: JsonRpcId | undefined): boolean
   /** No answer will come for this request. */
-  dropped(id: RpcId): void
+  dropped(id: JsonRpcId): void
 }
 
 export interface Session {
   readonly running: number
-  receive(message: RpcMessage, options?: { correlation?: string }): void
+  receive(message: JsonRpcMessage, options?: { correlation?: string }): void
   streamOpened(): void
   close(reason: string): void
 }
 
+/** The session machine (mcp/downstream) as this edge needs it, stated here because edges never import domains: node/ hands it in. */
 export interface Sessions {
   /** The revisions a client may name in `MCP-Protocol-Version`. */
   readonly versions: readonly string[]

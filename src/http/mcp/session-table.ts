@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import type { HttpSession } from './http-session.ts'
 
 /** Below the 30 to 60 s after which proxies and phones drop a silent connection. */
-export const KEEP_ALIVE = 15_000
+const KEEP_ALIVE = 15_000
 
 /** A client that has just used its session is not idle: it keeps it even when others wait. */
 const MIN_IDLE = 5_000

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { McpHttp } from './create-mcp-http.ts'
 
 /** The name in `Upgrade:` of an MCP session over the raw connection. */
-export const UPGRADE_PROTOCOL = 'skein-mcp'
+const UPGRADE_PROTOCOL = 'skein-mcp'
 
 function refuse(socket: Duplex, status: number, message: string): void {
   const body = JSON.stringify({ error: { message } })

@@ -1,6 +1,6 @@
 import { toSkeinError } from '../../base/errors.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
-import type { JsonRpcError } from '../ports.ts'
+import type { JsonRpcError } from '../../wire/json-rpc.ts'
 
 export const INVALID_REQUEST = -32600
 export const METHOD_NOT_FOUND = -32601

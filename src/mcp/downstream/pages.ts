@@ -1,4 +1,5 @@
-import type { Json, ToolList } from '../ports.ts'
+import type { ToolList } from '../ports.ts'
+import type { Json } from '../../wire/json-rpc.ts'
 
 /** Definitions a page: one page for nearly everybody, and at about 1 KiB a definition still a body of a megabyte. */
 export const PAGE_SIZE = 1000

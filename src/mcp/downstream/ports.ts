@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
-import type { JsonRpcId, JsonRpcMessage, McpBackend } from '../ports.ts'
+import type { McpBackend } from '../ports.ts'
+import type { JsonRpcId, JsonRpcMessage } from '../../wire/json-rpc.ts'
 import type { DownstreamMetrics, Transport } from './metrics.ts'
 
 /** How a session reaches its client: implemented by the edges, one per connection or HTTP session. */

@@ -1,12 +1,13 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcResponse, McpOutcome } from '../ports.ts'
+import type { McpOutcome } from '../ports.ts'
+import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcResponse } from '../../wire/json-rpc.ts'
 import { METHOD_NOT_FOUND, sessionError, SERVER_ERROR } from './errors.ts'
 
 /** A person reads and answers a few questions at a time; more is a runaway server. */
-export const MAX_SERVER_REQUESTS = 64
+const MAX_SERVER_REQUESTS = 64
 
 /** A person may be asked, who may be away for a coffee. */
-export const SERVER_REQUEST_TIMEOUT = 10 * 60_000
+const SERVER_REQUEST_TIMEOUT = 10 * 60_000
 
 /** What a server may ask of a client, and the capability the client must have declared for it. */
 const NEEDS = new Map([

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { CallSink, Json, JsonRpcId, JsonRpcMessage, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../ports.ts'
+import type { CallSink } from '../ports.ts'
+import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../wire/json-rpc.ts'
 import type { McpOutcome, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
 import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
 import { createCallTable, progressToken, withProgressToken, type PendingCall } from './calls.ts'

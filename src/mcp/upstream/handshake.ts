@@ -1,9 +1,10 @@
-import type { Json, McpOutcome } from '../ports.ts'
+import type { McpOutcome } from '../ports.ts'
+import type { Json } from '../../wire/json-rpc.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { isObject } from './messages.ts'
 
 /** Newest first: what we offer, and what we accept as an answer of the legacy era (those with `initialize`). */
-export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
+const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
 
 /** What a server said about itself. */
 export interface ServerIdentity {

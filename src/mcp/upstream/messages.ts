@@ -1,4 +1,5 @@
-import type { Json, JsonRpcError, JsonRpcResponse, McpOutcome } from '../ports.ts'
+import type { McpOutcome } from '../ports.ts'
+import type { Json, JsonRpcError, JsonRpcResponse } from '../../wire/json-rpc.ts'
 
 export const METHOD_NOT_FOUND = -32601
 export const INVALID_REQUEST = -32600

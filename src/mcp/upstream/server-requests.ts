@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { CallSink, JsonRpcId, JsonRpcMessage, JsonRpcRequest, McpOutcome } from '../ports.ts'
+import type { CallSink, McpOutcome } from '../ports.ts'
+import type { JsonRpcId, JsonRpcMessage, JsonRpcRequest } from '../../wire/json-rpc.ts'
 import { errorMessage } from '../../base/errors.ts'
 import { INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND } from './messages.ts'
 

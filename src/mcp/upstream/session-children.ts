@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { CallSink, ClientContext, Json } from '../ports.ts'
+import type { CallSink, ClientContext } from '../ports.ts'
+import type { Json } from '../../wire/json-rpc.ts'
 import type { UpstreamConnection } from './connection.ts'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -7,7 +8,7 @@ import { SkeinError } from '../../base/errors.ts'
 const MAX_CHILDREN = 32
 
 /** Long enough that a person who thinks between two calls keeps the server's state. */
-const IDLE_TIMEOUT = 300_000
+export const IDLE_TIMEOUT = 300_000
 
 interface Child {
   connection: Promise<UpstreamConnection>

@@ -1,4 +1,5 @@
-import type { Json, McpOutcome } from '../ports.ts'
+import type { McpOutcome } from '../ports.ts'
+import type { Json } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { isObject, METHOD_NOT_FOUND } from './messages.ts'

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
 import type { StartFlags } from '../../../src/cli/context.ts'
 import { createFakeNodeApi } from '../../support/fake-node-api.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -100,5 +101,47 @@ describe('skein start', () => {
     await settle()
     node.fail(new Error('the disk is full'))
     expect(await running).toMatchObject({ code: 1, stderr: 'skein: the disk is full [SKEIN_INTERNAL]\n' })
+  })
+
+  describe('while the node is starting', () => {
+    function starting() {
+      const node = setup()
+      const start = Promise.withResolvers<never>()
+      let aborted = false
+      const startNode = async (_flags: StartFlags, { signal }: { signal: AbortSignal }) => {
+        signal.addEventListener('abort', () => (aborted = true))
+        return await start.promise
+      }
+      const running = runCommand(['start'], { actions: { startNode }, io: { signals: node.signals, clock: node.clock, cwd: '/w' } })
+      return { ...node, running, aborted: () => aborted, fail: (error: Error) => start.reject(error) }
+    }
+
+    test('a signal gives the start up: code 0 and a sentence', async () => {
+      const node = starting()
+      await settle()
+      node.signals.emit('SIGTERM')
+      expect(node.aborted()).toBe(true)
+      node.fail(new SkeinError('SKEIN_CANCELLED', 'the node was stopped before it was ready'))
+      expect(await node.running).toMatchObject({ code: 0, stdout: '', stderr: 'skein: the node was stopped before it was ready\n' })
+      expect(node.signals.eventNames()).toEqual([])
+    })
+
+    test('a second signal does not wait for that', async () => {
+      const node = starting()
+      await settle()
+      node.signals.emit('SIGTERM')
+      node.clock.advance(2000)
+      node.signals.emit('SIGTERM')
+      expect((await node.running).code).toBe(130)
+    })
+
+    test('SIGHUP does no harm', async () => {
+      const node = starting()
+      await settle()
+      node.signals.emit('SIGHUP')
+      expect(node.aborted()).toBe(false)
+      node.fail(new SkeinError('SKEIN_PORT_IN_USE', 'busy'))
+      expect((await node.running).code).toBe(5)
+    })
   })
 })

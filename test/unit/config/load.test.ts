@@ -26,7 +26,7 @@ describe('defaults', () => {
     })
     expect(config.gossip).toEqual({ interval: 1_000, fanout: 6, maxMessageBytes: 65_536, syncInterval: 30_000 })
     expect(config.mcp).toMatchObject({ requestTimeout: 20_000, maxBodyBytes: 4_194_304, graph: { enabled: true, expose: false, maxNodes: 10_000, maxEdges: 50_000 }, servers: [] })
-    expect(config.rpc).toEqual({ requestTimeout: 20_000, maxInFlight: 1_024, maxBodyBytes: 16_777_216 })
+    expect(config.rpc).toEqual({ maxInFlight: 1_024, maxBodyBytes: 16_777_216 })
   })
 
   test('it is frozen all the way down', () => {
@@ -133,8 +133,8 @@ describe('values', () => {
 })
 
 test('a variable sets its own section only, even where an alias makes two of them one', () => {
-  const { config } = load(directory, 'mcp: &a {request_timeout: 5}\nrpc: *a\n', { env: { SKEIN_MCP_REQUEST_TIMEOUT: '6s' } })
-  expect([config.mcp.requestTimeout, config.rpc.requestTimeout]).toEqual([6_000, 5_000])
+  const { config } = load(directory, 'mcp: &a {max_body_bytes: 1MiB}\nrpc: *a\n', { env: { SKEIN_MCP_MAX_BODY_BYTES: '2MiB' } })
+  expect([config.mcp.maxBodyBytes, config.rpc.maxBodyBytes]).toEqual([2_097_152, 1_048_576])
 })
 
 describe('a configuration from an operations guide', () => {

@@ -193,3 +193,20 @@ test('a record survives the wire', () => {
   const record = nodeRecord(other.peer, { coordinates: { latitude: -33.856784, longitude: 151.215297 }, region: 'eu', draining: true, servers: [server('a', ['x', 'y'], { stateless: true })] })
   expect(decodeRecord(encodeRecord(record))).toEqual(record)
 })
+
+test.each([1_000, 30_000, 600_000])('compares with a random peer every %i ms, a quarter more or less', (syncEvery) => {
+  const catalog = createCatalog({ ...SCOPE, self: me.peer, random: seededRandom(1), seal: (record) => sealRecord(record, me), open: openRecord, syncEvery })
+  const at = (mono: number, event: CatalogEvent) => types(catalog.step(event, { mono, wall: WALL + mono }))
+  const answer: CatalogEvent = { type: 'answer', answer: { records: [], wanted: [], more: false }, from: other.peer }
+  expect(at(0, { type: 'session-up', peer: other.peer })).toContain('digest')
+  at(0, answer)
+  at(0, { type: 'tick' })
+  const times: number[] = []
+  for (let mono = 0; mono <= 10 * syncEvery; mono += syncEvery / 20) {
+    if (!at(mono, { type: 'tick' }).includes('digest')) continue
+    times.push(mono)
+    at(mono, answer)
+  }
+  expect(times.length).toBeGreaterThanOrEqual(8)
+  expect(times.length).toBeLessThanOrEqual(13)
+})

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
-import type { CallSink, JsonRpcRequest } from '../../../src/mcp/ports.ts'
+import type { CallSink } from '../../../src/mcp/ports.ts'
+import type { JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
 import { openConnection, type ConnectionOptions } from '../../../src/mcp/upstream/connection.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { codeOf, flush, recordingSink, toolCall } from '../../support/mcp-calls.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
-import type { Json, McpOutcome } from '../../../src/mcp/ports.ts'
+import type { McpOutcome } from '../../../src/mcp/ports.ts'
+import type { Json } from '../../../src/wire/json-rpc.ts'
 import { isExposed, matchesAny, policyKey, restartKey } from '../../../src/mcp/upstream/spec.ts'
 import { fetchTools } from '../../../src/mcp/upstream/tool-list.ts'
 import { codeOf, serverSpec } from '../../support/mcp-calls.ts'

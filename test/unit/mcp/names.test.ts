@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { advertisedName, advertisedServer, assignNames, MAX_NAME } from '../../../src/mcp/names.ts'
+import { advertisedName, assignNames, MAX_NAME } from '../../../src/mcp/names.ts'
 
 const LEGAL = /^[A-Za-z0-9_-]{1,64}$/
 
@@ -22,11 +22,6 @@ describe('advertised names', () => {
     expect(one).toHaveLength(MAX_NAME)
     expect(two).not.toBe(one)
     expect(advertisedName({ server: 'server', tool: `${'t'.repeat(80)}1` })).toBe(one)
-  })
-
-  test('server names follow the same rules', () => {
-    expect(advertisedServer('my server')).toBe('my_server')
-    expect(advertisedServer('s'.repeat(65))).toMatch(/^s{55}_[0-9a-f]{8}$/)
   })
 
   test('every one of a collision gets a suffix, whatever the order', () => {

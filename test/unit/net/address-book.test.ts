@@ -16,10 +16,10 @@ describe('address book', () => {
 
   test('is bounded: a new peer takes the place of a stale one, never of a fresh one', () => {
     const b = book(2)
-    expect(b.add(candidate('a'), 'x', 0)).toBe(true)
-    expect(b.add(candidate('b'), 'x', 500)).toBe(true)
-    expect(b.add(candidate('c'), 'x', 900)).toBe(false)
-    expect(b.add(candidate('c'), 'x', 1_001)).toBe(true)
+    expect(b.add(candidate('a'), 'x', 0)).toBeDefined()
+    expect(b.add(candidate('b'), 'x', 500)).toBeDefined()
+    expect(b.add(candidate('c'), 'x', 900)).not.toBeDefined()
+    expect(b.add(candidate('c'), 'x', 1_001)).toBeDefined()
     expect(b.entries().map((entry) => entry.key)).toEqual(['b', 'c'])
   })
 
@@ -61,5 +61,36 @@ describe('address book', () => {
     b.add(candidate('old'), 'x', 0)
     b.add(candidate('new'), 'x', 9)
     expect(b.due(10).map((entry) => entry.key)).toEqual(['new', 'old'])
+  })
+
+  test('one that keeps failing gives way to a newcomer', () => {
+    const b = book(2)
+    b.add(candidate('dead'), 'x', 0)
+    b.add(candidate('alive'), 'x', 0)
+    for (let attempt = 0; attempt < 5; attempt++) b.failed(b.get('dead') as never, 'refused', 0)
+    expect(b.add(candidate('new'), 'x', 10)).toBeDefined()
+    expect(b.entries().map((entry) => entry.key)).toEqual(['alive', 'new'])
+  })
+
+  test('an address without a peer id is not dialled again while the peer that answered there is known', () => {
+    const b = book()
+    const address = '/dns4/seed.example/tcp/1'
+    b.add(candidate(undefined, address), 'ipfs_nodes', 0)
+    b.succeeded(b.due(0)[0] as never, 'p', 2)
+    // The peer's own record does not name it, and the list is read again.
+    b.learn('p', ['/ip4/10.0.0.1/tcp/1'], 'known_peers', 3)
+    expect(b.add(candidate(undefined, address), 'ipfs_nodes', 500)?.key).toBe('p')
+    expect(b.entries()).toHaveLength(1)
+    // Somebody else may live there after the peer is gone.
+    b.failed(b.get('p') as never, 'another peer answered', 600)
+    expect(b.add(candidate(undefined, address), 'ipfs_nodes', 700)?.key).toBe(address)
+  })
+
+  test('a peer that takes us and hangs up is not dialled again at once', () => {
+    const b = book()
+    b.add(candidate('p'), 'x', 0)
+    b.succeeded(b.due(0)[0] as never, 'p', 10)
+    expect(b.due(11)).toEqual([])
+    expect(b.due(110)).toHaveLength(1)
   })
 })

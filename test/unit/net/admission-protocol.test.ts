@@ -33,7 +33,7 @@ test('a stream that closes under the request is one error, not an unhandled seco
     clock,
     logger: silentLogger,
     metrics: createNetMetrics(createMeter())
-  })
+  }, { maxStrangers: 8 })
   const connection = { newStream: async () => new ClosingStream() } as unknown as Connection
   await expect(protocol.request(connection, Uint8Array.of(1))).rejects.toThrow('the stream is closed')
   // Node reports unhandled rejections after the microtasks of this turn.

@@ -226,6 +226,18 @@ describe('limits', () => {
     expect(bytesAtDone).toBeLessThan(10 * 65_536)
   })
 
+  test('a small call goes ahead of many large bodies on a stream that is full after every chunk', async () => {
+    const { net, a, b } = await connected({ capacity: 65_536, fragment: 65_536 })
+    const order: string[] = []
+    const ask = (rpc: typeof a.rpc, to: string, size: number, name: string) => rpc.call(to, ECHO, bytes(size), { timeout: 100_000 }).then(() => order.push(name))
+    // So many that the credit of one never leaves the line of large ones empty.
+    const work = Array.from({ length: 16 }, () => [ask(a.rpc, 'b', 1_048_576, 'large'), ask(b.rpc, 'a', 1_048_576, 'large')]).flat()
+    work.push(ask(a.rpc, 'b', 100, 'small'))
+    await net.run()
+    await Promise.all(work)
+    expect(order[0]).toBe('small')
+  })
+
   test('many small calls and a large body share: neither starves', async () => {
     const { net, a } = await connected({ capacity: 65_536, fragment: 16_384 })
     const order: string[] = []

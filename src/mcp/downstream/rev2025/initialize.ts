@@ -1,4 +1,5 @@
-import type { Json, JsonRpcError, McpOutcome } from '../../ports.ts'
+import type { McpOutcome } from '../../ports.ts'
+import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
 import { negotiateVersion, UNSUPPORTED_VERSION, VERSIONS_2025 } from './versions.ts'
 
 export interface Hello {

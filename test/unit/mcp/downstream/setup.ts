@@ -2,7 +2,7 @@ import { createMeter } from '../../../../src/base/meter.ts'
 import { silentLogger, type Logger } from '../../../../src/base/logger.ts'
 import { seededRandom } from '../../../../src/base/random.ts'
 import { createDownstream } from '../../../../src/mcp/downstream/create-downstream.ts'
-import type { Json, JsonRpcId, JsonRpcMessage } from '../../../../src/mcp/ports.ts'
+import type { Json, JsonRpcId, JsonRpcMessage } from '../../../../src/wire/json-rpc.ts'
 import { createFakeBackend } from '../../../support/fake-mcp-backend.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 

@@ -1,0 +1,48 @@
+/** `npm run bench -- <name> [options]`: prints figures, ratios side by side; never fails because of a figure. */
+import { parseArgs } from 'node:util'
+import { benchRpc, RPC_BENCH_HELP } from '../test/bench/rpc/run.ts'
+import { benchStart, START_BENCH_HELP } from '../test/bench/start/run.ts'
+
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n`
+
+function options() {
+  return parseArgs({
+    allowPositionals: true,
+    options: {
+      reps: { type: 'string', default: '5' },
+      ms: { type: 'string', default: '1000' },
+      warmup: { type: 'string', default: '1500' },
+      only: { type: 'string', default: 'skein,raw,nats,nats-js' },
+      shape: { type: 'string' },
+      'nats-js': { type: 'string' },
+      prof: { type: 'string' },
+      settle: { type: 'string', default: '10' },
+      idle: { type: 'string', default: '20' }
+    }
+  })
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a whole number from 1, not ${text}`)
+  return value
+}
+
+try {
+  const { values, positionals } = options()
+  const [name] = positionals
+  const reps = whole('reps', values.reps)
+  if (name === 'rpc') {
+    const { only, shape, prof, 'nats-js': natsJs } = values
+    await benchRpc({ reps, ms: whole('ms', values.ms), warmup: whole('warmup', values.warmup), only: only.split(','), shape, natsJs, prof }, print)
+  }
+  else if (name === 'start') await benchStart({ reps, settle: whole('settle', values.settle), idle: whole('idle', values.idle) }, print)
+  else {
+    print(USAGE)
+    if (name !== undefined) throw new Error(`there is no bench ${name}`)
+  }
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,183 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { ERROR_CODES } from '../../src/base/error-codes.ts'
+import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog.ts'
+import { REQUEST_TIMEOUT } from '../../src/federation/driver.ts'
+import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.ts'
+import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY } from '../../src/federation/exchanges.ts'
+import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/records.ts'
+import { IDLE_TIMEOUT } from '../../src/mcp/upstream/session-children.ts'
+import { EXCHANGE_TIMEOUT_MS, STRANGER_TIMEOUT_MS } from '../../src/net/admission-protocol.ts'
+import { REFUSALS, WINDOW_MS } from '../../src/net/gater.ts'
+import { DEFAULT_LIMITS, MAX_SESSIONS_PER_PEER } from '../../src/rpc/limits.ts'
+import { CERTIFICATE_LIFETIME, CLOCK_SKEW, CREDENTIAL_LIFETIME, FORWARD_TIMEOUT, MAX_FORWARDS } from '../../src/security/limits.ts'
+import * as documents from '../../src/wire/admission-documents.ts'
+import { MAX_ADMISSION_MESSAGE, MAX_MESSAGE, MAX_TOKEN_TEXT } from '../../src/wire/admission.ts'
+import * as record from '../../src/wire/catalog-record.ts'
+import * as catalog from '../../src/wire/catalog.ts'
+import { MAX_DEPTH } from '../../src/wire/cbor.ts'
+import { MAX_HEAD_BYTES } from '../../src/wire/mcp-call.ts'
+import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL } from '../../src/wire/protocols.ts'
+import * as frames from '../../src/wire/rpc-frames.ts'
+import { CODECS, readVectors, VALUES } from '../support/mcp-vectors.ts'
+
+const folder = new URL('../../protocols/', import.meta.url)
+const pages = Object.fromEntries(['README', 'admission', 'catalog', 'mcp', 'rpc'].map((name) => [name, readFileSync(new URL(`${name}.md`, folder), 'utf8')])) as Record<string, string>
+
+/** The cells of every table row whose first cell looks like this. */
+function rows(page: string, first: RegExp): string[][] {
+  const lines = (pages[page] as string).split('\n').filter((line) => line.startsWith('|'))
+  return lines.map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim())).filter(([cell]) => first.test(cell ?? ''))
+}
+
+describe('golden bodies of MCP calls', () => {
+  const vectors = readVectors()
+  test('none is missing', () => expect(vectors).toEqual(VALUES.map((each) => ({ ...each, hex: expect.any(String) }))))
+  test.each(vectors)('$kind, $name', ({ kind, value, hex }) => {
+    expect(CODECS[kind].decode(Buffer.from(hex, 'hex'))).toEqual(value)
+    expect(Buffer.from(CODECS[kind].encode(value)).toString('hex')).toBe(hex)
+  })
+})
+
+test('every file of golden vectors has a test that reads it', () => {
+  const files = readdirSync(new URL('vectors/', folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
+  // rpc: unit/rpc/codec, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp: here.
+  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json'])
+})
+
+describe('the tables of the pages are those of the code', () => {
+  const numbered = /^\d+$/
+  test('methods', () => {
+    const table = rows('README', numbered).map(([number, name]) => [name, Number(number)])
+    expect(Object.fromEntries(table)).toEqual(METHOD)
+    for (const [text, number] of [['methods 16-18', METHOD.CATALOG_DEFINITIONS], ['methods 32-33', METHOD.MCP_END_SESSION]] as const) {
+      expect(pages['README']).toContain(text)
+      expect(text).toContain(String(number))
+    }
+    for (const [, number, name] of (pages['catalog'] as string).matchAll(/RPC method (\d+) `(\w+)`/g)) {
+      expect(METHOD[name as keyof typeof METHOD]).toBe(Number(number))
+    }
+    expect(pages['mcp']).toContain(`\`MCP_CALL\` (${METHOD.MCP_CALL}) and \`MCP_END_SESSION\` (${METHOD.MCP_END_SESSION})`)
+    expect(pages['admission']).toContain(`RPC method ${METHOD.ADMISSION_REDEEM}`)
+  })
+
+  test('protocol ids and the topic', () => {
+    for (const page of ['README', 'admission']) expect(pages[page]).toContain(ADMISSION_PROTOCOL)
+    for (const page of ['README', 'rpc']) expect(pages[page]).toContain(RPC_PROTOCOL)
+    expect(pages['README']).toContain(catalogTopic('<federation>', '<pool>'))
+    expect(pages['catalog']).toContain(catalogTopic('<federation id>', '<pool>'))
+    expect(pages['catalog']).toContain(`The flat pool is \`${ROOT_POOL}\``)
+    for (const domain of [documents.ISSUER_DOMAIN, documents.CREDENTIAL_DOMAIN, documents.TOKEN_DOMAIN]) expect(pages['admission']).toContain(`\`${domain.replace('\0', '\\0')}\``)
+    expect(pages['catalog']).toContain(`\`${record.RECORD_DOMAIN.replace('\0', '')}\` and one zero byte`)
+  })
+
+  test('error numbers', () => {
+    const all = rows('rpc', numbered).filter((row) => row[1]?.startsWith('SKEIN_'))
+    expect(Object.fromEntries(all.map(([number, code, retry]) => [code, { wire: Number(number), retry }]))).toEqual(ERROR_CODES)
+    const admission = rows('admission', numbered)
+    expect(admission.length).toBeGreaterThan(8)
+    for (const [number, code] of admission) expect(ERROR_CODES[code as keyof typeof ERROR_CODES]?.wire, code).toBe(Number(number))
+    for (const page of Object.values(pages)) {
+      for (const [code] of page.matchAll(/SKEIN_[A-Z_]+/g)) expect(ERROR_CODES).toHaveProperty(code)
+    }
+  })
+
+  test('frame types and GOAWAY reasons', () => {
+    const types = rows('rpc', numbered).filter((row) => row.length === 5)
+    expect(Object.fromEntries(types.map(([number, name]) => [name, Number(number)]))).toEqual(frames.FRAME)
+    const { LEAVING, REPLACED, EXHAUSTED, PROTOCOL } = frames.GOAWAY_REASON
+    expect(pages['rpc']).toContain(`Reasons: ${LEAVING} leaving, ${REPLACED} replaced by another session, ${EXHAUSTED} exchange ids used up, ${PROTOCOL} protocol error`)
+    const { PATH, SUBJECT, CORRELATION } = frames.ATTRIBUTE
+    expect(pages['rpc']).toContain(`Attribute tags: ${PATH} the peer ids visited joined by \`,\`; ${SUBJECT} the subject; ${CORRELATION} the correlation id`)
+  })
+})
+
+const UNITS: Record<string, number> = { KiB: 1_024, MiB: 1_048_576, ms: 1, s: 1_000, minutes: 60_000, hour: 3_600_000, days: 86_400_000 }
+
+/** `24 KiB` and `64 s` in bytes and ms, plain numbers as they are. */
+function amount(text: string): number {
+  const [, digits = '', unit] = /^([\d .]+?) ?([a-zA-Z]+)?$/.exec(text) ?? []
+  return Number(digits.replaceAll(' ', '')) * (unit === undefined ? 1 : (UNITS[unit] as number))
+}
+
+const L = DEFAULT_LIMITS
+/** A place on a page (`#` stands for an amount) and the constants that must be there. */
+const STATED: [string, string, number[]][] = [
+  ['rpc', 'Defaults: #, #, #, #.', [L.maxFrame, L.window, L.maxConcurrent, L.maxBody]],
+  ['rpc', '`max frame` (at least #)', [frames.MIN_MAX_FRAME]],
+  ['rpc', '`window` (at least #)', [frames.MIN_WINDOW]],
+  ['rpc', 'u32 length of everything after this field: # ..', [frames.MIN_FRAME]],
+  ['rpc', 'federation id (at most # bytes)', [frames.MAX_FEDERATION_BYTES]],
+  ['rpc', 'the time left in ms, 1 .. #.', [frames.MAX_DEADLINE_MS]],
+  ['rpc', '(default #; a node', [frames.DEFAULT_HOPS]],
+  ['rpc', 'tags and lengths take at most # bytes', [frames.MAX_ATTRIBUTE_BYTES]],
+  ['rpc', 'Message at most # bytes, data at most #;', [frames.MAX_TEXT_BYTES, frames.MAX_ERROR_DATA]],
+  ['rpc', 'GOAWAY reasons: at most # bytes', [frames.MAX_TEXT_BYTES]],
+  ['rpc', 'costs its body bytes + # (', [frames.FRAME_COST]],
+  ['rpc', 'No HELLO within #:', [L.helloTimeout]],
+  ['rpc', 'really ends (at most #)', [L.cancelGrace]],
+  ['rpc', 'parts of at most #,', [frames.CHUNK_BYTES]],
+  ['rpc', 'At most # are handed to', [L.maxUnsent]],
+  ['rpc', '| exchanges in service per session | # |', [L.maxConcurrent]],
+  ['rpc', '| assembled body | # |', [L.maxBody]],
+  ['rpc', '| bodies in assembly and held messages per session | # |', [L.maxBuffered]],
+  ['rpc', '| own queue per session | # |', [L.maxQueue]],
+  ['rpc', '| session streams per peer | # |', [MAX_SESSIONS_PER_PEER]],
+  ['rpc', 'and every #; PONG', [L.pingInterval]],
+  ['rpc', 'received for #, or nothing taken by the stream for #:', [L.silence, L.silence]],
+  ['rpc', 'the other after # if there is none', [L.openGrace]],
+  ['admission', 'at most # levels', [MAX_DEPTH]],
+  ['admission', '| authority | # bytes |', [documents.MAX_CERTIFICATE]],
+  ['admission', '`skein/credential/1\\0` | issuer | # |', [documents.MAX_CREDENTIAL]],
+  ['admission', '`skein/token/1\\0` | issuer | # |', [documents.MAX_TOKEN]],
+  ['admission', '`name` text <= # (of', [documents.MAX_NAME]],
+  ['admission', '`roles` array of <= # texts <= #;', [documents.MAX_ROLES, documents.MAX_NAME]],
+  ['admission', '`serial` bytes(#)', [documents.SERIAL_BYTES]],
+  ['admission', '`uses` 1 to #;', [documents.MAX_USES]],
+  ['admission', '`addresses` array of <= # multiaddrs <= # characters', [documents.MAX_TOKEN_ADDRESSES, documents.MAX_ADDRESS]],
+  ['admission', 'no padding: # characters', [documents.FEDERATION_CHARS]],
+  ['admission', 'at most # characters. Readers drop', [MAX_TOKEN_TEXT]],
+  ['admission', 'big endian, at most #)', [MAX_ADMISSION_MESSAGE]],
+  ['admission', 'resets the stream after #.', [EXCHANGE_TIMEOUT_MS]],
+  ['admission', 'is closed after #. A peer that was refused # times within # is', [STRANGER_TIMEOUT_MS, REFUSALS, WINDOW_MS]],
+  ['admission', 'message: text <= #}', [MAX_MESSAGE]],
+  ['admission', 'Clocks may differ by #:', [CLOCK_SKEW]],
+  ['admission', '# forwarded requests are waiting', [MAX_FORWARDS]],
+  ['admission', 'It waits #,', [FORWARD_TIMEOUT]],
+  ['admission', 'Credentials live # unless', [CREDENTIAL_LIFETIME]],
+  ['admission', 'certificate (#)', [CERTIFICATE_LIFETIME]],
+  ['catalog', 'at most # levels. Ignore', [MAX_DEPTH]],
+  ['catalog', 'catalog/1` | # |', [catalog.MAX_GOSSIP_BYTES]],
+  ['catalog', '`CATALOG_DIGEST`, request and answer | # each', [catalog.MAX_BODY_BYTES]],
+  ['catalog', 'RPC requests have #.', [REQUEST_TIMEOUT]],
+  ['catalog', 'sealed record has at most #.', [record.MAX_RECORD_BYTES]],
+  ['catalog', '`pool` | text | # characters', [record.MAX_SCOPE]],
+  ['catalog', '1 to # characters |', [record.MAX_NAME]],
+  ['catalog', '`/p2p/…` | #, of # characters', [record.MAX_ADDRESSES, record.MAX_ADDRESS]],
+  ['catalog', 'no name twice | # |', [record.MAX_SERVERS]],
+  ['catalog', '`tools` are at most #,', [record.MAX_TOOLS]],
+  ['catalog', 'expired for more than # (clocks differ), and does not expire more than # from now', [RECORD_SKEW, MAX_LIFE]],
+  ['catalog', 'now + # when written', [RECORD_TTL]],
+  ['catalog', 'renews its record after #.', [RENEW_AFTER]],
+  ['catalog', 'At most # records and # are held', [MAX_RECORDS, MAX_RECORDS_BYTES]],
+  ['catalog', 'its own too; at most #\n', [catalog.MAX_DIGEST_ENTRIES]],
+  ['catalog', 'at most # records; at most # peers (skein asks for #)', [catalog.MAX_RECORDS_PER_BODY, catalog.MAX_DIGEST_ENTRIES, MAX_WANTED]],
+  ['catalog', 'one random peer every # (', [SYNC_EVERY]],
+  ['catalog', 'repeated after #, 2 s, 4 s … # as', [RETRY_BASE, RETRY_CAP]],
+  ['catalog', 'digests: [32 bytes, …]} at most #\n', [catalog.MAX_DEFINITIONS_PER_REQUEST]],
+  ['catalog', '(bare name inside), at most #.', [catalog.MAX_DEFINITION_BYTES]],
+  ['catalog', 'JSON object of at most # levels', [DEFINITION_DEPTH]],
+  ['mcp', 'length of the head in bytes (at most #)', [MAX_HEAD_BYTES]],
+  ['mcp', 'by itself after # of idling', [IDLE_TIMEOUT]]
+]
+
+describe('limits and times on the pages are those of the code', () => {
+  test.each(STATED)('%s: %s', (page, text, values) => {
+    const escaped = text.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/\s+/g, '\\s+')
+    const pattern = new RegExp(escaped.replaceAll('#', '(\\d[\\d ]*\\d|\\d)((?: (?:KiB|MiB|ms|s|minutes|hour|days)\\b)?)'))
+    const match = pattern.exec(pages[page] as string)
+    expect(match, 'the page does not say so').not.toBeNull()
+    const said = (match as RegExpExecArray).slice(1)
+    expect(values.map((_, index) => amount(`${said[2 * index]}${said[2 * index + 1]}`))).toEqual(values)
+  })
+})
