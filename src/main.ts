@@ -11,7 +11,7 @@ const code = await runCli(process.argv.slice(2), {
   signals: process
 }, {
   version: VERSION,
-  startNode: async (flags) => (await import('./run-node.ts')).startNode(flags),
+  startNode: async (flags, options) => (await import('./run-node.ts')).startNode(flags, options),
   joinFederation: async (dataDir, token) => (await import('./run-node.ts')).joinFederation(dataDir, token),
   configTools: async () => (await import('./run-node.ts')).configTools()
 })

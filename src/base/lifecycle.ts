@@ -13,14 +13,17 @@ export interface Step {
 const DEFAULT_STOP_WITHIN = 5_000
 
 export interface Lifecycle {
-  /** Starts the step and remembers to stop it. */
+  /** Starts the step and remembers to stop it. Rejects with the reason of `signal` once that has aborted, or when stopping. */
   start(step: Step): Promise<void>
   /** Stops what was started, in reverse. Every step is tried, none may hang; errors are logged, never thrown. Idempotent. */
   stop(): Promise<void>
 }
 
-/** Start in order, stop in reverse: one explicit list instead of everything at once, so order bugs cannot hide. */
-export function createLifecycle(deps: { clock: Clock; logger: Logger }): Lifecycle {
+/**
+ * Start in order, stop in reverse: one explicit list instead of everything at once, so order bugs cannot hide.
+ * @param deps.signal ends a start between two steps
+ */
+export function createLifecycle(deps: { clock: Clock; logger: Logger; signal?: AbortSignal }): Lifecycle {
   const started: Step[] = []
   let stopping: Promise<void> | undefined
 
@@ -42,6 +45,7 @@ export function createLifecycle(deps: { clock: Clock; logger: Logger }): Lifecyc
 
   return {
     async start(step) {
+      deps.signal?.throwIfAborted()
       if (stopping !== undefined) throw new Error(`${step.name} cannot start: the node is stopping`)
       // Remembered before it starts, so that a half-started step is cleaned up too.
       started.push(step)

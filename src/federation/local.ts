@@ -31,7 +31,7 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
   const view: LocalView = { all: [], exposed: [], hidden: new Set(), definitions: new Map(), served: new Map(), problems: [] }
   let budget = SERVERS_BUDGET
   for (const server of servers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const head = { name: server.name, claimed: Math.max(0, Math.floor(server.claimed)), stateless: server.stateless }
+    const head = { name: server.name, claimed: Math.max(0, Math.floor(server.claimed)), stateless: server.stateless, ...(server.timeout === undefined ? {} : { timeout: server.timeout }) }
     const all: ToolEntry[] = []
     const exposed: ToolEntry[] = []
     const left: string[] = []

@@ -15,6 +15,8 @@ export interface OfferedServer {
   /** The name at its providers. */
   server: string
   stateless: boolean
+  /** Longest silence of a call that any provider allows, ms; absent: the caller's own. */
+  timeout?: number
   /** Why the advertised name is not the plain one, and what to do about it. */
   notice?: string
   /** Sorted by name. */

@@ -39,6 +39,8 @@ export interface LocalServer {
   /** When this node first claimed the name, unix ms, kept over restarts. */
   claimed: number
   stateless: boolean
+  /** Longest silence of a call, ms. */
+  timeout?: number
   tools: LocalTool[]
 }
 

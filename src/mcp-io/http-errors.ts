@@ -4,7 +4,7 @@ import { errorMessage, SkeinError } from '../base/errors.ts'
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])
 
 /** The code behind a failed fetch, such as ECONNREFUSED; several addresses tried count as their first. */
-export function causeCode(error: unknown): string | undefined {
+function causeCode(error: unknown): string | undefined {
   const cause = (error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } } | null)?.cause
   const code = cause?.code ?? cause?.errors?.[0]?.code
   return typeof code === 'string' ? code : undefined

@@ -13,6 +13,17 @@ export function parseAddress(text: string): { address: Multiaddr; peer: string |
   return { address: parsed, peer }
 }
 
+/** Those of another node's addresses that can be dialled as that node's: it may publish any text. */
+export function addressesFor(peer: string, addresses: readonly string[]): string[] {
+  return addresses.filter((text) => {
+    try {
+      return (parseAddress(text).peer ?? peer) === peer
+    } catch {
+      return false
+    }
+  })
+}
+
 const isLoopback = (text: string) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(text)
 /** Link-local addresses need a zone that only this machine knows. */
 const isLinkLocal = (text: string) => /^\/ip6\/fe80:|^\/ip4\/169\.254\./i.test(text)

@@ -28,9 +28,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024
 export interface AdmissionProtocol {
   start(): Promise<void>
   /** One request to a connected peer. */
-  request(connection: Connection, request: Uint8Array): Promise<Uint8Array>
+  request(connection: Connection, request: Uint8Array, options?: { signal?: AbortSignal }): Promise<Uint8Array>
   /** Shows our credential on a connection; resolves when both sides are admitted. */
-  present(connection: Connection): Promise<void>
+  present(connection: Connection, options?: { signal?: AbortSignal }): Promise<void>
   opened(connection: Connection): void
 }
 
@@ -42,16 +42,20 @@ export function createAdmissionProtocol(deps: {
   clock: Clock
   logger: Logger
   metrics: NetMetrics
-}): AdmissionProtocol {
+}, { maxStrangers }: { maxStrangers: number }): AdmissionProtocol {
   const { libp2p, admitted, gater, rules, clock, logger, metrics } = deps
 
-  async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
+    outer?.throwIfAborted()
     const controller = new AbortController()
+    const onOuter = () => controller.abort(outer?.reason)
+    outer?.addEventListener('abort', onOuter, { once: true })
     const timer = clock.after(EXCHANGE_TIMEOUT_MS, () => controller.abort(new SkeinError('SKEIN_DEADLINE', 'the peer did not answer on the admission protocol in time')))
     try {
       return await work(controller.signal)
     } finally {
       timer.cancel()
+      outer?.removeEventListener('abort', onOuter)
     }
   }
 
@@ -71,7 +75,7 @@ export function createAdmissionProtocol(deps: {
     }
   }
 
-  async function request(connection: Connection, bytes: Uint8Array): Promise<Uint8Array> {
+  async function request(connection: Connection, bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
     return withDeadline(async (signal) => {
       const stream = await connection.newStream(ADMISSION_PROTOCOL, { signal })
       try {
@@ -83,14 +87,14 @@ export function createAdmissionProtocol(deps: {
       } finally {
         stream.close().catch(() => {})
       }
-    })
+    }, options.signal)
   }
 
-  async function present(connection: Connection): Promise<void> {
+  async function present(connection: Connection, options: { signal?: AbortSignal } = {}): Promise<void> {
     const credential = rules.presentRequest()
     if (credential === undefined) throw new SkeinError('SKEIN_NOT_ADMITTED', 'this node has no credential yet: join a federation first')
     try {
-      const { expires } = rules.checkPresentAnswer(await request(connection, credential), connection.remotePeer.toString())
+      const { expires } = rules.checkPresentAnswer(await request(connection, credential, options), connection.remotePeer.toString())
       admitted.admit(connection, expires)
       metrics.presents.with('accepted').inc()
     } catch (error) {
@@ -105,6 +109,13 @@ export function createAdmissionProtocol(deps: {
     // Two streams at a time are enough for one request each way; a stranger gets no more.
     start: () => libp2p.handle(ADMISSION_PROTOCOL, serve, { maxInboundStreams: 2, maxOutboundStreams: 4 }),
     opened(connection) {
+      const strangers = libp2p.getConnections().filter((other) => other.direction === 'inbound' && !admitted.has(other))
+      if (strangers.length > maxStrangers) {
+        // The oldest has had the most time to show what it came for.
+        const oldest = strangers.reduce((a, b) => (b.timeline.open < a.timeline.open ? b : a))
+        logger.debug('closing the connection of a stranger: there are too many', { peer: oldest.remotePeer.toString(), most: maxStrangers })
+        oldest.abort(new Error('too many connections without a credential'))
+      }
       clock.after(STRANGER_TIMEOUT_MS, () => {
         if (connection.status !== 'open' || admitted.has(connection)) return
         logger.debug('closing the connection of a peer that showed no credential', { peer: connection.remotePeer.toString() })

@@ -10,6 +10,10 @@ export interface AdmittedConnections {
   /** Forgets the connection; waiters learn that it was not admitted. */
   remove(connection: Connection): void
   onAdmit(listener: (connection: Connection) => void): void
+  /** An admitted connection is gone. */
+  onRemove(listener: (connection: Connection) => void): void
+  /** Admitted connections of a peer, oldest first. */
+  of(peer: string): Connection[]
   /** Connections whose credential has ended and was not renewed. */
   expired(now: number): Connection[]
 }
@@ -18,6 +22,7 @@ export function createAdmittedConnections(): AdmittedConnections {
   const admitted = new Map<string, { connection: Connection; expires: number }>()
   const waiters = new Map<string, ((admitted: boolean) => void)[]>()
   const listeners: ((connection: Connection) => void)[] = []
+  const removeListeners: ((connection: Connection) => void)[] = []
 
   function settle(connection: Connection, result: boolean): void {
     const waiting = waiters.get(connection.id) ?? []
@@ -47,12 +52,17 @@ export function createAdmittedConnections(): AdmittedConnections {
       for (const listener of listeners) listener(connection)
     },
     remove(connection) {
-      admitted.delete(connection.id)
+      const known = admitted.delete(connection.id)
       settle(connection, false)
+      if (known) for (const listener of removeListeners) listener(connection)
     },
     onAdmit(listener) {
       listeners.push(listener)
     },
+    onRemove(listener) {
+      removeListeners.push(listener)
+    },
+    of: (peer) => [...admitted.values()].map((entry) => entry.connection).filter((connection) => connection.status === 'open' && connection.remotePeer.toString() === peer),
     expired: (now) => [...admitted.values()].filter((entry) => entry.expires <= now).map((entry) => entry.connection)
   }
 }

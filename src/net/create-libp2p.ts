@@ -10,6 +10,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { AdmittedConnections } from './admitted.ts'
 import { gateRegistrar } from './gated-registrar.ts'
+import { withOneWrite } from './one-write.ts'
 
 export interface Libp2pOptions {
   privateKey: PrivateKey
@@ -50,7 +51,7 @@ export function createSkeinLibp2p(options: Libp2pOptions): Promise<SkeinLibp2p> 
     addresses: { listen: options.listen, announce: options.announce },
     transports: [tcp({ backlog: 128, maxConnections: options.maxConnections })],
     // TLS runs in native code and is preferred between our nodes; noise stays for other implementations.
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [withOneWrite(tls()), noise()],
     streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionManager: {
       maxConnections: options.maxConnections,

@@ -15,6 +15,7 @@ export function readFramed(stream: Stream, options: { max: number; signal: Abort
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
+    let want: number | undefined
     const done = (settle: () => void) => {
       signal.removeEventListener('abort', onAbort)
       stream.removeEventListener('message', onMessage)
@@ -30,12 +31,12 @@ export function readFramed(stream: Stream, options: { max: number; signal: Abort
       chunks.push(bytes)
       length += bytes.length
       if (length < 4) return
-      const all = Buffer.concat(chunks)
-      const want = all.readUInt32BE(0)
+      // Put together at its head and at its end only: byte by byte it would be copied as often.
+      want ??= Buffer.concat(chunks).readUInt32BE(0)
       if (want > max) return fail(new SkeinError('SKEIN_LIMIT', `a message of ${want} bytes is over the limit of ${max}`))
       if (length < 4 + want) return
       if (length > 4 + want) return fail(new SkeinError('SKEIN_PROTOCOL', 'bytes follow the message'))
-      done(() => resolve(new Uint8Array(all.subarray(4))))
+      done(() => resolve(new Uint8Array(Buffer.concat(chunks).subarray(4))))
     }
     stream.addEventListener('message', onMessage)
     stream.addEventListener('close', onEnd)

@@ -44,6 +44,11 @@ export function gateRegistrar(registrar: Registrar, admitted: AdmittedConnection
       waiting.delete(peer.toString())
       connect(peer, connection)
     })
+    // libp2p tells only of a peer's last connection; streams of the service that went with another one have to be opened anew.
+    admitted.onRemove(({ remotePeer }) => {
+      const other = told.has(remotePeer.toString()) ? admitted.of(remotePeer.toString())[0] : undefined
+      if (other !== undefined) connect(remotePeer, other)
+    })
     return {
       ...topology,
       onConnect(peer, connection) {

@@ -2,8 +2,8 @@ import type { ConnectionGater } from '@libp2p/interface'
 import type { Clock } from '../base/clock.ts'
 
 /** A peer that was refused this often within the window is not even upgraded for the length of the window. */
-const REFUSALS = 5
-const WINDOW_MS = 60_000
+export const REFUSALS = 5
+export const WINDOW_MS = 60_000
 /** Enough for every neighbour of a large pool; the oldest entry goes first. */
 const MAX_TRACKED = 1024
 

@@ -18,6 +18,8 @@ import { createNetMetrics, type NetMetrics } from './metrics.ts'
 /** Session streams a peer may have open to us: the current one, and those being replaced. */
 const MAX_SESSION_STREAMS = 4
 const CLOSE_TIMEOUT_MS = 1_000
+/** Of all connections, those from strangers: many may join at once, and yet they never crowd members out. */
+const STRANGERS_SHARE = 0.25
 /** Credentials last days; a member that let its own end may stay this much longer. */
 const EXPIRY_SWEEP_MS = 30_000
 
@@ -72,12 +74,12 @@ export async function createHost(
   const gater = createGater(clock, options.self)
   const { libp2pMetrics, ...rest } = options
   const libp2p = await createSkeinLibp2p({ ...rest, gater, admitted, ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics }) })
-  const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics })
+  const maxStrangers = Math.ceil(options.maxConnections * STRANGERS_SHARE)
+  const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics }, { maxStrangers })
   const up = new Set<string>()
   const gated = gateRegistrar((libp2p as unknown as { components: { registrar: Parameters<typeof gateRegistrar>[0] } }).components.registrar, admitted)
   const topics = new Map<string, (bytes: Uint8Array, from: string) => void>()
 
-  const admittedConnections = (peer: string) => connectionsOf(peer).filter((connection) => admitted.has(connection))
   const connectionsOf = (peer: string) => libp2p.getConnections(peerIdFromString(peer)).filter((connection) => connection.status === 'open')
 
   admitted.onAdmit((connection) => {
@@ -92,7 +94,7 @@ export async function createHost(
   libp2p.addEventListener('connection:close', (event) => {
     const peer = event.detail.remotePeer.toString()
     admitted.remove(event.detail)
-    if (admittedConnections(peer).length === 0 && up.delete(peer)) events.peerDown(peer)
+    if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer)
   })
   libp2p.services.pubsub.addEventListener('message', (event) => {
     const { detail } = event
@@ -155,7 +157,7 @@ export async function createHost(
       const connection = await dial(addresses, dialOptions)
       if (!admitted.has(connection)) {
         try {
-          await admission.present(connection)
+          await admission.present(connection, { signal: dialOptions.signal })
         } catch (error) {
           await close(connection)
           throw toSkeinError(error, 'SKEIN_NOT_ADMITTED')
@@ -165,7 +167,7 @@ export async function createHost(
     },
     async ask(addresses, request, dialOptions) {
       const connection = await dial(addresses, dialOptions)
-      return { answer: await admission.request(connection, request), peer: connection.remotePeer.toString() }
+      return { answer: await admission.request(connection, request, { signal: dialOptions.signal }), peer: connection.remotePeer.toString() }
     },
     async askPeer(peer, request) {
       const connection = connectionsOf(peer)[0]
@@ -173,7 +175,7 @@ export async function createHost(
       return admission.request(connection, request)
     },
     async open(peer, { signal }) {
-      const connection = admittedConnections(peer)[0]
+      const connection = admitted.of(peer)[0]
       if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
       return byteStreamOf(await connection.newStream(RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS }))
     },

@@ -1,11 +1,13 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { errorMessage } from '../base/errors.ts'
 import type { ByteStream } from '../rpc/ports.ts'
+import { updateWindowByHalves } from './yamux-window.ts'
 
 /** A libp2p stream as the byte stream that sessions use. Listeners are permanent: `onDrain()` resolves only once. */
 export function byteStreamOf(stream: Stream): ByteStream {
   // Nothing may be lost between the handler being called and attach(): a paused stream buffers (bounded by libp2p).
   let attached = false
+  updateWindowByHalves(stream)
   return {
     send(bytes) {
       if (stream.writeStatus !== 'writable') return false

@@ -61,6 +61,7 @@ export function localServers(mcp: Config['mcp'], host: UpstreamHost, claims: Nam
         name,
         claimed: claims.claim(name, now),
         stateless: spec.stateless,
+        timeout: spec.timeout,
         tools: tools.definitions.map((definition) => ({ definition, repeatable: tools.repeatable.has(String(definition['name'])), exposed }))
       }
     ]

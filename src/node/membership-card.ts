@@ -19,6 +19,8 @@ const JOIN_BACKOFF = { base: 500, cap: 5_000 }
 const ASK_TIMEOUT_MS = 12_000
 /** Credentials last days and are renewed after two thirds: once an hour is early enough and gives many tries. */
 const RENEWAL_CHECK_MS = 3_600_000
+/** A renewal that is due and did not work: a node that has just started, perhaps with hours left, has no peers yet. */
+const RENEWAL_RETRY_MS = 60_000
 
 interface Deps {
   admission: Admission
@@ -149,7 +151,7 @@ export function createRenewal(deps: Deps): { start(): void; stop(): void } {
     renew()
       .catch((error: unknown) => logger.error('renewing the credential failed', { error: errorMessage(error) }))
       .finally(() => {
-        if (!stopped) timer = clock.after(RENEWAL_CHECK_MS, check)
+        if (!stopped) timer = clock.after(admission.dueForRenewal(clock.wall()) ? RENEWAL_RETRY_MS : RENEWAL_CHECK_MS, check)
       })
   }
 

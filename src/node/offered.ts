@@ -11,6 +11,8 @@ export interface ToolTarget {
   tool: string
   digest: string
   repeatable: boolean
+  /** Longest silence of a call, ms, if the server says so. */
+  timeout?: number
   /** Peer ids; our own for local ones. */
   providers: readonly string[]
   notice?: string

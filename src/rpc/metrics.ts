@@ -1,6 +1,6 @@
 import { LATENCY_BUCKETS, type Counter, type Gauge, type Histogram, type Meter } from '../base/meter.ts'
 
-export const REQUEST_STATUSES = ['ok', 'error', 'cancelled', 'deadline', 'undelivered', 'unknown'] as const
+const REQUEST_STATUSES = ['ok', 'error', 'cancelled', 'deadline', 'undelivered', 'unknown'] as const
 export type RequestStatus = (typeof REQUEST_STATUSES)[number]
 
 export interface RpcMetrics {

@@ -152,13 +152,14 @@ export class Outbox {
     if (this.closed) return
     if (!this.blocked) this.pumpControl()
     while (!this.blocked && !this.closed) {
-      let exchange = this.share > 0 ? this.small.shift() : undefined
-      if (exchange === undefined) {
-        exchange = this.large.shift() ?? this.small.shift()
-        this.share = SMALL_SHARE
-      }
+      const quick = this.share > 0 ? this.small.shift() : undefined
+      const exchange = quick ?? this.large.shift() ?? this.small.shift()
+      if (quick === undefined) this.share = SMALL_SHARE
       if (exchange === undefined) break
-      this.share -= this.turn(exchange)
+      const large = (exchange.head?.body.length ?? 0) > INLINE_BYTES
+      const size = this.turn(exchange)
+      // A chunk of a large body is as much as the whole share: counted, it would keep small ones back for ever.
+      if (!large) this.share -= size
     }
     if (!this.blocked) this.handOver()
   }

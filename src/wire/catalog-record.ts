@@ -93,11 +93,13 @@ export function decodeRecord(payload: Uint8Array): NodeRecord {
 function readServer(item: unknown, path: string): ServerEntry {
   const map = fields(item, path)
   const tools = map.array('tools', { max: MAX_TOOLS }, readTool)
+  const timeout = map.optionalInt('timeout', { min: 1, max: MAX_TIMEOUT_MS })
   requireUnique(tools, `${path}.tools`)
   return {
     name: readName(map.string('name', { max: MAX_NAME }), `${path}.name`),
     claimed: map.int('claimed'),
     stateless: map.bool('stateless'),
+    ...(timeout === undefined ? {} : { timeout }),
     tools
   }
 }

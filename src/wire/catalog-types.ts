@@ -26,6 +26,8 @@ export interface ServerEntry {
   claimed: number
   /** Any instance of this name may serve any call. */
   stateless: boolean
+  /** Longest silence of a call, ms; absent: the caller's own. */
+  timeout?: number
   tools: ToolEntry[]
 }
 

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface LeanAnswer {
   result?: { content?: { type: string; text?: string }[]; isError?: boolean }
@@ -7,6 +8,11 @@ export interface LeanAnswer {
 
 export interface LeanClient {
   call(name: string, args: Record<string, unknown>): Promise<LeanAnswer>
+  ask(method: string, params: object): Promise<LeanAnswer>
+  /** Sends a request and cancels it after `ms`, as a client does that lost interest. */
+  abandon(method: string, params: object, ms: number): Promise<void>
+  /** Ends the session at the server too. */
+  end(): Promise<void>
   close(): void
 }
 
@@ -50,6 +56,16 @@ export async function leanClient(url: string, connections = 16): Promise<LeanCli
   await post({ method: 'notifications/initialized' })
   return {
     call: (name, args) => ask('tools/call', { name, arguments: args }),
+    ask,
+    async abandon(method, params, ms) {
+      const id = ++lastId
+      const cancel = sleep(ms).then(() => post({ method: 'notifications/cancelled', params: { requestId: id, reason: 'abandoned' } }))
+      await Promise.all([post({ id, method, params }), cancel])
+    },
+    async end() {
+      await fetch(url, { method: 'DELETE', headers })
+      agent.destroy()
+    },
     close: () => agent.destroy()
   }
 }

@@ -17,7 +17,7 @@ export interface BookEntry {
 }
 
 export interface AddressBookOptions {
-  /** Entries beyond this are refused unless a stale one can go. @default 50 for discovered ones */
+  /** Entries beyond this are refused unless a stale or failing one can go. @default 50 for discovered ones */
   maxPeers: number
   /** An entry that no source has named for this long may be dropped, ms. */
   staleAfter: number
@@ -27,6 +27,8 @@ export interface AddressBookOptions {
 
 /** Addresses per peer: interfaces of one machine; more would only slow a dial down. */
 const MAX_ADDRESSES = 8
+/** An entry that failed this often gives way to a newcomer, or else a list of dead addresses would keep living peers out. */
+const GIVES_WAY_AFTER = 5
 
 /**
  * Who could be dialled, and when: entries from all sources, merged by peer id, freshest first, bounded, with a jittered
@@ -34,25 +36,29 @@ const MAX_ADDRESSES = 8
  */
 export function createAddressBook(options: AddressBookOptions, random: Random) {
   const entries = new Map<string, BookEntry>()
+  /** Who answered at an address that came without a peer id: or else each look at its source would dial it anew. */
+  const answered = new Map<string, string>()
 
   function makeRoom(now: number): boolean {
     if (entries.size < options.maxPeers) return true
-    const stale = [...entries.values()].filter((entry) => now - entry.seen > options.staleAfter)
-    const oldest = stale.toSorted((a, b) => a.seen - b.seen)[0]
+    const leaving = [...entries.values()].filter((entry) => now - entry.seen > options.staleAfter || entry.attempts >= GIVES_WAY_AFTER)
+    const oldest = leaving.toSorted((a, b) => a.seen - b.seen || b.attempts - a.attempts)[0]
     return oldest !== undefined && entries.delete(oldest.key)
   }
 
-  function add(candidate: Candidate, source: string, now: number): boolean {
-    const key = candidate.peer ?? candidate.address
+  /** The candidate's entry; undefined if there is no room. */
+  function add(candidate: Candidate, source: string, now: number): BookEntry | undefined {
+    const known = answered.get(candidate.address) ?? ''
+    const key = candidate.peer ?? (entries.has(known) ? known : candidate.address)
     let entry = entries.get(key)
     if (entry === undefined) {
-      if (!makeRoom(now)) return false
+      if (!makeRoom(now)) return undefined
       entry = { key, peer: candidate.peer, addresses: [], source, seen: now, attempts: 0, notBefore: now, lastError: undefined }
       entries.set(key, entry)
     }
     entry.seen = now
     if (!entry.addresses.includes(candidate.address)) entry.addresses = [candidate.address, ...entry.addresses].slice(0, MAX_ADDRESSES)
-    return true
+    return entry
   }
 
   return {
@@ -61,8 +67,8 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
     learn(peer: string, addresses: readonly string[], source: string, now: number): void {
       if (addresses.length === 0) return
       const fresh = addresses.slice(0, MAX_ADDRESSES)
-      if (!add({ peer, address: fresh[0] as string }, source, now)) return
-      const entry = entries.get(peer) as BookEntry
+      const entry = add({ peer, address: fresh[0] as string }, source, now)
+      if (entry === undefined) return
       if (fresh.join() !== entry.addresses.join()) {
         entry.addresses = fresh
         entry.notBefore = now
@@ -76,9 +82,16 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
       entries.delete(entry.key)
       const known = entries.get(peer)
       const addresses = [...new Set([...(known?.addresses ?? []), ...entry.addresses])].slice(0, MAX_ADDRESSES)
-      entries.set(peer, { ...entry, key: peer, peer, addresses, attempts: 0, notBefore: now, lastError: undefined })
+      // A peer that takes us and hangs up must not be dialled at full speed for ever.
+      entries.set(peer, { ...entry, key: peer, peer, addresses, attempts: 0, notBefore: now + options.backoff.base, lastError: undefined })
+      if (entry.peer !== undefined) return
+      answered.delete(entry.key)
+      answered.set(entry.key, peer)
+      if (answered.size > options.maxPeers) answered.delete(answered.keys().next().value as string)
     },
     failed(entry: BookEntry, error: string, now: number): void {
+      // Perhaps somebody else lives there now: the address alone is tried again.
+      for (const [address, peer] of answered) if (peer === entry.key) answered.delete(address)
       entry.lastError = error
       entry.notBefore = now + backoffDelay(entry.attempts++, options.backoff, random)
     },
@@ -87,5 +100,3 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
     remove: (key: string) => entries.delete(key)
   }
 }
-
-export type AddressBook = ReturnType<typeof createAddressBook>

@@ -47,15 +47,17 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
   let timers: Timer[] = []
 
   async function discover(source: DiscoverySource): Promise<BookEntry[]> {
+    if (stopping.signal.aborted) return []
     const controller = new AbortController()
     const onStop = () => controller.abort(stopping.signal.reason)
     stopping.signal.addEventListener('abort', onStop, { once: true })
     const timer = clock.after(options.discoveryTimeout, () => controller.abort(new SkeinError('SKEIN_DEADLINE', `discovery by ${source.name} took too long`)))
     try {
-      const found = (await source.find({ signal: controller.signal })).filter((candidate) => candidate.peer !== host.self)
+      const found = await source.find({ signal: controller.signal })
+      const own = new Set(host.addresses())
+      const others = found.filter(({ peer, address }) => peer !== host.self && !own.has(address)).slice(0, options.maxPeers)
       const now = clock.now()
-      for (const candidate of found.slice(0, options.maxPeers)) book.add(candidate, source.name, now)
-      return found.map((candidate) => book.get(candidate.peer ?? candidate.address)).filter((entry) => entry !== undefined)
+      return [...new Set(others.map((candidate) => book.add(candidate, source.name, now)).filter((entry) => entry !== undefined))]
     } catch (error) {
       host.metrics.discovered(source.name, 'failure')
       logger.warn(`discovery by ${source.name} failed`, { error: errorMessage(error) })
@@ -68,7 +70,7 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
 
   /** One dial; true only if both sides admitted each other. */
   async function dial(entry: BookEntry, timeout: number): Promise<boolean> {
-    if (dialling.has(entry.key)) return false
+    if (dialling.has(entry.key) || stopping.signal.aborted) return false
     dialling.add(entry.key)
     const controller = new AbortController()
     const onStop = () => controller.abort(stopping.signal.reason)
@@ -105,9 +107,9 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
         if (results.includes(true)) return
       }
     }
-    if (options.bootstrap.length === 0 || stopping.signal.aborted) return
+    if (options.bootstrap.length === 0) return
     const ceiling = Math.min(BOOTSTRAP_BACKOFF.cap, BOOTSTRAP_BACKOFF.base * 2 ** Math.min(round, 16))
-    timers.push(clock.after(ceiling / 2 + (random.float() * ceiling) / 2, () => void bootstrap(round + 1)))
+    again(ceiling / 2 + (random.float() * ceiling) / 2, () => void bootstrap(round + 1))
   }
 
   function refresh(): void {

@@ -18,7 +18,7 @@ export interface NodeLink {
   edges: Attributes[]
 }
 
-export function toNodeLink(document: GraphDocument): NodeLink {
+function toNodeLink(document: GraphDocument): NodeLink {
   return {
     directed: document.directed,
     multigraph: document.multi,

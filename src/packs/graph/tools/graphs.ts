@@ -11,7 +11,7 @@ const summary = z.object({
   edges: z.int()
 })
 
-export function summaryOf(stored: StoredGraph): z.output<typeof summary> {
+function summaryOf(stored: StoredGraph): z.output<typeof summary> {
   const { id, directed, multi, graph } = stored
   return { id, uri: `graph://${id}`, directed, multi, nodes: graph.order, edges: graph.size }
 }

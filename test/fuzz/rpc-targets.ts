@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { isSkeinError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { createMeter } from '../../src/base/meter.ts'
 import { randomInt, seededRandom, type Random } from '../../src/base/random.ts'
@@ -8,6 +7,7 @@ import type { StreamHandlers } from '../../src/rpc/ports.ts'
 import { FRAME } from '../../src/wire/rpc-frames.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 import { decodeFields, encodeFields, type Vector } from '../support/rpc-vectors.ts'
+import type { FuzzTarget } from './driver.ts'
 
 const vectors: Vector[] = JSON.parse(readFileSync(new URL('../../protocols/vectors/rpc/frames.json', import.meta.url), 'utf8'))
 const frames = vectors.map(({ hex }) => Buffer.from(hex, 'hex'))
@@ -16,14 +16,18 @@ const hello = frames[0] as Buffer
 const kept = encodeFields({ type: 'OPEN', id: 1, more: false, method: 32, deadline: 20_000, hops: 5, body: '' })
 /** What a session can hear at any time: HELLO, BODY and bodies that go on come only now and then, or no session would live long. */
 const common = frames.filter((frame) => frame[4] !== FRAME.HELLO && frame[4] !== FRAME.BODY && frame[4] !== FRAME.GOAWAY && frame[9] !== 1)
+/** Long enough for frames to meet each other's exchanges, short enough that sessions are often new. */
+const FRAMES_PER_SESSION = 10
 
-export interface FuzzResult {
-  inputs: number
-  /** Inputs whose first decode succeeded: the rest only tests the first check. */
-  decoded: number
-  /** Sessions closed for a broken rule, and sessions that lived through all their frames. */
-  refused: number
-  lived: number
+interface Ids {
+  /** The last OPEN's. */
+  next: number
+  /** Few mutations in this session, so that it lives to see odd orders. */
+  calm: boolean
+}
+
+function pick(random: Random, from: Buffer[]): Buffer {
+  return from[randomInt(random, from.length)] as Buffer
 }
 
 /** Flips, cuts, doubles or keeps bytes of a legal frame, then makes its length true again, so that most reach their decoder. */
@@ -57,17 +61,6 @@ function mutate(random: Random, ids: Ids): Buffer {
   return frame
 }
 
-interface Ids {
-  /** The last OPEN's. */
-  next: number
-  /** Few mutations in this session, so that it lives to see odd orders. */
-  calm: boolean
-}
-
-function pick(random: Random, from: Buffer[]): Buffer {
-  return from[randomInt(random, from.length)] as Buffer
-}
-
 /** Mostly an id that fits the frame, so that frames meet each other's exchanges. */
 function idFor(random: Random, type: number, ids: Ids): number {
   if (randomInt(random, ids.calm ? 200 : 20) === 0) return randomInt(random, 12)
@@ -76,8 +69,8 @@ function idFor(random: Random, type: number, ids: Ids): number {
   return Math.max(1, ids.next - 2 * randomInt(random, 3))
 }
 
-/** One session machine fed with mutated frames in any order, in pieces of any size; any throw is a finding. */
-function session(random: Random, inputs: Buffer[]): boolean {
+/** One session machine that has said HELLO and has exchanges both ways. */
+function startSession(random: Random) {
   const clock = createManualClock()
   let handlers: StreamHandlers | undefined
   let aborted = false
@@ -106,49 +99,70 @@ function session(random: Random, inputs: Buffer[]): boolean {
   handlers?.data(hello)
   handlers?.data(kept)
   const asked = [1, 2].map((method) => rpc.open('a', method, new Uint8Array(10), { timeout: 1000, onMessage: () => {} }))
-  for (const input of inputs) {
-    const cut = randomInt(random, input.length)
-    handlers?.data(input.subarray(0, cut))
-    handlers?.data(input.subarray(cut))
-    if (randomInt(random, 3) === 0) handlers?.drain()
-    if (randomInt(random, 8) === 0) clock.advance(40)
-  }
-  asked[0]?.cancel()
-  const lived = !aborted
-  handlers?.closed()
-  clock.advance(60_000)
-  const left = rpc.sessions().length
-  rpc.close()
-  if (left !== 0) throw new Error('a session outlived its stream')
-  return lived
-}
-
-const PER_SESSION = 10
-
-/** Runs `count` seeded inputs. Throws with the seed on the first finding. */
-export async function fuzzRpc(count: number, seed: number): Promise<FuzzResult> {
-  const result = { inputs: 0, decoded: 0, refused: 0, lived: 0 }
-  for (let round = 0; result.inputs < count; round++) {
-    // Rejected answers are let go between the rounds.
-    await Promise.resolve()
-    const random = seededRandom(seed + round)
-    const ids = { next: 1, calm: round % 2 === 0 }
-    const inputs = Array.from({ length: PER_SESSION }, () => mutate(random, ids))
-    try {
-      for (const input of inputs) {
-        result.inputs++
-        try {
-          decodeFields(input)
-          result.decoded++
-        } catch (error) {
-          if (!isSkeinError(error, 'SKEIN_PROTOCOL')) throw error
-        }
-      }
-      if (session(random, inputs)) result.lived++
-      else result.refused++
-    } catch (error) {
-      throw new Error(`fuzzing found something: seed ${seed + round}`, { cause: error })
+  return {
+    /** In two pieces cut anywhere; false once the session is broken off. */
+    feed(input: Uint8Array): boolean {
+      const cut = randomInt(random, input.length)
+      handlers?.data(input.subarray(0, cut))
+      handlers?.data(input.subarray(cut))
+      if (randomInt(random, 3) === 0) handlers?.drain()
+      if (randomInt(random, 8) === 0) clock.advance(40)
+      return !aborted
+    },
+    end(): void {
+      asked[0]?.cancel()
+      handlers?.closed()
+      clock.advance(60_000)
+      const left = rpc.sessions().length
+      rpc.close()
+      if (left !== 0) throw new Error('a session outlived its stream')
     }
   }
-  return result
+}
+
+/**
+ * The session machine fed with damaged frames and legal ones in illegal order, and the frame decoders before it. Rejected: the frame was
+ * the one that broke the session. A calm session's frames are mostly undamaged.
+ */
+export function rpcTarget(): FuzzTarget & { lived(): number } {
+  const ids: Ids = { next: 1, calm: true }
+  let session: ReturnType<typeof startSession> | undefined
+  let fed = 0
+  let lived = 0
+  const finish = () => {
+    const ending = session
+    session = undefined
+    ending?.end()
+  }
+  return {
+    name: 'rpc session',
+    // The only one with states: as many inputs as all the others together.
+    weight: 20,
+    /** Sessions that took all their frames. */
+    lived: () => lived,
+    next(random) {
+      if (session === undefined) Object.assign(ids, { next: 1, calm: randomInt(random, 2) === 0 })
+      return mutate(random, ids)
+    },
+    parse: decodeFields,
+    read(input, random) {
+      if (session === undefined) {
+        session = startSession(seededRandom(randomInt(random, 2 ** 31)))
+        fed = 0
+      }
+      const alive = session.feed(input)
+      fed++
+      if (alive && fed < FRAMES_PER_SESSION) return true
+      if (alive) lived++
+      finish()
+      return alive
+    },
+    end: finish
+  }
+}
+
+/** A frame alone: the decoder of each type. */
+export function frameTarget(): FuzzTarget {
+  const ids: Ids = { next: 1, calm: false }
+  return { name: 'rpc frame', next: (random) => mutate(random, ids), parse: decodeFields, read: (input) => void decodeFields(input) }
 }

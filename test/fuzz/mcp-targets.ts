@@ -1,0 +1,40 @@
+import { randomInt } from '../../src/base/random.ts'
+import { CODECS, readVectors, type Vector } from '../support/mcp-vectors.ts'
+import type { FuzzTarget } from './driver.ts'
+import { mutateBytes, mutateJson } from './mutate.ts'
+
+const vectors = readVectors()
+
+/** Head and params as they came, without the checks of the decoder. */
+function parseCall(input: Uint8Array): void {
+  const body = Buffer.from(input)
+  const end = 4 + body.readUInt32BE(0)
+  JSON.parse(body.toString('utf8', 4, end))
+  JSON.parse(body.toString('utf8', end))
+}
+
+function joined(head: unknown, params: unknown): Buffer {
+  const bytes = Buffer.from(JSON.stringify(head))
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(bytes.length)
+  return Buffer.concat([length, bytes, Buffer.from(JSON.stringify(params))])
+}
+
+function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) => unknown): FuzzTarget {
+  const mine = vectors.filter((vector) => vector.kind === kind)
+  return {
+    name,
+    parse,
+    read: (input) => void CODECS[kind].decode(input),
+    next(random) {
+      const { hex, value } = mine[randomInt(random, mine.length)] as Vector
+      if (random.float() < 0.3) return mutateBytes(Buffer.from(hex, 'hex'), random)
+      if (kind === 'json') return Buffer.from(JSON.stringify(mutateJson(value, random)))
+      const { head, params } = value as { head: unknown; params: unknown }
+      return random.float() < 0.7 ? joined(mutateJson(head, random), params) : joined(head, mutateJson(params, random))
+    }
+  }
+}
+
+/** The bodies of protocols/mcp.md. */
+export const mcpTargets: FuzzTarget[] = [target('call', 'mcp call', parseCall), target('json', 'mcp message', (input) => JSON.parse(Buffer.from(input).toString()))]

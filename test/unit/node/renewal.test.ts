@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { seededRandom } from '../../../src/base/random.ts'
+import type { Host } from '../../../src/net/host.ts'
+import { createRenewal } from '../../../src/node/membership-card.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { createFounder, createMember, join, tokenOf, type Member } from '../../support/security-world.ts'
+
+const DAY = 86_400_000
+const MINUTE = 60_000
+
+/** Promises only: what a timer set off runs to its end. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+}
+
+async function setup() {
+  const clock = createManualClock()
+  const issuer = createFounder(1, clock)
+  const [helper, node] = [createMember(2, clock), createMember(3, clock)]
+  await join(helper, issuer, tokenOf(issuer))
+  await join(node, issuer, tokenOf(issuer))
+  const connected: Member[] = []
+  const presented: number[] = []
+  const host = {
+    peers: () => connected.map((member) => member.signer.peer),
+    async askPeer(peer: string, request: Uint8Array) {
+      const member = connected.find(({ signer }) => signer.peer === peer) as Member
+      // A member that is no issuer forwards it.
+      return (await member.admission.answer(request, node.signer.peer, async (to, bytes) => {
+        expect(to).toBe(issuer.signer.peer)
+        return issuer.admission.answerForwarded(bytes, member.signer.peer)
+      })).bytes
+    },
+    presentAgain: async () => void presented.push(clock.wall())
+  } as unknown as Host
+  const renewal = createRenewal({ admission: node.admission, host, clock, random: seededRandom(1), logger: silentLogger })
+  const expires = () => node.admission.myCredential().credential.expires
+  return { clock, node, helper, connected, presented, renewal, expires }
+}
+
+describe('renewal of our credential', () => {
+  test('not before two thirds of its life; then through a member that asks the issuer, and it is shown again', async () => {
+    const { clock, helper, connected, presented, renewal, expires } = await setup()
+    connected.push(helper)
+    const first = expires()
+    renewal.start()
+    await settle()
+    expect(expires()).toBe(first)
+    for (let hour = 0; hour < 21 * 24; hour++) {
+      clock.advance(60 * MINUTE)
+      await settle()
+    }
+    expect(expires()).toBeGreaterThan(first)
+    expect(presented).toHaveLength(1)
+    renewal.stop()
+  })
+
+  test('a node that starts late in its credential and alone does not wait an hour for its first peers', async () => {
+    const { clock, helper, connected, renewal, expires } = await setup()
+    const first = expires()
+    clock.advance(30 * DAY - 10 * MINUTE)
+    renewal.start()
+    await settle()
+    expect(expires()).toBe(first)
+    connected.push(helper)
+    clock.advance(MINUTE)
+    await settle()
+    expect(expires()).toBeGreaterThan(first)
+    renewal.stop()
+  })
+})
