@@ -64,7 +64,7 @@ export const serverKeys = {
   }),
   stateless: truth(false, { about: 'true: any server of this name in the federation may serve any call.', live: true }),
   timeout: key(durationSchema('100ms', '24h').optional(), 'duration', 'duration, 100ms to 24h', 's', undefined, {
-    about: 'How long a call to this server may take without a sign of progress; the node of the client waits no longer than its own mcp.request_timeout, so raise both for a slow server.',
+    about: 'How long a call to this server may take without a sign of progress, wherever its client is.',
     live: true,
     defaultText: 'mcp.request_timeout'
   }),
@@ -105,7 +105,7 @@ const serversSchema = z
 export const mcp = {
   about: 'MCP servers of this node and the clients that use them.',
   keys: {
-    request_timeout: duration('20s', '100ms', '1h', { about: 'How long a request of a client of this node may take without a sign of progress.' }),
+    request_timeout: duration('20s', '100ms', '1h', { about: 'How long a call may take without a sign of progress, for servers without a timeout of their own.' }),
     shutdown_timeout: duration('30s', '0s', '10m', { about: 'How long running calls may finish when the node stops.' }),
     max_sessions: integer(256, 1, 10_000, { about: 'Client sessions at a time; more are refused.' }),
     session_idle_timeout: duration('1h', '10s', '7d', { about: 'A client session without traffic for this long is ended.' }),

@@ -119,7 +119,9 @@ function explain(name: string, advertised: string, owner: Claim, claim: Claim): 
 /** Adds the server if any usable node provides it. */
 function push(servers: OfferedServer[], head: Omit<OfferedServer, 'tools'>, claims: readonly Claim[], self: string): void {
   const usable = claims.filter((claim) => claim.usable)
-  if (usable.length > 0) servers.push({ ...head, tools: mergeTools(usable, self) })
+  const timeouts = usable.flatMap(({ entry }) => (entry.timeout === undefined ? [] : [entry.timeout]))
+  const timeout = timeouts.length > 0 ? { timeout: Math.max(...timeouts) } : {}
+  if (usable.length > 0) servers.push({ ...head, ...timeout, tools: mergeTools(usable, self) })
 }
 
 function mergeTools(claims: readonly Claim[], self: string): OfferedTool[] {

@@ -69,6 +69,9 @@ export interface McpRunner {
   run(request: McpRequest, sink: CallSink): RunningCall
 }
 
+/** A client request through a view; without `timeout` the server's own holds. */
+export type BackendRequest = Omit<McpRequest, 'server' | 'timeout'> & { server: string | undefined; timeout?: number }
+
 /** What the downstream side needs from the federation. `server` undefined means the view of everything. */
 export interface McpBackend {
   /** The view's tools, prebuilt and in a stable order: the same object until something changes. Undefined: no such server. */
@@ -78,7 +81,7 @@ export interface McpBackend {
   /** Calls back after any view's tools changed, at most once a tick. Returns the way to stop. */
   onToolsChanged(listener: () => void): () => void
   /** A client request through a view, with advertised names inside; the backend finds server and provider. */
-  run(request: Omit<McpRequest, 'server'> & { server: string | undefined }, sink: CallSink): RunningCall
+  run(request: BackendRequest, sink: CallSink): RunningCall
   /** The client's session is over: upstream children of its own may go. */
   endSession(session: string): void
 }

@@ -25,7 +25,7 @@ export interface NodeApi {
 
 export interface CallToolOptions {
   signal: AbortSignal
-  /** ms. @default `mcp.request_timeout` */
+  /** ms. @default that of the server */
   timeout?: number
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void
 }

@@ -7,7 +7,7 @@ import { chooseProvider } from '../routing/choose.ts'
 import { afterFailure, callerCode } from '../routing/retry.ts'
 import type { Resolved, RunAt } from './backend.ts'
 
-type Request = Pick<McpRequest, 'method' | 'timeout' | 'correlation'>
+type Request = Pick<McpRequest, 'method' | 'correlation'>
 
 /** Carries out what routing/ decides: which provider, and what to do when one fails. */
 export function createAttempts(deps: {
@@ -15,8 +15,10 @@ export function createAttempts(deps: {
   clock: Clock
   random: Random
   logger: Logger
+  requestTimeout: number
   facts(peer: string): { rtt?: number; load?: number }
-}): { run(resolve: () => Resolved, runAt: RunAt, request: Request, sink: CallSink): RunningCall } {
+}): { /** @param asked the caller's own time limit, ms; the server's counts where there is none */
+  run(resolve: () => Resolved, runAt: RunAt, asked: number | undefined, request: Request, sink: CallSink): RunningCall } {
   const { self, clock, random, logger, facts } = deps
 
   function choose(providers: readonly string[]): string | undefined {
@@ -27,20 +29,21 @@ export function createAttempts(deps: {
   }
 
   return {
-    run(resolve, runAt, request, sink) {
+    run(resolve, runAt, asked, request, sink) {
       let cancelled: SkeinError | undefined
       let current: RunningCall | undefined
-      let deadline = clock.now() + request.timeout
+      let timeout = asked ?? deps.requestTimeout
+      let deadline = clock.now() + timeout
       const renewing: CallSink = {
         notification(message) {
           // While something happens the call does not time out.
-          deadline = clock.now() + request.timeout
+          deadline = clock.now() + timeout
           sink.notification(message)
         },
         async request(method, params) {
           const answer = await sink.request(method, params)
           // Time spent waiting for a person does not count.
-          deadline = clock.now() + request.timeout
+          deadline = clock.now() + timeout
           return answer
         }
       }
@@ -50,6 +53,10 @@ export function createAttempts(deps: {
         for (let attempt = 1; ; attempt++) {
           // Looked up for each attempt: providers come and go.
           const resolved = resolve()
+          if (attempt === 1 && asked === undefined && resolved.timeout !== undefined) {
+            timeout = resolved.timeout
+            deadline = clock.now() + timeout
+          }
           const untried = resolved.providers.filter((peer) => !tried.includes(peer))
           const peer = choose(untried.length > 0 ? untried : resolved.providers)
           if (peer === undefined) throw new SkeinError('SKEIN_NO_PROVIDER', `no node that offers "${resolved.server}" can be reached now: try again in a moment`)

@@ -14,6 +14,8 @@ export interface BackendDeps {
   clock: Clock
   random: Random
   logger: Logger
+  /** For servers that say nothing of their own, ms (`mcp.request_timeout`). */
+  requestTimeout: number
   local: McpRunner & { endSession(session: string): void }
   /** Capabilities of a local server's handshake; undefined if it is not ours. */
   localCapabilities(server: string): Json | undefined
@@ -73,12 +75,12 @@ export function createBackend(deps: BackendDeps): Backend {
       const name = String(params['name'])
       const target = view(server)?.table.get(name)
       if (target === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no tool named "${name.slice(0, 128)}": list the tools again`)
-      return { server: target.server, providers: target.providers, digest: target.digest, repeatable: target.repeatable, tool: target.tool }
+      return { server: target.server, providers: target.providers, digest: target.digest, repeatable: target.repeatable, tool: target.tool, timeout: target.timeout }
     }
     const found = all().find((entry) => entry.advertised === server)
     if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no server named "${String(server).slice(0, 64)}" now`)
     // Everything that is not a tool call reads: listing, reading, completing.
-    return { server: found.server, providers: found.providers, digest: undefined, repeatable: true, tool: undefined }
+    return { server: found.server, providers: found.providers, digest: undefined, repeatable: true, tool: undefined, timeout: found.timeout }
   }
 
   return {
@@ -104,6 +106,7 @@ export function createBackend(deps: BackendDeps): Backend {
           const runner = peer === deps.self ? deps.local : deps.remote.at({ peer, ...(digest === undefined ? {} : { digest }) })
           return runner.run({ ...request, server, params, timeout }, attemptSink)
         },
+        request.timeout,
         request,
         sink
       )
@@ -130,6 +133,8 @@ export interface Resolved {
   repeatable: boolean
   /** Bare tool name, for tools/call. */
   tool: string | undefined
+  /** The server's own, ms. */
+  timeout: number | undefined
 }
 
 export type RunAt = (peer: string, resolved: Resolved, timeout: number, sink: CallSink) => RunningCall

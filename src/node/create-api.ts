@@ -150,7 +150,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
           method: 'tools/call',
           params: { name, arguments: args, ...(options.onProgress === undefined ? {} : { _meta: { progressToken: token } }) },
           client: { session: `${host.self}/cli-${randomHex(random, 8)}`, clientInfo: { name: 'skein', version: parts.version }, capabilities: {} },
-          timeout: options.timeout ?? parts.config().mcp.requestTimeout,
+          ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
           correlation: randomHex(random, 8)
         },
         {

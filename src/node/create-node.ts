@@ -30,7 +30,7 @@ import { checkHealth } from './health.ts'
 import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner, serveMcpCalls } from './mcp-over-rpc.ts'
-import { checkLeftoverToken, createRenewal, joinWithToken } from './membership-card.ts'
+import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './membership-card.ts'
 import { meshOptions } from './mesh-options.ts'
 import { visibleServers } from './offered.ts'
 import { publishedCheck } from './published.ts'
@@ -139,10 +139,12 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     )
     await lifecycle.start({ name: 'libp2p', start: () => host.start(), stop: () => host.stop() })
 
+    const joining = { admission, host, clock, random, logger, bootstrap: discovery.bootstrap }
+    const giveUp = signal === undefined ? {} : { signal }
     if (admission.federation() === undefined) {
       if (token === undefined) admission.found({ name: config.security.federation, tier: config.node.hubTier, region: config.node.region, roles: [] })
-      else await joinWithToken({ admission, host, clock, random, logger, bootstrap: discovery.bootstrap }, token, config.node.id, signal === undefined ? {} : { signal })
-    }
+      else await joinWithToken(joining, token, config.node.id, giveUp)
+    } else if (token !== undefined) await joinAgain(joining, token, config.node.id, giveUp)
     const federation = (admission.federation() as { id: string }).id
 
     const rpc = createRpc(
@@ -163,7 +165,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     serveForwardedAdmission(rpc, admission)
 
     const backend = createBackend({
-      self, clock, random, logger: logger.child({ area: 'calls' }),
+      self, clock, random, logger: logger.child({ area: 'calls' }), requestTimeout: config.mcp.requestTimeout,
       local: upstreams,
       localCapabilities: (server) => upstreams.tools(server)?.capabilities,
       remote: createRemoteRunner(rpc, logger),
@@ -189,7 +191,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const renewal = createRenewal({ admission, host, clock, random, logger })
     await lifecycle.start({ name: 'renewal', start: () => renewal.start(), stop: () => renewal.stop() })
 
-    const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version, requestTimeout: config.mcp.requestTimeout })
+    const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version })
     await lifecycle.start({ name: 'client sessions', stop: () => downstream.close() })
 
     const health = (): Health => checkHealth({ state, upstreams: upstreams.list(), addresses: host.addresses(), credentialExpires: admission.myCredential().credential.expires, now: clock.wall() })

@@ -2,7 +2,7 @@ import { sleep, type Clock, type Timer } from '../base/clock.ts'
 import { backoffDelay } from '../base/backoff.ts'
 import { SkeinError, errorMessage, isSkeinError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Random } from '../base/random.ts'
+import { randomInt, type Random } from '../base/random.ts'
 import type { DiscoverySource } from '../net/discovery/ports.ts'
 import type { Host } from '../net/host.ts'
 import type { Admission } from '../security/admission.ts'
@@ -21,6 +21,8 @@ const ASK_TIMEOUT_MS = 12_000
 const RENEWAL_CHECK_MS = 3_600_000
 /** A renewal that is due and did not work: a node that has just started, perhaps with hours left, has no peers yet. */
 const RENEWAL_RETRY_MS = 60_000
+/** Members that are asked in one round; all of them ask the same issuers. */
+const ASKED_AT_ONCE = 3
 
 interface Deps {
   admission: Admission
@@ -28,6 +30,10 @@ interface Deps {
   clock: Clock
   random: Random
   logger: Logger
+}
+
+export interface JoinDeps extends Deps {
+  bootstrap: readonly DiscoverySource[]
 }
 
 /** A token that a member starts with is of no use, but one of another federation is a mistake. Throws SKEIN_ALREADY_JOINED. */
@@ -46,7 +52,7 @@ export function checkLeftoverToken(admission: Admission, token: string): void {
  * Throws the refusal, SKEIN_ISSUER_UNREACHABLE, SKEIN_DIAL_FAILED naming the addresses, or the signal's reason.
  */
 export async function joinWithToken(
-  { admission, host, clock, random, logger, bootstrap }: Deps & { bootstrap: readonly DiscoverySource[] },
+  { admission, host, clock, random, logger, bootstrap }: JoinDeps,
   token: string,
   name: string,
   options: { signal?: AbortSignal } = {}
@@ -126,16 +132,34 @@ function byPeer(addresses: readonly string[]): string[][] {
   return [...groups.values()].map((group) => [...group])
 }
 
+/**
+ * For a member whose credential has ended, which nobody renews any more: a token lets it in again. Its servers are there for the
+ * clients of this machine either way, so a failure is only logged. Rejects with the signal's reason.
+ */
+export async function joinAgain(deps: JoinDeps, token: string, name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  const { admission, clock, logger } = deps
+  const issuer = admission.federation()?.issuer === true
+  if (issuer || admission.myCredential().credential.expires > clock.wall()) return
+  try {
+    await joinWithToken(deps, token, name, options)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    logger.warn('our credential has ended and joining again did not work: make a new token on an issuer and start with it', { error: errorMessage(error) })
+  }
+}
+
 /** Renews our credential in good time: issuers by themselves, others through any connected node. */
 export function createRenewal(deps: Deps): { start(): void; stop(): void } {
-  const { admission, host, clock, logger } = deps
+  const { admission, host, clock, random, logger } = deps
   let timer: Timer | undefined
   let stopped = false
 
   async function renew(): Promise<void> {
     if (!admission.dueForRenewal(clock.wall())) return
     if (!admission.renewSelf()) {
-      for (const peer of host.peers()) {
+      const peers = host.peers()
+      const first = randomInt(random, peers.length)
+      for (const peer of [...peers.slice(first), ...peers.slice(0, first)].slice(0, ASKED_AT_ONCE)) {
         try {
           admission.readRenewAnswer(await host.askPeer(peer, admission.renewRequest()))
           break

@@ -23,6 +23,8 @@ export const MAX_SCOPE = 64
 /** Longer than any peer id of ours (52). */
 export const MAX_PEER = 64
 const DIGEST_BYTES = 32
+/** As the longest deadline of an exchange: a day. */
+const MAX_TIMEOUT_MS = 86_400_000
 /** Coordinates travel as integers, for documents of ours have no floats: millionths of a degree, 11 cm. */
 const DEGREE = 1_000_000
 /** Bit 0 of a tool's flags. */

@@ -1,8 +1,6 @@
 import { SkeinError } from '../../src/base/errors.ts'
-import type { CallSink, McpBackend, McpOutcome, McpRequest, RunningCall, ToolList } from '../../src/mcp/ports.ts'
+import type { BackendRequest, CallSink, McpBackend, McpOutcome, RunningCall, ToolList } from '../../src/mcp/ports.ts'
 import type { Json } from '../../src/wire/json-rpc.ts'
-
-type BackendRequest = Omit<McpRequest, 'server'> & { server: string | undefined }
 
 /** One call as the backend got it; the test decides what happens. */
 export interface FakeCall {

@@ -7,7 +7,7 @@ export interface LeanAnswer {
 }
 
 export interface LeanClient {
-  call(name: string, args: Record<string, unknown>): Promise<LeanAnswer>
+  call(name: string, args: Record<string, unknown>, meta?: Record<string, unknown>): Promise<LeanAnswer>
   ask(method: string, params: object): Promise<LeanAnswer>
   /** Sends a request and cancels it after `ms`, as a client does that lost interest. */
   abandon(method: string, params: object, ms: number): Promise<void>
@@ -55,7 +55,7 @@ export async function leanClient(url: string, connections = 16): Promise<LeanCli
   headers['mcp-protocol-version'] = protocolVersion
   await post({ method: 'notifications/initialized' })
   return {
-    call: (name, args) => ask('tools/call', { name, arguments: args }),
+    call: (name, args, meta) => ask('tools/call', { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) }),
     ask,
     async abandon(method, params, ms) {
       const id = ++lastId

@@ -49,7 +49,7 @@ export function addCall(program: Command, context: CliContext): void {
     .description('call a tool; progress goes to standard error, exit code 1 when the tool reports an error')
     .argument('<name>', 'as in `skein tools ls`: <server>__<tool>')
     .argument('[arguments]', "the tool's arguments: a JSON object, - for standard input, or @file (default: {})")
-    .option('--timeout <duration>', "how long the call may take, such as 500ms, 20s or 2m (default: mcp.request_timeout)")
+    .option('--timeout <duration>', "how long the call may take, such as 500ms, 20s or 2m (default: the server's timeout)")
     .action(async (name: string, text: string | undefined, flags: Flags) => {
       const timeout = flags.timeout === undefined ? undefined : parseDuration(flags.timeout, '--timeout')
       const args = await readCallArguments(text, context.io)

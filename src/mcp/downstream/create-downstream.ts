@@ -12,8 +12,6 @@ export interface DownstreamDeps extends Pick<SessionDeps, 'backend' | 'clock' | 
 export interface DownstreamOptions {
   /** Of skein, for serverInfo. */
   version: string
-  /** How long a client request may take, ms (`mcp.request_timeout`). @default 20000 */
-  requestTimeout?: number
 }
 
 /** All client sessions of this node, whatever carries them. */
@@ -65,7 +63,6 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
     metrics,
     edge,
     version: options.version,
-    requestTimeout: options.requestTimeout ?? 20_000,
     draining: () => draining,
     running(by) {
       running += by

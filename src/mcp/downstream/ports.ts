@@ -33,8 +33,6 @@ export interface SessionDeps {
   edge: string
   /** Of skein, for serverInfo. */
   version: string
-  /** How long a client request may take, ms. */
-  requestTimeout: number
   /** The node is stopping: new requests are refused. */
   draining: () => boolean
   /** A request started (+1) or ended (-1). */

@@ -114,7 +114,7 @@ export function createDownstreamSession(deps: SessionDeps, options: SessionOptio
     deps.running(1)
     try {
       call.running = backend.run(
-        { server: view, method: request.method, params, client, timeout: deps.requestTimeout, correlation, ...(trace === undefined ? {} : { trace }) },
+        { server: view, method: request.method, params, client, correlation, ...(trace === undefined ? {} : { trace }) },
         {
           notification: (message) => {
             if (!call.over) link.send(message, request.id)

@@ -56,7 +56,7 @@ export function createCallTable(clock: Clock, suspended: () => boolean): CallTab
         if (left > 0) timer = clock.after(left, onTimer)
         else if (suspended() && clock.now() - started < LONGEST_CALL) arm()
         else {
-          call.finish({ error: new SkeinError('SKEIN_DEADLINE', `The server did not answer within ${timeout} ms. Raise its timeout, and mcp.request_timeout at the node of the client, if it needs longer.`) })
+          call.finish({ error: new SkeinError('SKEIN_DEADLINE', `The server did not answer within ${timeout} ms. Raise mcp.servers.<name>.timeout if it needs longer.`) })
           settle.expired(call)
         }
       }

@@ -88,7 +88,7 @@ describe('a call', () => {
     const params = { name: 'x', arguments: { a: 1 }, _meta: { progressToken: 7, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' } }
     session.receive({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }, { correlation: 'mine' })
     const { request: passed } = backend.calls[0]!
-    expect(passed).toMatchObject({ server: 'files', method: 'tools/call', timeout: 7_000, correlation: 'mine' })
+    expect(passed).toMatchObject({ server: 'files', method: 'tools/call', correlation: 'mine' })
     expect(passed.params).toBe(params)
     expect(passed.client).toEqual({ session: session.id, clientInfo: { name: 'test', version: '1' }, capabilities: { roots: {} } })
     expect(session.id).toMatch(/^peerA\/[0-9a-f]{16}$/)

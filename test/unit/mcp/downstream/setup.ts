@@ -18,7 +18,7 @@ export function setup(options: { view?: string; capabilities?: Json; initialize?
   const meter = createMeter()
   const downstream = createDownstream(
     { backend, clock, meter, random: seededRandom(1), logger: options.logger ?? silentLogger, edge: 'peerA' },
-    { version: '1.2.3', requestTimeout: 7_000 }
+    { version: '1.2.3' }
   )
   const sent: Sent[] = []
   const dropped: JsonRpcId[] = []

@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { silentLogger } from '../../src/base/logger.ts'
+import { createMeter, type MemoryMeter } from '../../src/base/meter.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { createNode, type SkeinNode } from '../../src/node/create-node.ts'
+
+/** A whole node without its edges, in this process. */
+export async function startNodeHere(id: string, mcp: Record<string, unknown>, token?: string): Promise<SkeinNode & { meter: MemoryMeter }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'skein-here-'))
+  const file = join(dataDir, 'node.yaml')
+  writeFileSync(file, stringify({ node: { id, data_dir: dataDir }, network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, mcp: { graph: { enabled: false }, ...mcp } }), { mode: 0o600 })
+  const { config } = loadConfig({ file, env: {}, cwd: dataDir })
+  const meter = createMeter()
+  const node = await createNode({ logger: silentLogger, meter }, { config, version: '0.0.0', token, listenMovable: false, reload: async () => ({ config, needsRestart: [] }) })
+  return {
+    ...node,
+    meter,
+    async stop() {
+      await node.stop()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  }
+}
