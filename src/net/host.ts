@@ -48,7 +48,7 @@ export interface Host {
   ask(addresses: readonly string[], request: Uint8Array, options: { peer?: string; signal: AbortSignal }): Promise<{ answer: Uint8Array; peer: string }>
   /** One admission request to a peer that is connected. */
   askPeer(peer: string, request: Uint8Array): Promise<Uint8Array>
-  /** Opens a session stream to an admitted peer. */
+  /** Opens a session stream to an admitted peer. When `signal` aborts with SKEIN_DEADLINE, the connection is given up. */
   open(peer: string, options: { signal: AbortSignal }): Promise<ByteStream>
   /** Shows a renewed credential on every connection. */
   presentAgain(): Promise<void>
@@ -175,9 +175,19 @@ export async function createHost(
       return admission.request(connection, request)
     },
     async open(peer, { signal }) {
-      const connection = admitted.of(peer)[0]
+      // The newest: a peer that lost power dials us anew, and the old connection is dead without knowing.
+      const connection = admitted.of(peer).at(-1)
       if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
-      return byteStreamOf(await connection.newStream(RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS }))
+      try {
+        return byteStreamOf(await connection.newStream(RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS }))
+      } catch (error) {
+        if (isSkeinError(signal.reason, 'SKEIN_DEADLINE')) {
+          // TCP would go on trying for a quarter of an hour, and as long as there is a connection nobody dials.
+          logger.info('closing a connection on which nothing comes back', { peer })
+          connection.abort(new Error('no stream could be opened in time'))
+        }
+        throw error
+      }
     },
     async presentAgain() {
       const open = libp2p.getConnections().filter((connection) => admitted.has(connection))

@@ -11,6 +11,7 @@ import { silentLogger } from '../../../src/base/logger.ts'
 import { createMeter } from '../../../src/base/meter.ts'
 import { systemRandom } from '../../../src/base/random.ts'
 import type { Host } from '../../../src/net/host.ts'
+import type { RpcLimits } from '../../../src/rpc/limits.ts'
 import { createRpc } from '../../../src/rpc/rpc.ts'
 import type { Rpc } from '../../../src/rpc/types.ts'
 import { secretRules, startHost } from '../../support/hosts.ts'
@@ -24,8 +25,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close()
 })
 
-/** A way to a host that lets nothing through before `open()` and that `cut()` ends. */
-async function startDetour(to: Host): Promise<{ address: string; open(): void; cut(): void }> {
+/** A way to a host that lets nothing through before `open()` or after `freeze()`, and that `cut()` ends. */
+async function startDetour(to: Host): Promise<{ address: string; open(): void; freeze(): void; cut(): void }> {
   const port = Number(/tcp\/(\d+)/.exec(to.addresses()[0] as string)?.[1])
   const sockets = new Set<Socket>()
   const opened = Promise.withResolvers<void>()
@@ -43,14 +44,17 @@ async function startDetour(to: Host): Promise<{ address: string; open(): void; c
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
+  const freeze = () => {
+    for (const socket of sockets) socket.unpipe().pause()
+  }
   closers.push(() => {
     cut()
     server.close()
   })
-  return { address: `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}/p2p/${to.self}`, open: () => opened.resolve(), cut }
+  return { address: `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}/p2p/${to.self}`, open: () => opened.resolve(), freeze, cut }
 }
 
-async function startNode(seed: number): Promise<{ host: Host; rpc: Rpc; events: string[] }> {
+async function startNode(seed: number, limits: Partial<RpcLimits> = {}): Promise<{ host: Host; rpc: Rpc; events: string[] }> {
   const events: string[] = []
   const parts: { rpc?: Rpc } = {}
   const host = await startHost({
@@ -65,7 +69,7 @@ async function startNode(seed: number): Promise<{ host: Host; rpc: Rpc; events: 
       sessionStream: (peer, stream) => parts.rpc?.accept(peer, stream)
     }
   })
-  const rpc = createRpc({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, opener: host }, { self: host.self, federation: 'f', bootId: 1n })
+  const rpc = createRpc({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, opener: host }, { self: host.self, federation: 'f', bootId: 1n, limits })
   parts.rpc = rpc
   rpc.handle(1, (exchange) => exchange.end(exchange.body))
   rpc.onSession(({ type }) => events.push(`session ${type}`))
@@ -129,6 +133,19 @@ describe('two connections between two members', () => {
       expect(b.events).not.toContain('peer down')
     })
   }
+})
+
+test('a connection on which nothing comes back any more is given up, so that the peer is dialled anew', async () => {
+  const limits = { pingInterval: 200, silence: 600, openTimeout: 600, openGrace: 50 }
+  const [a, b] = await Promise.all([startNode(13, limits), startNode(14, limits)])
+  const detour = await startDetour(b.host)
+  detour.open()
+  await a.host.connect([detour.address], within(5_000))
+  await waitUntil('there are sessions', () => a.rpc.sessions().length === 1 && b.rpc.sessions().length === 1)
+  detour.freeze()
+  await waitUntil('both have noticed', () => a.host.peers().length === 0 && b.host.peers().length === 0)
+  await a.host.connect([addressOf(b.host)], within(5_000))
+  await waitUntil('there are sessions again', () => a.rpc.sessions().length === 1 && b.rpc.sessions().length === 1)
 })
 
 test('strangers in numbers do not crowd members out', async () => {
