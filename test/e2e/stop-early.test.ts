@@ -67,8 +67,7 @@ describe('a node that is stopped before it is ready', () => {
     const node = await startJoining()
     const children = descendants(node.child.pid as number)
     const stop = await runSkein(['stop', '--wait', '--data-dir', node.dataDir])
-    expect(stop.stderr).toBe('')
-    expect(stop.code).toBe(0)
+    expect(stop.code, stop.stderr).toBe(0)
     await endsCleanly(node, children)
   })
 

@@ -18,20 +18,10 @@ const SAME_SIGNAL_WITHIN = 500
 const MAX_PORT = 65_535
 const EXIT_INTERRUPTED = 130
 
-interface Flags extends CommonFlags {
-  config?: string
-  nodeId?: string
-  region?: string
-  federation?: string
-  httpHost?: string
+/** As the command line has them: numbers are text until they are checked. */
+interface Flags extends CommonFlags, Omit<StartFlags, 'dataDir' | 'fallbackDataDir' | 'httpPort' | 'metricsPort'> {
   httpPort?: string
   metricsPort?: string
-  listen?: string[]
-  announce?: string[]
-  bootstrap?: string[]
-  token?: string
-  logLevel?: string
-  logFormat?: string
 }
 
 const port = (text: string | undefined, option: string) => (text === undefined ? undefined : parseWhole(text, option, 0, MAX_PORT))

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import type { Host } from '../../../src/net/host.ts'
-import { createRenewal } from '../../../src/node/membership-card.ts'
+import { createRenewal, joinAgain } from '../../../src/node/membership-card.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
-import { createFounder, createMember, join, tokenOf, type Member } from '../../support/security-world.ts'
+import { createFounder, createMember, join, tokenOf, unreachable, type Member } from '../../support/security-world.ts'
 
 const DAY = 86_400_000
 const MINUTE = 60_000
@@ -36,7 +36,7 @@ async function setup() {
   } as unknown as Host
   const renewal = createRenewal({ admission: node.admission, host, clock, random: seededRandom(1), logger: silentLogger })
   const expires = () => node.admission.myCredential().credential.expires
-  return { clock, node, helper, connected, presented, renewal, expires }
+  return { clock, issuer, node, helper, connected, presented, renewal, expires }
 }
 
 describe('renewal of our credential', () => {
@@ -68,5 +68,52 @@ describe('renewal of our credential', () => {
     await settle()
     expect(expires()).toBeGreaterThan(first)
     renewal.stop()
+  })
+
+  test('an issuer that is away is not asked for through everybody at once', async () => {
+    const { clock, connected, node, helper, renewal } = await setup()
+    const others = [4, 5, 6, 7, 8].map((seed) => createMember(seed, clock))
+    connected.push(...others)
+    clock.advance(25 * DAY)
+    const before = requests()
+    renewal.start()
+    await settle()
+    expect(requests() - before).toBe(3)
+    connected.push(helper)
+    const first = node.admission.myCredential().credential.expires
+    for (let minute = 0; minute < 30; minute++) {
+      clock.advance(MINUTE)
+      await settle()
+    }
+    expect(node.admission.myCredential().credential.expires).toBeGreaterThan(first)
+    renewal.stop()
+    // Members 4 to 8 have joined nothing, so they refuse.
+    function requests(): number {
+      return others.reduce((sum, { meter }) => sum + meter.snapshot().filter(({ name }) => name === 'skein_admission_requests_total').flatMap(({ samples }) => samples).reduce((total, { value }) => total + value, 0), 0)
+    }
+  })
+})
+
+describe('a token for a member whose credential has ended', () => {
+  test('lets it in again; before that, or when it does not work, nothing happens', async () => {
+    const { clock, node, issuer } = await setup()
+    const asked: number[] = []
+    const host = {
+      async ask(_addresses: readonly string[], request: Uint8Array) {
+        asked.push(clock.wall())
+        return { answer: (await issuer.admission.answer(request, node.signer.peer, unreachable)).bytes, peer: issuer.signer.peer }
+      }
+    } as unknown as Host
+    const again = (token: string) => joinAgain({ admission: node.admission, host, clock, random: seededRandom(1), logger: silentLogger, bootstrap: [] }, token, 'node')
+    const used = tokenOf(issuer)
+    await join(createMember(9, clock), issuer, used)
+    await again(used)
+    expect(asked).toEqual([])
+    clock.advance(31 * DAY)
+    expect(node.admission.myCredential().credential.expires).toBeLessThan(clock.wall())
+    await again(used)
+    issuer.admission.renewSelf()
+    await again(tokenOf(issuer))
+    expect(node.admission.myCredential().credential.expires).toBeGreaterThan(clock.wall())
   })
 })
