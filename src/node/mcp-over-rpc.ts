@@ -1,5 +1,5 @@
 import { SkeinError, errorMessage, toSkeinError } from '../base/errors.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CallSink, McpOutcome, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
 import type { JsonRpcNotification } from '../wire/json-rpc.ts'
@@ -7,10 +7,13 @@ import type { ClientExchange, Rpc, ServerExchange } from '../rpc/types.ts'
 import { decodeJsonBody, decodeMcpCall, encodeJsonBody, encodeMcpCall } from '../wire/mcp-call.ts'
 import { METHOD } from '../wire/protocols.ts'
 import { ATTRIBUTE, type CallHeader } from '../wire/rpc-frames.ts'
+import { createPeerShare } from './peer-share.ts'
 
 /** Requests of one call's server to the client that may wait for an answer at once; a person answers them one by one. */
 const MAX_PENDING_REQUESTS = 16
 const END_SESSION_TIMEOUT_MS = 5_000
+/** While a person thinks about a server's question the exchange is renewed this often, and at least three times in its time limit. */
+const RENEW_EVERY_MS = 5_000
 
 /** What a call over a hop adds to the request itself. */
 export interface RemoteTarget {
@@ -88,6 +91,7 @@ export interface ServeDeps {
 
 /** The provider's side: serves requests of other nodes on our own upstreams. */
 export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): void {
+  const share = createPeerShare()
   rpc.handle(METHOD.MCP_CALL, (exchange) => {
     try {
       serve(exchange)
@@ -106,10 +110,22 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     const { head, params } = decodeMcpCall(exchange.body)
     if (!head.client.session.startsWith(`${exchange.peer}/`)) throw new SkeinError('SKEIN_BAD_REQUEST', 'client.session must begin with the peer id of the calling node')
     check(head.server, head.method === 'tools/call' ? String(params['name']) : undefined, head.digest)
+    const leave = share.enter(exchange.peer, head.server)
     const correlation = Buffer.from(exchange.header.attributes?.get(ATTRIBUTE.CORRELATION) ?? []).toString().slice(0, 128)
     const started = clock.now()
     const asked = new Map<number, (outcome: McpOutcome) => void>()
     let nextId = 1
+
+    let renewal: Timer | undefined
+    // Time spent waiting for a person does not count against the deadline; the upstream bounds how long it may be.
+    const renewWhileAsking = () => {
+      renewal ??= clock.after(Math.min(RENEW_EVERY_MS, (exchange.deadline - started) / 3), () => {
+        renewal = undefined
+        if (asked.size === 0) return
+        exchange.send(encodeJsonBody({}), { renew: true })
+        renewWhileAsking()
+      })
+    }
 
     const sink: CallSink = {
       notification: (message) => exchange.send(encodeJsonBody(message), { renew: true }),
@@ -117,7 +133,10 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
         if (asked.size >= MAX_PENDING_REQUESTS) return Promise.resolve({ error: { code: -32_603, message: `over ${MAX_PENDING_REQUESTS} requests to the client wait for an answer` } })
         const id = nextId++
         exchange.send(encodeJsonBody({ jsonrpc: '2.0', id, method, ...(requestParams === undefined ? {} : { params: requestParams }) }), { renew: true })
-        return new Promise((resolve) => asked.set(id, resolve))
+        return new Promise((resolve) => {
+          asked.set(id, resolve)
+          renewWhileAsking()
+        })
       }
     }
     const running = local.run(
@@ -135,6 +154,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     const abandon = (message: string) => {
       for (const resolve of asked.values()) resolve({ error: { code: -32_603, message } })
       asked.clear()
+      renewal?.cancel()
     }
     exchange.onMessage((bytes) => {
       let answer: Record<string, unknown>
@@ -167,7 +187,10 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
           exchange.fail(known)
         }
       )
-      .finally(() => abandon('the call has ended'))
+      .finally(() => {
+        leave()
+        abandon('the call has ended')
+      })
       .catch((error: unknown) => logger.error('answering a call failed', { correlation, error: errorMessage(error) }))
   }
 }

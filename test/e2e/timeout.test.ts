@@ -1,3 +1,6 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leanClient } from '../support/lean-mcp.ts'
@@ -36,6 +39,20 @@ test('progress renews it', async () => {
   const steady = await client.call('hasty__slow', { steps: 8, ms: 200 }, { progressToken: 'p' })
   expect(JSON.stringify(steady.result)).toContain('done 8')
   client.close()
+})
+
+test('a person may think for longer than the time limit, over a hop too', async () => {
+  for (const node of [edge, provider]) {
+    const client = new Client({ name: 'thinker', version: '1' }, { capabilities: { sampling: {} } })
+    client.setRequestHandler(CreateMessageRequestSchema, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      return { model: 'm', role: 'assistant' as const, content: { type: 'text' as const, text: 'thought about it' } }
+    })
+    await client.connect(new StreamableHTTPClientTransport(new URL(node.mcpUrl())) as never)
+    const result = await client.callTool({ name: 'hasty__sample', arguments: { prompt: 'hm' } })
+    expect(JSON.stringify(result.content)).toContain('thought about it')
+    await client.close()
+  }
 })
 
 test('a limit given with the call holds over the server’s', async () => {
