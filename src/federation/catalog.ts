@@ -25,6 +25,7 @@ export interface Catalog {
   digest(request: DigestRequest): DigestAnswer
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
+  record(peer: string): NodeRecord | undefined
   live(): ReadonlySet<string>
 }
 
@@ -138,6 +139,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     step,
     digest: (request) => exchanges.answer(request),
     records: () => records.list(),
+    record: (peer) => records.get(peer),
     live: () => live
   }
 }

@@ -50,6 +50,8 @@ export interface CatalogDriver {
   offers(): Offers
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
+  /** The record of one node, our own included. */
+  record(peer: string): NodeRecord | undefined
   /** Of a local tool, or of an offered one that has been fetched. */
   definition(digest: string): Definition | undefined
   /** Offers changed or definitions arrived. Returns the way to stop. */
@@ -209,6 +211,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     answer,
     offers,
     records: () => catalog.records(),
+    record: (peer) => catalog.record(peer),
     definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest),
     onChange(listener) {
       changeListeners.add(listener)

@@ -23,7 +23,6 @@ export interface AdmissionRules {
 export const EXCHANGE_TIMEOUT_MS = 10_000
 /** A stranger has this long to present or join before its connection is closed: a join may wait for a distant issuer. */
 export const STRANGER_TIMEOUT_MS = 20_000
-const MAX_MESSAGE_BYTES = 64 * 1024
 
 export interface AdmissionProtocol {
   start(): Promise<void>
@@ -62,7 +61,7 @@ export function createAdmissionProtocol(deps: {
   async function serve(stream: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
     try {
-      const request = await withDeadline((signal) => readFramed(stream, { max: MAX_MESSAGE_BYTES, signal }))
+      const request = await withDeadline((signal) => readFramed(stream, { signal }))
       const { answer, admitted: member, refused } = await rules.answer(request, peer)
       if (refused) gater.refused(peer)
       // Admitted before the answer leaves: the other side may use what it is allowed to the moment it reads it.
@@ -79,7 +78,7 @@ export function createAdmissionProtocol(deps: {
     return withDeadline(async (signal) => {
       const stream = await connection.newStream(ADMISSION_PROTOCOL, { signal })
       try {
-        const answer = readFramed(stream, { max: MAX_MESSAGE_BYTES, signal })
+        const answer = readFramed(stream, { signal })
         // When sending throws, nobody waits for the answer any more, and a rejection without a listener ends the process.
         answer.catch(() => {})
         writeFramed(stream, bytes)

@@ -1,17 +1,15 @@
 import type { Stream } from '@libp2p/interface'
-import { SkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { MAX_ADMISSION_MESSAGE, frameAdmission, unframeAdmission } from '../wire/admission.ts'
 
-/** The one message of a request/answer protocol: u32 big-endian length, then that many bytes. */
+/** Sends one message of the admission protocol; wire/ knows its frame. */
 export function writeFramed(stream: Stream, bytes: Uint8Array): void {
-  const frame = Buffer.allocUnsafe(4 + bytes.length)
-  frame.writeUInt32BE(bytes.length)
-  frame.set(bytes, 4)
-  stream.send(frame)
+  stream.send(frameAdmission(bytes))
 }
 
-/** Reads one framed message. Rejects on a length over `max`, on close before the end, and when the signal aborts. */
-export function readFramed(stream: Stream, options: { max: number; signal: AbortSignal }): Promise<Uint8Array> {
-  const { max, signal } = options
+/** Reads one framed message. Rejects on a length over the limit, on close before the end, and when the signal aborts. */
+export function readFramed(stream: Stream, options: { signal: AbortSignal }): Promise<Uint8Array> {
+  const { signal } = options
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
@@ -33,10 +31,13 @@ export function readFramed(stream: Stream, options: { max: number; signal: Abort
       if (length < 4) return
       // Put together at its head and at its end only: byte by byte it would be copied as often.
       want ??= Buffer.concat(chunks).readUInt32BE(0)
-      if (want > max) return fail(new SkeinError('SKEIN_LIMIT', `a message of ${want} bytes is over the limit of ${max}`))
-      if (length < 4 + want) return
-      if (length > 4 + want) return fail(new SkeinError('SKEIN_PROTOCOL', 'bytes follow the message'))
-      done(() => resolve(new Uint8Array(Buffer.concat(chunks).subarray(4))))
+      if (want <= MAX_ADMISSION_MESSAGE && length < 4 + want) return
+      try {
+        const message = unframeAdmission(Buffer.concat(chunks))
+        if (message !== undefined) done(() => resolve(message))
+      } catch (error) {
+        fail(toSkeinError(error))
+      }
     }
     stream.addEventListener('message', onMessage)
     stream.addEventListener('close', onEnd)

@@ -50,11 +50,11 @@ export function createNodeApi(parts: ApiParts): NodeApi {
   const joinAddresses = () => host.addresses().map((address) => `${address}/p2p/${host.self}`)
 
   function nameOf(peer: string): string {
-    return catalog.records().find((record) => record.peer === peer)?.name ?? ''
+    return catalog.record(peer)?.name ?? ''
   }
 
   function rttOf(peer: string): { rtt?: number } {
-    const rtt = rpc.sessions().find((session) => session.peer === peer)?.rtt
+    const rtt = rpc.session(peer)?.rtt
     return rtt === undefined ? {} : { rtt }
   }
 

@@ -30,7 +30,7 @@ import { checkHealth } from './health.ts'
 import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner, serveMcpCalls } from './mcp-over-rpc.ts'
-import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './membership-card.ts'
+import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './credential.ts'
 import { meshOptions } from './mesh-options.ts'
 import { visibleServers } from './offered.ts'
 import { publishedCheck } from './published.ts'
@@ -171,7 +171,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       remote: createRemoteRunner(rpc, logger),
       visible: () => visibleServers(catalog.offers().servers, (digest) => catalog.definition(digest)),
       facts(peer) {
-        const session = rpc.sessions().find((entry) => entry.peer === peer)
+        const session = rpc.session(peer)
         return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
       }
     })

@@ -51,7 +51,7 @@ export function linkFederation({ host, rpc, catalog, mesh, store, clock, federat
   catalog.onAddresses((peer, published) => {
     const addresses = addressesFor(peer, published)
     mesh.learn(peer, addresses)
-    const name = catalog.records().find((record) => record.peer === peer)?.name ?? ''
+    const name = catalog.record(peer)?.name ?? ''
     store.peers.save({ peer, name, addresses, lastSeen: clock.wall() })
   })
 }

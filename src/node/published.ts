@@ -8,7 +8,7 @@ import type { ServeDeps } from './mcp-over-rpc.ts'
  */
 export function publishedCheck(catalog: CatalogDriver, self: string): ServeDeps['check'] {
   return (server, tool, digest) => {
-    const entry = catalog.records().find((record) => record.peer === self)?.servers.find((published) => published.name === server)
+    const entry = catalog.record(self)?.servers.find((published) => published.name === server)
     if (entry === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `this node offers no server named "${server.slice(0, 64)}"`)
     if (tool === undefined) return
     const listed = entry.tools.find((published) => published.name === tool)

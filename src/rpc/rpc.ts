@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS, type RpcLimits } from './limits.ts'
 import { createLinks } from './links.ts'
 import { createRpcMetrics } from './metrics.ts'
 import type { RpcDeps } from './ports.ts'
-import type { SessionShared } from './session.ts'
+import type { Session, SessionShared } from './session.ts'
 import type { OpenOptions, Rpc, SessionEvent, SessionInfo } from './types.ts'
 
 export interface RpcOptions {
@@ -141,18 +141,11 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    sessions: () =>
-      links.actives().map(
-        (session): SessionInfo => ({
-          peer: session.peer,
-          rtt: session.pinger.rtt,
-          load: session.peerLoad,
-          inFlight: session.clients.size + session.waiting.size,
-          inService: session.inService,
-          queueBytes: session.outbox.queueBytes,
-          draining: session.goawayReceived
-        })
-      ),
+    sessions: () => links.actives().map(infoOf),
+    session(peer) {
+      const session = links.active(peer)
+      return session && infoOf(session)
+    },
     goaway: (reason) => links.goaway(reason),
     idle: () => (shared.service.running === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
     close() {
@@ -163,5 +156,17 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
       wheel.stop()
       onIdle()
     }
+  }
+}
+
+function infoOf(session: Session): SessionInfo {
+  return {
+    peer: session.peer,
+    rtt: session.pinger.rtt,
+    load: session.peerLoad,
+    inFlight: session.clients.size + session.waiting.size,
+    inService: session.inService,
+    queueBytes: session.outbox.queueBytes,
+    draining: session.goawayReceived
   }
 }

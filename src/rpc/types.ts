@@ -98,6 +98,8 @@ export interface Rpc {
   /** Returns the way to stop listening. */
   onSession(listener: (event: SessionEvent) => void): () => void
   sessions(): SessionInfo[]
+  /** The session with one peer: asked for every choice of a provider. */
+  session(peer: string): SessionInfo | undefined
   /** Takes nothing new on any session, now or later; what runs finishes. */
   goaway(reason: string): void
   /** Resolves when no request of others runs here. */

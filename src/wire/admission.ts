@@ -67,5 +67,5 @@ export function unframeAdmission(received: Uint8Array): Uint8Array | undefined {
     throw new SkeinError('SKEIN_PROTOCOL', `an admission message of ${length} bytes was announced; at most ${MAX_ADMISSION_MESSAGE} are allowed`)
   }
   if (received.length > LENGTH_BYTES + length) throw new SkeinError('SKEIN_PROTOCOL', 'there are bytes after the admission message')
-  return received.length < LENGTH_BYTES + length ? undefined : received.slice(LENGTH_BYTES)
+  return received.length < LENGTH_BYTES + length ? undefined : new Uint8Array(received.subarray(LENGTH_BYTES))
 }

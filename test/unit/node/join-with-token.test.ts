@@ -5,7 +5,7 @@ import { seededRandom } from '../../../src/base/random.ts'
 import { listSource } from '../../../src/net/discovery/sources.ts'
 import type { DiscoverySource } from '../../../src/net/discovery/ports.ts'
 import type { Host } from '../../../src/net/host.ts'
-import { checkLeftoverToken, joinWithToken } from '../../../src/node/membership-card.ts'
+import { checkLeftoverToken, joinWithToken } from '../../../src/node/credential.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { createFounder, createMember, LEAF, tokenOf, unreachable, type Member } from '../../support/security-world.ts'
 

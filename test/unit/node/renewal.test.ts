@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import type { Host } from '../../../src/net/host.ts'
-import { createRenewal, joinAgain } from '../../../src/node/membership-card.ts'
+import { createRenewal, joinAgain } from '../../../src/node/credential.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { createFounder, createMember, join, tokenOf, unreachable, type Member } from '../../support/security-world.ts'
 
