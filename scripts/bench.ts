@@ -1,10 +1,11 @@
 /** `npm run bench -- <name> [options]`: prints figures, ratios side by side; never fails because of a figure. */
 import { parseArgs } from 'node:util'
+import { benchCall, CALL_BENCH_HELP } from '../test/bench/call/run.ts'
 import { benchRpc, RPC_BENCH_HELP } from '../test/bench/rpc/run.ts'
 import { benchStart, START_BENCH_HELP } from '../test/bench/start/run.ts'
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
-const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n`
+const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n  ${CALL_BENCH_HELP}\n`
 
 function options() {
   return parseArgs({
@@ -13,10 +14,12 @@ function options() {
       reps: { type: 'string', default: '5' },
       ms: { type: 'string', default: '1000' },
       warmup: { type: 'string', default: '1500' },
-      only: { type: 'string', default: 'skein,raw,nats,nats-js' },
+      only: { type: 'string' },
       shape: { type: 'string' },
       'nats-js': { type: 'string' },
       prof: { type: 'string' },
+      profile: { type: 'boolean', default: false },
+      'no-idle': { type: 'boolean', default: false },
       settle: { type: 'string', default: '10' },
       idle: { type: 'string', default: '20' }
     }
@@ -34,10 +37,14 @@ try {
   const [name] = positionals
   const reps = whole('reps', values.reps)
   if (name === 'rpc') {
-    const { only, shape, prof, 'nats-js': natsJs } = values
+    const { only = 'skein,raw,nats,nats-js', shape, prof, 'nats-js': natsJs } = values
     await benchRpc({ reps, ms: whole('ms', values.ms), warmup: whole('warmup', values.warmup), only: only.split(','), shape, natsJs, prof }, print)
   }
   else if (name === 'start') await benchStart({ reps, settle: whole('settle', values.settle), idle: whole('idle', values.idle) }, print)
+  else if (name === 'call') {
+    const { only = 'direct,mcp-proxy,supergateway,skein,skein-2', profile } = values
+    await benchCall({ reps, ms: whole('ms', values.ms), warmup: whole('warmup', values.warmup), only: only.split(','), idle: !values['no-idle'], profile }, print)
+  }
   else {
     print(USAGE)
     if (name !== undefined) throw new Error(`there is no bench ${name}`)

@@ -1,13 +1,13 @@
 import { spawnSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { cpuOf, needLinux, rssOf } from '../proc.ts'
 import { machineLine, median, table } from '../table.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const READY_MS = 60_000
-const MIB = 1_048_576
 
 export const START_BENCH_HELP = `start [--reps 5] [--settle 10] [--idle 20]
     a node that has started before on its data directory, from source and built, alternating: time from spawn to the ready line,
@@ -69,19 +69,6 @@ async function stop(child: ChildProcess): Promise<void> {
 
 const seconds = (count: number) => new Promise((done) => setTimeout(done, count * 1000))
 
-/** Resident set, MiB. */
-function rssOf(pid: number): number {
-  return (Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / MIB
-}
-
-/** CPU seconds used so far (proc(5): utime and stime, fields 14 and 15, in clock ticks of 1/100 s on Linux). */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The command's name may hold spaces: fields are counted from its closing bracket.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
 async function idle(variant: Variant, options: StartBenchOptions): Promise<{ rss: number; cpu: number; later: number }> {
   const { child } = await startOnce(variant)
   const pid = child.pid as number
@@ -98,7 +85,7 @@ async function idle(variant: Variant, options: StartBenchOptions): Promise<{ rss
 
 /** Prints time to ready, idle memory and idle CPU from source and built; asserts nothing. */
 export async function benchStart(options: StartBenchOptions, print: (line: string) => void): Promise<void> {
-  if (process.platform !== 'linux') throw new Error('memory and CPU are read from /proc: run it on Linux')
+  needLinux()
   const folder = mkdtempSync(join(tmpdir(), 'skein-bench-'))
   try {
     const variant = (name: string, bin: string): Variant => ({ name, bin, dataDir: mkdtempSync(join(folder, `${name}-`)) })
