@@ -27,3 +27,25 @@ export interface JsonRpcResponse {
   error?: JsonRpcError
 }
 export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse
+
+/**
+ * How a request ended. `raw` is the JSON text of a complete result that nobody on the way had to read: one JSON object, no line
+ * breaks outside strings; `typed` says that it has its `resultType`. A `result` without `resultType` is complete too.
+ */
+export type Outcome = { result: Json } | { raw: string; typed: boolean } | { error: JsonRpcError }
+
+/** The result as an object, read now if it was not yet; the error otherwise. */
+export function readOutcome(outcome: Outcome): { result: Json } | { error: JsonRpcError } {
+  return 'raw' in outcome ? { result: JSON.parse(outcome.raw) as Json } : outcome
+}
+
+/**
+ * The response as JSON text. The id comes last: should a raw result bring members of its own, readers that let the last one of a
+ * name count still see ours.
+ */
+export function responseText(id: JsonRpcId | null, outcome: Outcome): string {
+  const end = `,"id":${JSON.stringify(id)}}`
+  if ('raw' in outcome) return `{"jsonrpc":"2.0","result":${outcome.raw}${end}`
+  if ('error' in outcome) return `{"jsonrpc":"2.0","error":${JSON.stringify(outcome.error)}${end}`
+  return `{"jsonrpc":"2.0","result":${JSON.stringify(outcome.result)}${end}`
+}
