@@ -26,7 +26,7 @@ export interface DefinitionsDeps {
   onArrival(): void
 }
 
-/** Definitions of other nodes' tools: fetched by digest, checked, kept. */
+/** Definitions of other nodes' tools, and what their servers say about themselves: fetched by digest, checked, kept. */
 export interface Definitions {
   get(digest: string): Definition | undefined
   /** Everything that is offered now: digest -> providers. Fetches what is missing. */

@@ -46,13 +46,13 @@ export interface CatalogDriver {
   onGossip(bytes: Uint8Array, from: string): void
   /** Answers another node's request. Throws SKEIN_PROTOCOL on malformed bodies. */
   answer(kind: CatalogRequestKind, body: Uint8Array, from: string): Uint8Array
-  /** The same object until something changes. Tools whose definition is not here yet are included: see `definition`. */
+  /** The same object until something changes. Tools and documents that are not here yet are included: see `definition`. */
   offers(): Offers
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
   /** The record of one node, our own included. */
   record(peer: string): NodeRecord | undefined
-  /** Of a local tool, or of an offered one that has been fetched. */
+  /** A tool's or a server's `about`: a local one, or an offered one that has been fetched. The same object as long as it is kept. */
   definition(digest: string): Definition | undefined
   /** Offers changed or definitions arrived. Returns the way to stop. */
   onChange(listener: () => void): () => void
@@ -108,12 +108,16 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   function changed(): void {
     offered = undefined
     const wanted = new Map<string, readonly string[]>()
-    for (const { tools } of offers().servers) {
-      for (const { digest, providers } of tools) {
-        if (local.definitions.has(digest)) continue
-        // Two servers may share a definition; any provider of either has it.
-        wanted.set(digest, [...new Set([...(wanted.get(digest) ?? []), ...providers])])
-      }
+    const want = (digest: string, providers: readonly string[]) => {
+      if (local.definitions.has(digest)) return
+      // Two servers may share a definition; any provider of either has it.
+      const known = wanted.get(digest)
+      wanted.set(digest, known === undefined ? providers : [...new Set([...known, ...providers])])
+    }
+    for (const { about, providers, tools } of offers().servers) {
+      // First, for it is small and a whole view waits for it.
+      if (about !== undefined) want(about, providers)
+      for (const tool of tools) want(tool.digest, tool.providers)
     }
     definitions.want(wanted)
     notify()

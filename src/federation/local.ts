@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto'
+import { ABOUT_LISTS } from '../wire/about.ts'
 import { canonicalJson } from '../wire/canonical-json.ts'
-import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS, toolDigest } from '../wire/catalog-record.ts'
+import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS } from '../wire/catalog-record.ts'
 import { MAX_DEFINITION_BYTES } from '../wire/catalog.ts'
+import type { About } from '../wire/about.ts'
 import type { ServerEntry, ToolEntry } from '../wire/catalog-types.ts'
 import { encodeCbor } from '../wire/cbor.ts'
 import type { Definition, Descriptor, LocalServer } from './ports.ts'
@@ -9,6 +12,8 @@ import type { Definition, Descriptor, LocalServer } from './ports.ts'
 const SERVERS_BUDGET = MAX_RECORD_BYTES - 16 * 1024
 /** CBOR around one tool besides its name: array head, digest, flags, text head. */
 const TOOL_OVERHEAD = 48
+/** CBOR of a server's `about`: key, byte string head, digest. */
+const ABOUT_OVERHEAD = 40
 
 /** This node's servers in the forms the catalog needs. */
 export interface LocalView {
@@ -18,7 +23,7 @@ export interface LocalView {
   exposed: ServerEntry[]
   /** Names in `all` of which nothing is exposed. */
   hidden: Set<string>
-  /** Of all local tools, by digest. */
+  /** Of all local tools, and what servers say about themselves, by digest. */
   definitions: Map<string, Definition>
   /** Canonical JSON of what others may fetch, by digest. */
   served: Map<string, Uint8Array>
@@ -35,12 +40,14 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
     const all: ToolEntry[] = []
     const exposed: ToolEntry[] = []
     const left: string[] = []
-    budget -= encodeCbor({ ...head, tools: [] }).length + 8
+    const about = server.about === undefined ? undefined : fitAbout(server.about.document)
+    if (about !== undefined) view.definitions.set(about.digest, about.document as unknown as Definition)
+    budget -= encodeCbor({ ...head, tools: [] }).length + 8 + (about === undefined ? 0 : ABOUT_OVERHEAD)
     for (const { definition, repeatable, exposed: shown } of server.tools) {
       const name = String(definition.name)
       if (all.some((tool) => tool.name === name)) continue
-      const json = Buffer.from(canonicalJson(definition))
-      const tool: ToolEntry = { name, digest: toolDigest(definition), repeatable }
+      const { json, digest } = hashed(definition)
+      const tool: ToolEntry = { name, digest, repeatable }
       all.push(tool)
       view.definitions.set(tool.digest, definition)
       if (!shown) continue
@@ -51,16 +58,68 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
       }
       budget -= size
       exposed.push(tool)
-      view.served.set(tool.digest, new Uint8Array(json))
+      view.served.set(tool.digest, json)
     }
-    view.all.push({ ...head, tools: all })
-    const wanted = server.tools.some((tool) => tool.exposed)
-    if (wanted && isWireName(server.name) && view.exposed.length < MAX_SERVERS && budget > 0) view.exposed.push({ ...head, tools: exposed })
-    else view.hidden.add(server.name)
+    const digest = about === undefined ? {} : { about: about.digest }
+    view.all.push({ ...head, ...digest, tools: all })
+    const told = about !== undefined && server.about?.exposed === true
+    const wanted = told || server.tools.some((tool) => tool.exposed)
+    if (wanted && isWireName(server.name) && view.exposed.length < MAX_SERVERS && budget > 0) {
+      view.exposed.push({ ...head, ...(told ? digest : {}), tools: exposed })
+      if (told) view.served.set(about.digest, about.json)
+      if (told && about.dropped.length > 0) view.problems.push(`server ${JSON.stringify(server.name)} says more about itself than the ${MAX_DEFINITION_BYTES / 1024} KiB that are shared: its ${about.dropped.join(', ')} are listed in /mcp/${server.name} only`)
+    } else view.hidden.add(server.name)
     if (wanted && view.hidden.has(server.name)) view.problems.push(`server ${JSON.stringify(server.name)} cannot be exposed: a node exposes at most ${MAX_SERVERS} servers, with names of 1 to 128 plain characters`)
     if (left.length > 0) view.problems.push(tooMuch(server.name, left))
   }
   return view
+}
+
+interface Hashed {
+  json: Uint8Array
+  digest: string
+}
+interface FittedAbout extends Hashed {
+  document: About
+  /** Lists that were left out here. */
+  dropped: string[]
+}
+
+/** Describing a node again is frequent, changes are rare: nothing is hashed twice. */
+const hashes = new WeakMap<object, Hashed>()
+const fitted = new WeakMap<About, FittedAbout>()
+
+function hashed(value: object): Hashed {
+  const known = hashes.get(value)
+  if (known !== undefined) return known
+  const json = new Uint8Array(Buffer.from(canonicalJson(value)))
+  const made = { json, digest: createHash('sha256').update(json).digest('hex') }
+  hashes.set(value, made)
+  return made
+}
+
+/** The document within the limit of a definition: lists go one after the other until it is, and `partial` names them. */
+function fitAbout(document: About): FittedAbout {
+  const known = fitted.get(document)
+  if (known !== undefined) return known
+  const dropped: string[] = []
+  let fitting = document
+  let made = hashed(document)
+  for (const list of ABOUT_LISTS) {
+    if (made.json.length <= MAX_DEFINITION_BYTES) break
+    if (fitting[list].length === 0) continue
+    dropped.push(list)
+    fitting = { ...fitting, [list]: [], partial: [...(document.partial ?? []), ...dropped] }
+    made = hashed(fitting)
+  }
+  if (made.json.length > MAX_DEFINITION_BYTES) {
+    // Instructions or capabilities of that size are no use to anybody.
+    fitting = { capabilities: {}, serverInfo: {}, prompts: [], resources: [], resourceTemplates: [], partial: [...ABOUT_LISTS] }
+    made = hashed(fitting)
+  }
+  const result = { ...made, document: fitting, dropped }
+  fitted.set(document, result)
+  return result
 }
 
 function tooMuch(server: string, tools: readonly string[]): string {

@@ -19,6 +19,10 @@ export interface OfferedServer {
   timeout?: number
   /** Why the advertised name is not the plain one, and what to do about it. */
   notice?: string
+  /** Digest of what the server says about itself; undefined: no provider tells. Of replicas the local one's, else the lowest. */
+  about?: string
+  /** For everything but tool calls: all that say the same `about`, this node first, then by peer id. Never empty. */
+  providers: string[]
   /** Sorted by name. */
   tools: OfferedTool[]
 }
@@ -117,11 +121,23 @@ function explain(name: string, advertised: string, owner: Claim, claim: Claim): 
 }
 
 /** Adds the server if any usable node provides it. */
-function push(servers: OfferedServer[], head: Omit<OfferedServer, 'tools'>, claims: readonly Claim[], self: string): void {
+function push(servers: OfferedServer[], head: Omit<OfferedServer, 'tools' | 'providers'>, claims: readonly Claim[], self: string): void {
   const usable = claims.filter((claim) => claim.usable)
   const timeouts = usable.flatMap(({ entry }) => (entry.timeout === undefined ? [] : [entry.timeout]))
   const timeout = timeouts.length > 0 ? { timeout: Math.max(...timeouts) } : {}
-  if (usable.length > 0) servers.push({ ...head, ...timeout, tools: mergeTools(usable, self) })
+  if (usable.length > 0) servers.push({ ...head, ...timeout, ...mergeAbout(usable, self), tools: mergeTools(usable, self) })
+}
+
+function mergeAbout(claims: readonly Claim[], self: string): Pick<OfferedServer, 'about' | 'providers'> {
+  const telling = claims.filter(({ entry }) => entry.about !== undefined)
+  const shown = telling.find(({ peer }) => peer === self) ?? telling.toSorted((a, b) => ((a.entry.about as string) < (b.entry.about as string) ? -1 : 1))[0]
+  const about = shown?.entry.about
+  if (about === undefined) return { providers: localFirst(claims, self) }
+  return { about, providers: localFirst(telling.filter(({ entry }) => entry.about === about), self) }
+}
+
+function localFirst(claims: readonly { peer: string }[], self: string): string[] {
+  return claims.map(({ peer }) => peer).sort((a, b) => (a === self ? -1 : b === self ? 1 : a < b ? -1 : 1))
 }
 
 function mergeTools(claims: readonly Claim[], self: string): OfferedTool[] {
@@ -136,8 +152,7 @@ function mergeTools(claims: readonly Claim[], self: string): OfferedTool[] {
   return [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([tool, instances]) => {
     const digest = listedDigest(instances, self)
     const group = instances.filter(({ entry }) => entry.digest === digest)
-    const providers = group.map(({ peer }) => peer).sort((a, b) => (a === self ? -1 : b === self ? 1 : a < b ? -1 : 1))
-    return { tool, digest, repeatable: group.every(({ entry }) => entry.repeatable), providers }
+    return { tool, digest, repeatable: group.every(({ entry }) => entry.repeatable), providers: localFirst(group, self) }
   })
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { Random } from '../base/random.ts'
+import type { About } from '../wire/about.ts'
 import type { NodeRecord } from '../wire/catalog-types.ts'
 
 export type CatalogRequestKind = 'digest' | 'push' | 'definitions'
@@ -42,10 +43,19 @@ export interface LocalServer {
   /** Longest silence of a call, ms. */
   timeout?: number
   tools: LocalTool[]
+  about?: LocalAbout
+}
+
+/** What the server says about itself beside its tools. */
+export interface LocalAbout {
+  /** The same object until it changes: what is made of it is kept. */
+  document: About
+  /** As with tools. A server may be exposed that has no tools, only prompts or resources. */
+  exposed: boolean
 }
 
 export interface LocalTool {
-  /** As the server lists it; `definition.name` is the bare name. */
+  /** As the server lists it; `definition.name` is the bare name. The same object until it changes. */
   definition: Definition
   repeatable: boolean
   /** Others may see and call it. What is not exposed is offered at this node only. */

@@ -2,35 +2,53 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { SkeinError } from '../base/errors.ts'
-import type { CallSink, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
-import type { Json } from '../wire/json-rpc.ts'
-import { buildView, type View } from '../mcp/views.ts'
-import { createAttempts } from './attempts.ts'
+import type { BackendRequest, CallSink, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
+import { searchCall } from '../mcp/search/search.ts'
+import { buildView, viewSpecOf, type View, type ViewSpec, type WideView } from '../mcp/views.ts'
+import { createAttempts, failedCall } from './attempts.ts'
+import { createListenings } from './listening.ts'
+import type { BackendMetrics } from './metrics.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
-import type { RemoteTarget } from './mcp-over-rpc.ts'
+import { openState } from './request-state.ts'
+import { routeOf, type Federation, type Route, type RoutedRequest } from './routes.ts'
 
 export interface BackendDeps {
   self: string
   clock: Clock
   random: Random
   logger: Logger
+  metrics: BackendMetrics
   /** For servers that say nothing of their own, ms (`mcp.request_timeout`). */
   requestTimeout: number
   local: McpRunner & { endSession(session: string): void }
-  /** Capabilities of a local server's handshake; undefined if it is not ours. */
-  localCapabilities(server: string): Json | undefined
-  remote: { at(target: RemoteTarget): McpRunner; endSession(peer: string, session: string): void }
-  visible(): VisibleServer[]
+  remote: {
+    /** @param digest of the definition the caller listed, for tools/call */
+    run(peer: string, digest: string | undefined, request: McpRequest, sink: CallSink): RunningCall
+    endSession(peer: string, session: string): void
+  }
+  /** Servers that did not change are the same objects as before. */
+  visible(): readonly VisibleServer[]
+  /** `mcp.views`; the same array until it changes. */
+  views(): readonly WideView[]
   /** Measured facts of a peer. */
   facts(peer: string): { rtt?: number; load?: number }
 }
 
 export interface Backend extends McpBackend {
-  /** Everything listed, by advertised name. */
+  /** Everything listed in `/mcp`, by advertised name. */
   targets(): ReadonlyMap<string, ToolTarget>
   servers(): readonly VisibleServer[]
+  /** Sentences of `/mcp` and of the configured views: what they do not show, and why. */
+  notices(): string[]
   /** Something changed: views are built anew when they are next asked for. */
   changed(): void
+}
+
+interface Built {
+  view: View<ToolTarget>
+  spec: ViewSpec
+  /** What it was built of. */
+  servers: readonly VisibleServer[]
 }
 
 /** Sessions whose providers are remembered, so that they can be told of its end; the oldest is forgotten first. */
@@ -40,27 +58,54 @@ const MAX_TRACKED_SESSIONS = 4096
 export function createBackend(deps: BackendDeps): Backend {
   const listeners = new Set<() => void>()
   const served = new Map<string, Set<string>>()
-  let servers: VisibleServer[] | undefined
+  let servers: readonly VisibleServer[] | undefined
+  let byName = new Map<string, VisibleServer>()
+  /** Views asked for since the last change. Their names are those of servers and of the configuration, so there are few. */
   let views = new Map<string | undefined, View<ToolTarget>>()
-  const attempts = createAttempts(deps)
+  /** Views that were built, also before the last change. */
+  let built = new Map<string | undefined, Built>()
+  let notifying = false
+  const federation: Federation = { view: viewOf, server: (advertised) => (all(), byName.get(advertised)) }
+  const attempts = createAttempts({ ...deps, route: (request) => routeOf(federation, request), start })
+  const listenings = createListenings({ ...deps, federation, choose: (providers) => attempts.choose(providers), start })
 
-  const all = () => (servers ??= deps.visible())
+  function all(): readonly VisibleServer[] {
+    if (servers !== undefined) return servers
+    servers = deps.visible()
+    byName = new Map(servers.map((server) => [server.advertised, server]))
+    return servers
+  }
 
-  function view(server: string | undefined): View<ToolTarget> | undefined {
-    const known = views.get(server)
-    if (known !== undefined) return known
+  function viewOf(name: string | undefined): View<ToolTarget> | undefined {
+    return views.get(name) ?? build(name)
+  }
+
+  function build(name: string | undefined): View<ToolTarget> | undefined {
     const found = all()
-    if (server !== undefined && !found.some((entry) => entry.advertised === server)) return undefined
-    const built = buildView(
-      found.flatMap((entry) => entry.tools),
-      server
-    )
-    views.set(server, built)
-    return built
+    const spec = viewSpecOf(name, deps.views())
+    if (spec === undefined) return undefined
+    const own = 'server' in spec ? byName.get(spec.server) : undefined
+    if ('server' in spec && own === undefined) return undefined
+    // A server's bare names depend on that server alone.
+    const parts = own === undefined ? found : [own]
+    const before = built.get(name)
+    const view = before !== undefined && sameSpec(before.spec, spec) && sameItems(before.servers, parts) ? before.view : buildView(found, spec)
+    views.set(name, view)
+    built.set(name, { view, spec, servers: parts })
+    return view
+  }
+
+  function start(peer: string, route: Route, request: RoutedRequest, timeout: number, sink: CallSink): RunningCall {
+    const { method, client, correlation, trace } = request
+    const { server, tool } = route
+    const params = tool === undefined || tool === request.params['name'] ? request.params : { ...request.params, name: tool }
+    const forwarded: McpRequest = trace === undefined ? { server, method, params, client, timeout, correlation } : { server, method, params, client, timeout, correlation, trace }
+    if (peer === deps.self) return deps.local.run(forwarded, sink)
+    if (client.session !== undefined) remember(client.session, peer)
+    return deps.remote.run(peer, route.digest, forwarded, sink)
   }
 
   function remember(session: string, peer: string): void {
-    if (peer === deps.self) return
     const peers = served.get(session)
     if (peers !== undefined) return void peers.add(peer)
     served.set(session, new Set([peer]))
@@ -68,73 +113,75 @@ export function createBackend(deps: BackendDeps): Backend {
     if (served.size > MAX_TRACKED_SESSIONS && oldest !== undefined) served.delete(oldest)
   }
 
-  /** The tool or server a request means, looked up anew for each attempt, for providers come and go. */
-  function resolve(request: Pick<McpRequest, 'method' | 'params'> & { server: string | undefined }): Resolved {
-    const { method, params, server } = request
-    if (method === 'tools/call') {
-      const name = String(params['name'])
-      const target = view(server)?.table.get(name)
-      if (target === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no tool named "${name.slice(0, 128)}": list the tools again`)
-      return { server: target.server, providers: target.providers, digest: target.digest, repeatable: target.repeatable, tool: target.tool, timeout: target.timeout }
+  function run(request: BackendRequest, sink: CallSink): RunningCall {
+    if (request.view?.startsWith('@') === true && request.method === 'tools/call') {
+      const view = viewOf(request.view)
+      if (view?.mode === 'search') return runSearch(view, request, sink)
     }
-    const found = all().find((entry) => entry.advertised === server)
-    if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no server named "${String(server).slice(0, 64)}" now`)
-    // Everything that is not a tool call reads: listing, reading, completing.
-    return { server: found.server, providers: found.providers, digest: undefined, repeatable: true, tool: undefined, timeout: found.timeout }
+    return runRouted(request, sink)
+  }
+
+  /** The tools of a search view answer themselves, or stand for a call of another tool. */
+  function runSearch(view: View<ToolTarget>, request: BackendRequest, sink: CallSink): RunningCall {
+    const { params } = request
+    const meant = searchCall(view, String(params['name']), params['arguments'])
+    if ('call' in meant) return runRouted({ ...request, params: { ...params, ...meant.call } }, sink)
+    if ('answer' in meant) return { outcome: Promise.resolve({ result: meant.answer }), cancel() {} }
+    return failedCall(new SkeinError('SKEIN_NOT_FOUND', meant.problem))
+  }
+
+  function runRouted(request: BackendRequest, sink: CallSink): RunningCall {
+    if (request.params['requestState'] === undefined) return attempts.run(request, sink)
+    const opened = openState(request.params)
+    if (opened === undefined) return failedCall(new SkeinError('SKEIN_BAD_REQUEST', 'requestState is not one that skein gave: send it back unchanged, or make the call again from its beginning'))
+    return attempts.run({ ...request, params: opened.params, pinned: opened.peer }, sink)
+  }
+
+  function notify(): void {
+    notifying = false
+    listenings.refresh()
+    for (const listener of listeners) {
+      try {
+        listener()
+      } catch (error) {
+        deps.logger.error('a listener for changes of the lists failed', { error: String(error) })
+      }
+    }
   }
 
   return {
-    tools: (server) => view(server),
-    capabilities(server) {
-      const found = server === undefined ? undefined : all().find((entry) => entry.advertised === server)
-      if (found === undefined || !found.providers.includes(deps.self)) return {}
-      const { resources, prompts, completions, logging } = deps.localCapabilities(found.server) ?? {}
-      // Without what a server says by itself: notifications outside a call have no way to a client yet.
-      const plain = { resources: resources && {}, prompts: prompts && {}, completions, logging }
-      return Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined))
-    },
-    onToolsChanged(listener) {
+    lists: viewOf,
+    onChanged(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    run(request, sink) {
-      return attempts.run(
-        () => resolve(request),
-        (peer, { server, digest, tool }, timeout, attemptSink) => {
-          remember(request.client.session, peer)
-          const params = tool === undefined ? request.params : { ...request.params, name: tool }
-          const runner = peer === deps.self ? deps.local : deps.remote.at({ peer, ...(digest === undefined ? {} : { digest }) })
-          return runner.run({ ...request, server, params, timeout }, attemptSink)
-        },
-        request.timeout,
-        request,
-        sink
-      )
-    },
+    run,
+    listen: (options, sink) => listenings.open(options, sink),
     endSession(session) {
       deps.local.endSession(session)
       for (const peer of served.get(session) ?? []) deps.remote.endSession(peer, session)
       served.delete(session)
     },
-    targets: () => view(undefined)?.table ?? new Map(),
-    servers: () => all(),
+    targets: () => viewOf(undefined)?.table ?? new Map(),
+    servers: all,
+    notices: () => [...new Set([undefined, ...deps.views().map(({ name }) => `@${name}`)].flatMap((name) => viewOf(name)?.notices ?? []))],
     changed() {
       servers = undefined
       views = new Map()
-      for (const listener of listeners) listener()
+      // Of a server that went for good nothing is kept; one that comes back is built anew.
+      built = new Map([...built].filter(([name]) => name === undefined || name.startsWith('@') || byName.has(name)))
+      if (notifying) return
+      notifying = true
+      queueMicrotask(notify)
     }
   }
 }
 
-export interface Resolved {
-  server: string
-  providers: readonly string[]
-  digest: string | undefined
-  repeatable: boolean
-  /** Bare tool name, for tools/call. */
-  tool: string | undefined
-  /** The server's own, ms. */
-  timeout: number | undefined
+function sameSpec(a: ViewSpec, b: ViewSpec): boolean {
+  // A server's spec is made anew each time; configured ones are the same object until the configuration changes.
+  return a === b || ('server' in a && 'server' in b && a.server === b.server)
 }
 
-export type RunAt = (peer: string, resolved: Resolved, timeout: number, sink: CallSink) => RunningCall
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index])
+}

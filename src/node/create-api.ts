@@ -9,6 +9,7 @@ import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
 import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
 import type { Rpc } from '../rpc/types.ts'
+import { readOutcome } from '../wire/json-rpc.ts'
 import type { Admission } from '../security/admission.ts'
 import type { CreatedToken, Health, NodeApi, NodeStatus, PeerInfo, ReloadResult, ServerStatus, TokenInfo, ToolInfo } from './api.ts'
 import type { Backend } from './backend.ts'
@@ -104,6 +105,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const left = credentialExpires - clock.wall()
     return [
       ...catalog.offers().notices,
+      ...backend.notices(),
       ...upstreams.list().flatMap(({ name, state, error }) => (state === 'failed' || state === 'backoff' ? [`server "${name}" is down: ${error ?? state}`] : [])),
       ...(left < CREDENTIAL_NOTICE_MS ? [`the credential ends on ${new Date(credentialExpires).toISOString()}: connect to an issuer, or join again`] : [])
     ]
@@ -146,25 +148,28 @@ export function createNodeApi(parts: ApiParts): NodeApi {
       const token = randomHex(random, 4)
       const running = backend.run(
         {
-          server: undefined,
+          view: undefined,
           method: 'tools/call',
           params: { name, arguments: args, ...(options.onProgress === undefined ? {} : { _meta: { progressToken: token } }) },
-          client: { session: `${host.self}/cli-${randomHex(random, 8)}`, clientInfo: { name: 'skein', version: parts.version }, capabilities: {} },
+          // Nobody is there to answer questions, and no line of a server's log is wanted.
+          client: { session: undefined, clientInfo: { name: 'skein', version: parts.version }, capabilities: {}, logLevel: undefined },
           ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
           correlation: randomHex(random, 8)
         },
         {
           notification({ method, params }) {
             if (method === 'notifications/progress' && params !== undefined) options.onProgress?.(params as { progress: number })
-          },
-          request: async () => ({ error: { code: -32_601, message: 'the command line cannot answer questions of a server' } })
+          }
         }
       )
       const onAbort = () => running.cancel('the caller went away')
       options.signal.addEventListener('abort', onAbort, { once: true })
       if (options.signal.aborted) onAbort()
       try {
-        const outcome = await running.outcome
+        const outcome = readOutcome(await running.outcome)
+        if ('result' in outcome && outcome.result['resultType'] === 'input_required') {
+          throw new SkeinError('SKEIN_BAD_REQUEST', 'the tool asks questions that the command line cannot answer: call it from an MCP client')
+        }
         if ('result' in outcome) return outcome.result
         throw new SkeinError('SKEIN_BAD_REQUEST', `the server refused the call: ${outcome.error.message}`, { data: outcome.error })
       } finally {

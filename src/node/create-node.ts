@@ -29,11 +29,13 @@ import { catalogNetwork, linkFederation } from './federation-links.ts'
 import { checkHealth } from './health.ts'
 import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
-import { createRemoteRunner, serveMcpCalls } from './mcp-over-rpc.ts'
+import { createRemoteRunner } from './mcp-over-rpc.ts'
 import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './credential.ts'
 import { meshOptions } from './mesh-options.ts'
-import { visibleServers } from './offered.ts'
+import { createBackendMetrics } from './metrics.ts'
+import { createVisible } from './offered.ts'
 import { publishedCheck } from './published.ts'
+import { serveMcpCalls } from './serve-mcp.ts'
 
 export interface NodeDeps {
   logger: Logger
@@ -164,12 +166,13 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     linkFederation({ host, rpc, catalog, mesh, store, clock, federation })
     serveForwardedAdmission(rpc, admission)
 
+    const visible = createVisible((digest) => catalog.definition(digest))
     const backend = createBackend({
-      self, clock, random, logger: logger.child({ area: 'calls' }), requestTimeout: config.mcp.requestTimeout,
+      self, clock, random, logger: logger.child({ area: 'calls' }), metrics: createBackendMetrics(meter), requestTimeout: config.mcp.requestTimeout,
       local: upstreams,
-      localCapabilities: (server) => upstreams.tools(server)?.capabilities,
       remote: createRemoteRunner(rpc, logger),
-      visible: () => visibleServers(catalog.offers().servers, (digest) => catalog.definition(digest)),
+      visible: () => visible(catalog.offers().servers),
+      views: () => config.mcp.views,
       facts(peer) {
         const session = rpc.session(peer)
         return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
@@ -213,6 +216,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       reload: options.reload,
       async applyConfig(next) {
         config = next
+        // Views may have changed, whether servers did or not.
+        backend.changed()
         const result = await upstreams.apply(serverSpecs(next.mcp), { wait: FIRST_ATTACH_WAIT_MS })
         describe()
         return result

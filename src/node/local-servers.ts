@@ -4,6 +4,7 @@ import type { LocalServer } from '../federation/ports.ts'
 import type { UpstreamHost } from '../mcp/upstream/host.ts'
 import type { ServerSpec } from '../mcp/upstream/spec.ts'
 import type { NameClaims } from '../store/store.ts'
+import type { About } from '../wire/about.ts'
 
 /** The bundled server's name under `mcp.servers`; configuring one of that name replaces it. */
 const GRAPH = 'graph'
@@ -20,9 +21,12 @@ export function serverSpecs(mcp: Config['mcp']): Record<string, ServerSpec> {
 }
 
 function specOf(server: ServerConfig): ServerSpec {
-  const { enabled, expose, stateless, timeout, isolation, repeatable, trustAnnotations } = server
-  const policy = { enabled, expose: { allow: expose.allow, deny: expose.deny }, stateless, timeout, isolation, repeatable, trustAnnotations }
-  if (server.kind === 'http') return { ...policy, kind: 'http', url: server.url, headers: server.headers }
+  const { enabled, expose, stateless, timeout, isolation, protocol, repeatable, trustAnnotations } = server
+  const policy = { enabled, expose: { allow: expose.allow, deny: expose.deny }, stateless, timeout, isolation, protocol, repeatable, trustAnnotations }
+  if (server.kind === 'http') {
+    const { url, headers, proxy, caFile } = server
+    return { ...policy, kind: 'http', url, headers, ...(proxy === undefined ? {} : { proxy }), ...(caFile === undefined ? {} : { caFile }) }
+  }
   const { command, args, env, cwd } = server
   return { ...policy, kind: 'stdio', command, args, env, ...(cwd === undefined ? {} : { cwd }) }
 }
@@ -49,6 +53,11 @@ export function isPublished(mcp: Config['mcp'], name: string): boolean {
   return name !== GRAPH || mcp.graph.expose || mcp.servers.some((server) => server.name === GRAPH)
 }
 
+/** Before its first handshake, and when it has failed for good, a server says nothing. */
+function hasSpoken({ capabilities, serverInfo }: About): boolean {
+  return Object.keys(capabilities).length > 0 || Object.keys(serverInfo).length > 0
+}
+
 /** What the catalog says of our servers. */
 export function localServers(mcp: Config['mcp'], host: UpstreamHost, claims: NameClaims, now: number): LocalServer[] {
   return host.list().flatMap(({ name }) => {
@@ -62,6 +71,7 @@ export function localServers(mcp: Config['mcp'], host: UpstreamHost, claims: Nam
         claimed: claims.claim(name, now),
         stateless: spec.stateless,
         timeout: spec.timeout,
+        ...(hasSpoken(tools.about) ? { about: { document: tools.about, exposed } } : {}),
         tools: tools.definitions.map((definition) => ({ definition, repeatable: tools.repeatable.has(String(definition['name'])), exposed }))
       }
     ]

@@ -1,6 +1,7 @@
-import type { OfferedServer } from '../federation/offers.ts'
+import type { OfferedServer as CatalogServer, OfferedTool } from '../federation/offers.ts'
+import { readAbout, type About } from '../wire/about.ts'
 import type { Json } from '../wire/json-rpc.ts'
-import type { Offered } from '../mcp/views.ts'
+import type { Offered, OfferedServer } from '../mcp/view-types.ts'
 
 /** Where a call to one listed tool may go. */
 export interface ToolTarget {
@@ -19,29 +20,86 @@ export interface ToolTarget {
 }
 
 /** One server as this node's clients see it. */
-export interface VisibleServer {
+export interface VisibleServer extends OfferedServer<ToolTarget> {
+  /** The name its clients see: that of `server` in views. */
   advertised: string
-  server: string
+  /** Name under `mcp.servers` at the providers. */
+  name: string
+  /** For everything but tool calls. */
   providers: readonly string[]
   /** Longest silence of a call, ms, if the server says so. */
   timeout?: number
   notice?: string
-  tools: Offered<ToolTarget>[]
 }
 
-/** Joins offers with definitions; tools whose definition has not been fetched yet are left out until it is. */
-export function visibleServers(offers: readonly OfferedServer[], definitionOf: (digest: string) => Json | undefined): VisibleServer[] {
-  return offers.map(({ advertised, server, notice, timeout, tools }) => ({
-    advertised,
-    server,
-    providers: [...new Set(tools.flatMap((tool) => tool.providers))],
-    ...(timeout === undefined ? {} : { timeout }),
-    ...(notice === undefined ? {} : { notice }),
-    tools: tools.flatMap((tool) => {
+interface Kept {
+  offer: CatalogServer
+  visible: VisibleServer
+  /** Nothing waits to be fetched. */
+  complete: boolean
+}
+
+/**
+ * Joins offers with definitions; tools and documents that have not been fetched yet are left out until they are. A server that did
+ * not change is the same object as before, so that what was built of it is kept.
+ */
+export function createVisible(definitionOf: (digest: string) => Json | undefined): (offers: readonly CatalogServer[]) => VisibleServer[] {
+  let kept = new Map<string, Kept>()
+  const abouts = new WeakMap<Json, About>()
+
+  function aboutOf(digest: string | undefined): About | undefined {
+    const document = digest === undefined ? undefined : definitionOf(digest)
+    if (document === undefined) return undefined
+    const known = abouts.get(document)
+    if (known !== undefined) return known
+    const about = readAbout(document)
+    abouts.set(document, about)
+    return about
+  }
+
+  function build(offer: CatalogServer, before: Kept | undefined): Kept {
+    const { advertised, server, notice, timeout, providers } = offer
+    const about = aboutOf(offer.about)
+    const extra = { ...(timeout === undefined ? {} : { timeout }), ...(notice === undefined ? {} : { notice }) }
+    const old = new Map(before?.visible.tools.map((tool) => [tool.tool, tool]))
+    const tools: Offered<ToolTarget>[] = []
+    for (const tool of offer.tools) {
       const definition = definitionOf(tool.digest)
-      if (definition === undefined) return []
-      const target: ToolTarget = { advertised, server, ...tool, ...(timeout === undefined ? {} : { timeout }), ...(notice === undefined ? {} : { notice }) }
-      return [{ server: advertised, tool: tool.tool, definition, target }]
-    })
-  }))
+      if (definition === undefined) continue
+      const same = old.get(tool.tool)
+      const target: ToolTarget = { advertised, server, ...tool, ...extra }
+      tools.push(same !== undefined && same.definition === definition && sameTarget(same.target, target) ? same : { server: advertised, tool: tool.tool, definition, target })
+    }
+    const complete = tools.length === offer.tools.length && (offer.about === undefined || about !== undefined)
+    return { offer, visible: { server: advertised, advertised, name: server, providers, about, tools, ...extra }, complete }
+  }
+
+  return (offers) => {
+    const next = new Map<string, Kept>()
+    for (const offer of offers) {
+      const before = kept.get(offer.advertised)
+      next.set(offer.advertised, before?.complete === true && sameOffer(before.offer, offer) ? before : build(offer, before))
+    }
+    kept = next
+    return [...next.values()].map(({ visible }) => visible)
+  }
+}
+
+function sameOffer(a: CatalogServer, b: CatalogServer): boolean {
+  return (
+    a.server === b.server && a.about === b.about && a.timeout === b.timeout && a.notice === b.notice && sameList(a.providers, b.providers) &&
+    a.tools.length === b.tools.length && a.tools.every((tool, index) => sameTool(tool, b.tools[index] as OfferedTool))
+  )
+}
+
+function sameTarget(a: ToolTarget, b: ToolTarget): boolean {
+  return a.server === b.server && a.timeout === b.timeout && a.notice === b.notice && sameTool(a, b)
+}
+
+function sameTool(a: Pick<OfferedTool, 'tool' | 'digest' | 'repeatable'> & { providers: readonly string[] }, b: typeof a): boolean {
+  return a.tool === b.tool && a.digest === b.digest && a.repeatable === b.repeatable && sameList(a.providers, b.providers)
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index])
 }

@@ -1,10 +1,10 @@
 import { SkeinError } from '../base/errors.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
-import type { ServeDeps } from './mcp-over-rpc.ts'
+import type { ServeDeps } from './serve-mcp.ts'
 
 /**
  * What other nodes may call here is exactly what our own record says: a hidden server, a hidden tool, or a tool whose
- * definition changed since the caller listed it, is not found.
+ * definition changed since the caller listed it, is not found. Prompts, resources, completion and listening come with the server.
  */
 export function publishedCheck(catalog: CatalogDriver, self: string): ServeDeps['check'] {
   return (server, tool, digest) => {

@@ -31,7 +31,7 @@ const DEGREE = 1_000_000
 const REPEATABLE = 1
 const TIERS = ['global', 'regional', 'local', 'leaf'] as const
 
-/** SHA-256 of the canonical JSON of a tool definition, lower-case hexadecimal. */
+/** SHA-256 of the canonical JSON of a tool definition or of what a server says about itself, lower-case hexadecimal. */
 export function toolDigest(definition: unknown): string {
   return createHash('sha256').update(canonicalJson(definition)).digest('hex')
 }
@@ -61,13 +61,21 @@ export function encodeRecord(record: NodeRecord): Uint8Array {
     coordinates: coordinates && [Math.round(coordinates.latitude * DEGREE), Math.round(coordinates.longitude * DEGREE)],
     addresses: record.addresses,
     draining: record.draining,
-    servers: record.servers.map((server) => ({ ...server, tools: server.tools.map(encodeTool) }))
+    servers: record.servers.map(encodeServer)
   })
+}
+
+function encodeServer({ about, ...server }: ServerEntry): Record<string, unknown> {
+  return { ...server, ...(about === undefined ? {} : { about: digestBytes(about) }), tools: server.tools.map(encodeTool) }
 }
 
 /** Three values instead of a map: tools are most of a record. */
 function encodeTool(tool: ToolEntry): unknown[] {
-  return [tool.name, new Uint8Array(Buffer.from(tool.digest, 'hex')), tool.repeatable ? REPEATABLE : 0]
+  return [tool.name, digestBytes(tool.digest), tool.repeatable ? REPEATABLE : 0]
+}
+
+function digestBytes(digest: string): Uint8Array {
+  return new Uint8Array(Buffer.from(digest, 'hex'))
 }
 
 /** Throws SKEIN_PROTOCOL naming the field that is wrong. */
@@ -96,12 +104,14 @@ function readServer(item: unknown, path: string): ServerEntry {
   const map = fields(item, path)
   const tools = map.array('tools', { max: MAX_TOOLS }, readTool)
   const timeout = map.optionalInt('timeout', { min: 1, max: MAX_TIMEOUT_MS })
+  const about = map.optionalBytes('about', { length: DIGEST_BYTES })
   requireUnique(tools, `${path}.tools`)
   return {
     name: readName(map.string('name', { max: MAX_NAME }), `${path}.name`),
     claimed: map.int('claimed'),
     stateless: map.bool('stateless'),
     ...(timeout === undefined ? {} : { timeout }),
+    ...(about === undefined ? {} : { about: Buffer.from(about).toString('hex') }),
     tools
   }
 }

@@ -1,4 +1,5 @@
 import { SkeinError } from '../base/errors.ts'
+import type { Json, JsonRpcError, JsonRpcNotification, Outcome } from './json-rpc.ts'
 
 /**
  * The body of an MCP_CALL exchange (protocols/mcp.md): u32 big-endian length of the head, the head as JSON, then the
@@ -11,10 +12,40 @@ export interface McpCallHead {
   method: string
   /** For `tools/call`: digest of the definition the caller has listed; another one there means NOT_FOUND. */
   digest?: string
-  client: { session: string; clientInfo: { name: string; version: string }; capabilities: Record<string, unknown> }
+  client: McpCallClient
 }
 
+/** As `ClientContext` of mcp/ports.ts; what is undefined there is absent here. */
+export interface McpCallClient {
+  session?: string
+  clientInfo: { name: string; version: string }
+  capabilities: Json
+  logLevel?: CallLogLevel
+}
+
+const LOG_LEVELS = ['default', 'debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
+export type CallLogLevel = (typeof LOG_LEVELS)[number]
+
 export const MAX_HEAD_BYTES = 64 * 1024
+/** `<peer id>/<random>` has 85; later versions may want more. */
+export const MAX_SESSION = 256
+
+/** First byte of an END body. */
+export const END_KIND = {
+  /** A complete result as its server wrote it: readers add `resultType` where it is wanted. */
+  UNTYPED: 0,
+  /** A complete result with its `resultType`. */
+  TYPED: 1,
+  /** An `input_required` result. */
+  INPUT: 2,
+  /** A JSON-RPC error object. */
+  ERROR: 3
+} as const
+
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const LINE_FEED = 10
+const CARRIAGE_RETURN = 13
 
 export function encodeMcpCall(head: McpCallHead, params: string): Uint8Array {
   const headText = JSON.stringify(head)
@@ -27,41 +58,101 @@ export function encodeMcpCall(head: McpCallHead, params: string): Uint8Array {
   return body
 }
 
-export function decodeMcpCall(body: Uint8Array): { head: McpCallHead; params: Record<string, unknown> } {
-  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+/** Throws SKEIN_PROTOCOL naming what is wrong. */
+export function decodeMcpCall(body: Uint8Array): { head: McpCallHead; params: Json } {
+  const buffer = bufferOf(body)
   const headBytes = buffer.length >= 4 ? buffer.readUInt32BE(0) : 0
   if (headBytes === 0 || headBytes > MAX_HEAD_BYTES || buffer.length < 4 + headBytes) throw bad('the head is missing or its length is wrong')
   const head = parseObject(buffer.toString('utf8', 4, 4 + headBytes), 'the head')
   const params = parseObject(buffer.toString('utf8', 4 + headBytes), 'params')
-  const client = head['client'] as Record<string, unknown> | undefined
-  const info = client?.['clientInfo'] as Record<string, unknown> | undefined
   const digest = head['digest']
   if (typeof head['server'] !== 'string' || typeof head['method'] !== 'string') throw bad('head.server and head.method must be strings')
-  if (typeof client?.['session'] !== 'string' || client['session'].length > 256) throw bad('head.client.session must be a string of at most 256 characters')
-  if (typeof info?.['name'] !== 'string' || typeof info['version'] !== 'string') throw bad('head.client.clientInfo must have name and version')
-  if (!isObject(client['capabilities'])) throw bad('head.client.capabilities must be an object')
   if (digest !== undefined && typeof digest !== 'string') throw bad('head.digest must be a string')
   return {
-    head: {
-      server: head['server'],
-      method: head['method'],
-      ...(digest === undefined ? {} : { digest }),
-      client: { session: client['session'], clientInfo: { name: info['name'], version: info['version'] }, capabilities: client['capabilities'] }
-    },
+    head: { server: head['server'], method: head['method'], ...(digest === undefined ? {} : { digest }), client: readClient(head['client']) },
     params
   }
 }
 
-/** Reads a JSON object sent as a MESSAGE or END body of an MCP_CALL exchange. */
-export function decodeJsonBody(body: Uint8Array): Record<string, unknown> {
-  return parseObject(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'), 'the body')
+function readClient(value: unknown): McpCallClient {
+  if (!isObject(value)) throw bad('head.client must be an object')
+  const { session, clientInfo: info, capabilities } = value
+  const logLevel = LOG_LEVELS.find((level) => level === value['logLevel'])
+  if (session !== undefined && (typeof session !== 'string' || session.length > MAX_SESSION)) throw bad(`head.client.session must be a string of at most ${MAX_SESSION} characters`)
+  if (!isObject(info) || typeof info['name'] !== 'string' || typeof info['version'] !== 'string') throw bad('head.client.clientInfo must have name and version')
+  if (!isObject(capabilities)) throw bad('head.client.capabilities must be an object')
+  if (value['logLevel'] !== undefined && logLevel === undefined) throw bad(`head.client.logLevel must be one of ${LOG_LEVELS.join(', ')}`)
+  return {
+    ...(session === undefined ? {} : { session }),
+    clientInfo: { name: info['name'], version: info['version'] },
+    capabilities,
+    ...(logLevel === undefined ? {} : { logLevel })
+  }
 }
 
-export function encodeJsonBody(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
+/** A MESSAGE of the provider; undefined: nothing but a renewal of the time limit. */
+export function encodeCallMessage(message: JsonRpcNotification | undefined): Uint8Array {
+  return Buffer.from(JSON.stringify(message ?? {}))
 }
 
-function parseObject(text: string, what: string): Record<string, unknown> {
+/** Throws SKEIN_PROTOCOL for anything else, requests included: a server asks by ending its call. */
+export function decodeCallMessage(body: Uint8Array): JsonRpcNotification | undefined {
+  const message = parseObject(bufferOf(body).toString('utf8'), 'the message')
+  if (message['method'] === undefined && message['id'] === undefined) return undefined
+  if (typeof message['method'] !== 'string' || 'id' in message) throw bad('the message is not a notification')
+  if (message['params'] !== undefined && !isObject(message['params'])) throw bad('params of the notification are not an object')
+  return message as unknown as JsonRpcNotification
+}
+
+/** The END body. Raw text is written as it is. */
+export function encodeCallEnd(outcome: Outcome): Uint8Array {
+  if ('raw' in outcome) return tagged(outcome.typed ? END_KIND.TYPED : END_KIND.UNTYPED, outcome.raw)
+  // Only the two known parts: an upstream's stray fields stay here.
+  if ('error' in outcome) return tagged(END_KIND.ERROR, JSON.stringify(outcome.error))
+  const { resultType } = outcome.result
+  const kind = resultType === undefined ? END_KIND.UNTYPED : resultType === 'input_required' ? END_KIND.INPUT : END_KIND.TYPED
+  return tagged(kind, JSON.stringify(outcome.result))
+}
+
+/** Complete results stay text. Throws SKEIN_PROTOCOL: there is never an empty success. */
+export function decodeCallEnd(body: Uint8Array): Outcome {
+  const buffer = bufferOf(body)
+  const kind = buffer[0]
+  switch (kind) {
+    case END_KIND.UNTYPED:
+    case END_KIND.TYPED:
+      if (buffer.length < 3 || buffer[1] !== OPEN_BRACE || buffer[buffer.length - 1] !== CLOSE_BRACE) throw bad('the result is not a JSON object')
+      if (buffer.includes(LINE_FEED, 1) || buffer.includes(CARRIAGE_RETURN, 1)) throw bad('the result has line breaks')
+      return { raw: buffer.toString('utf8', 1), typed: kind === END_KIND.TYPED }
+    case END_KIND.INPUT: {
+      const result = parseObject(buffer.toString('utf8', 1), 'the result')
+      if (result['resultType'] !== 'input_required') throw bad('the result is not input_required')
+      return { result }
+    }
+    case END_KIND.ERROR:
+      return { error: readError(parseObject(buffer.toString('utf8', 1), 'the error')) }
+    default:
+      throw bad(`the answer has the unknown kind ${kind ?? 'none'}`)
+  }
+}
+
+function readError({ code, message, data }: Json): JsonRpcError {
+  if (!Number.isInteger(code) || typeof message !== 'string') throw bad('the error must have code and message')
+  return { code: code as number, message, ...(data === undefined ? {} : { data }) }
+}
+
+function tagged(kind: number, text: string): Uint8Array {
+  const body = Buffer.allocUnsafe(1 + Buffer.byteLength(text))
+  body[0] = kind
+  body.write(text, 1)
+  return body
+}
+
+function bufferOf(body: Uint8Array): Buffer {
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+}
+
+function parseObject(text: string, what: string): Json {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -72,7 +163,7 @@ function parseObject(text: string, what: string): Record<string, unknown> {
   return value
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Json {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { randomInt } from '../../src/base/random.ts'
 import type { CatalogDriver } from '../../src/federation/driver.ts'
 import type { LocalServer } from '../../src/federation/ports.ts'
+import type { About } from '../../src/wire/about.ts'
 import { createWorld, type World } from '../support/catalog-world.ts'
 import { WALL } from '../support/catalog-fixtures.ts'
 
@@ -16,12 +17,17 @@ function randomServers(world: World, index: number, large: boolean): LocalServer
     const tools = Array.from({ length: 1 + randomInt(world.random, 4) }, (_, tool) => ({
       definition: { name: `tool${tool}`, description: `version ${randomInt(world.random, 2)}` }, repeatable: stateless, exposed: true
     }))
-    return { name, claimed: WALL + ((index * 7 + n) % 5), stateless, tools }
+    return { name, claimed: WALL + ((index * 7 + n) % 5), stateless, tools: world.random.float() < 0.2 ? [] : tools, about: { document: randomAbout(world, name), exposed: true } }
   })
   if (!large) return servers
   // Over 64 KiB: travels by announcement.
   const many = Array.from({ length: 700 }, (_, tool) => ({ definition: { name: `${'t'.repeat(80)}${tool}` }, repeatable: false, exposed: true }))
   return [...servers, { name: 'large', claimed: WALL, stateless: false, tools: many }]
+}
+
+function randomAbout(world: World, name: string): About {
+  const prompts = Array.from({ length: randomInt(world.random, 3) }, (_, n) => ({ name: `prompt${n}` }))
+  return { capabilities: { prompts: {} }, serverInfo: { name }, prompts, resources: [], resourceTemplates: [] }
 }
 
 function everyPair(world: World, visit: (a: number, b: number) => void): void {
@@ -60,12 +66,12 @@ function createWatch(world: World): () => void {
 }
 
 function providers(driver: CatalogDriver | undefined): Set<string> {
-  return new Set(driver?.offers().servers.flatMap(({ tools }) => tools.flatMap((tool) => tool.providers)))
+  return new Set(driver?.offers().servers.flatMap((server) => [...server.providers, ...server.tools.flatMap((tool) => tool.providers)]))
 }
 
 /** What must be equal everywhere: the order of providers and the listed definition favour the local node. */
 function view(driver: CatalogDriver): unknown {
-  return driver.offers().servers.map(({ advertised, server, stateless, tools }) => ({ advertised, server, stateless, tools: tools.map(({ tool, providers: peers }) => (stateless ? tool : [tool, ...peers])) }))
+  return driver.offers().servers.map(({ advertised, server, stateless, about, tools }) => ({ advertised, server, stateless, about: stateless ? undefined : about, tools: tools.map(({ tool, providers: peers }) => (stateless ? tool : [tool, ...peers])) }))
 }
 
 async function play(seed: number): Promise<void> {
@@ -92,7 +98,9 @@ async function play(seed: number): Promise<void> {
     expect(view(driver)).toEqual(view(first))
     const mine = driver.records().find(({ peer }) => peer === world.peer(index))
     expect(mine?.servers.map(({ name }) => name).sort()).toEqual(world.places[index]?.servers.map(({ name }) => name).sort())
-    for (const { tools } of driver.offers().servers) for (const { digest } of tools) expect(driver.definition(digest)).toBeDefined()
+    for (const { about, tools } of driver.offers().servers) {
+      for (const digest of [about, ...tools.map((tool) => tool.digest)]) if (digest !== undefined) expect(driver.definition(digest)).toBeDefined()
+    }
   }
   for (const driver of drivers) driver.stop()
 }

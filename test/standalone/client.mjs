@@ -20,7 +20,7 @@ import { createLibp2p } from 'libp2p'
 import { ask } from './admission.mjs'
 import { checkCredential, fromCbor, openRecord, peerIdOf, readToken, toCbor } from './documents.mjs'
 import { createLink, RPC } from './links.mjs'
-import { answerServer, callBody } from './mcp.mjs'
+import { callBody, callTool } from './mcp.mjs'
 
 const [ECHO, CATALOG_DIGEST, CATALOG_DEFINITIONS, MCP_CALL, MCP_END_SESSION] = [1, 16, 18, 32, 33]
 /** The pool of a flat federation. */
@@ -120,22 +120,24 @@ async function useSession(session, { token, self }) {
     server: options.server,
     method: 'tools/call',
     digest: Buffer.from(digest).toString('hex'),
-    client: { session: name, clientInfo: { name: 'standalone', version: '1.0.0' }, capabilities: { roots: {} } }
+    client: { session: name, clientInfo: { name: 'standalone', version: '1.0.0' }, capabilities: { roots: {}, sampling: {} } }
   }
   const params = { name: options.tool, arguments: JSON.parse(options.arguments), _meta: { progressToken: 'p1' } }
   const messages = []
-  const onMessage = (body, reply) => {
+  const onMessage = (body) => {
     const message = JSON.parse(body)
-    messages.push(message)
-    if (message.id !== undefined) reply(answerServer(message))
+    // An empty object only renews the time limit.
+    if (message.method !== undefined) messages.push(message)
   }
-  const called = JSON.parse(await must(session.request(MCP_CALL, callBody(head, params), { onMessage }), 'MCP_CALL'))
+  const questions = []
+  const called = await callTool((tried) => must(session.request(MCP_CALL, callBody(head, tried), { onMessage }), 'MCP_CALL'), params, questions)
   await must(session.request(MCP_END_SESSION, Buffer.from(name)), 'MCP_END_SESSION')
   return {
     echo: { bytes: echoed.length, same: echoed.equals(sent) },
     record: { peer: record.peer, name: record.name, servers: record.servers.map((server) => server.name) },
     definition: JSON.parse(Buffer.from(json).toString()),
     messages,
+    questions,
     called
   }
 }

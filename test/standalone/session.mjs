@@ -242,7 +242,7 @@ export function createSession(stream, { opened, boot, nonce, federation, serve }
     peer: () => peer,
     over: () => over,
     leaving: () => leaving || theirLeaving,
-    /** Resolves with `{ body }` or `{ error }`. `onMessage(body, reply)` gets the messages of the exchange. */
+    /** Resolves with `{ body }` or `{ error }`. `onMessage(body)` gets the messages of the exchange. */
     request(method, body, { deadline = 20_000, onMessage } = {}) {
       if (over || theirLeaving) return Promise.resolve({ error: { code: UNDELIVERED, message: 'this session takes no requests' } })
       const id = nextId
@@ -257,8 +257,7 @@ export function createSession(stream, { opened, boot, nonce, federation, serve }
           clearTimeout(late)
           resolve(result)
         }
-        const reply = (message) => enqueue(id, TYPE.MESSAGE, RENEW, Buffer.alloc(0), message)
-        open(id, { settle, renew: () => late.refresh(), onMessage: (message) => onMessage?.(message, reply) })
+        open(id, { settle, renew: () => late.refresh(), onMessage })
         enqueue(id, TYPE.OPEN, 0, openHead(method, deadline), body)
       })
     },

@@ -7,6 +7,7 @@ import type { CatalogRequestKind, LocalServer } from '../../../src/federation/po
 import {
   decodeDefinitionsAnswer, decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDefinitionsRequest, encodeDigestAnswer, encodeGossip
 } from '../../../src/wire/catalog.ts'
+import type { About } from '../../../src/wire/about.ts'
 import { canonicalJson } from '../../../src/wire/canonical-json.ts'
 import { openRecord, sealRecord, toolDigest } from '../../../src/wire/catalog-record.ts'
 import { decodeGossip } from '../../../src/wire/catalog.ts'
@@ -151,6 +152,47 @@ describe('catalog driver', () => {
     s.driver.setLocal([localServer('files', ['a'])], DESCRIPTOR)
     expect(s.published).toHaveLength(1)
     expect(s.driver.offers()).toBe(offers)
+  })
+
+  test('what a server says about itself is fetched like a definition, without tools too', async () => {
+    const about: About = { capabilities: { prompts: {} }, serverInfo: { name: 'words', version: '1' }, prompts: [{ name: 'p' }], resources: [], resourceTemplates: [] }
+    const digest = toolDigest(about)
+    const teller = setup(() => empty)
+    teller.driver.setLocal([localServer('words', [], { about: { document: about, exposed: true } })], DESCRIPTOR)
+    expect(teller.driver.records()[0]?.servers).toMatchObject([{ name: 'words', about: digest, tools: [] }])
+    const listener = setup((_, kind, body) => (kind === 'digest' ? empty : teller.driver.answer('definitions', body, third.peer)))
+    const record = sealRecord(nodeRecord(other.peer, { servers: [{ name: 'words', claimed: 1, stateless: false, about: digest, tools: [] }] }), other)
+    listener.driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record }), other.peer)
+    listener.driver.sessionUp(other.peer)
+    await settle()
+    expect(listener.driver.offers().servers).toMatchObject([{ advertised: 'words', about: digest, providers: [other.peer], tools: [] }])
+    expect(listener.driver.definition(digest)).toEqual(about)
+    expect(listener.asked.filter((line) => line.startsWith('definitions'))).toHaveLength(1)
+  })
+
+  test('a hidden server says nothing to others, and its own node knows it', () => {
+    const s = setup(() => empty)
+    const about: About = { capabilities: {}, serverInfo: {}, prompts: [], resources: [], resourceTemplates: [] }
+    s.driver.setLocal([localServer('graph', ['g'], { about: { document: about, exposed: false } }, false)], DESCRIPTOR)
+    expect(s.driver.records()[0]?.servers).toEqual([])
+    expect(s.driver.offers().servers[0]).toMatchObject({ about: toolDigest(about) })
+    expect(decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [toolDigest(about)] }), other.peer)).definitions).toEqual([])
+  })
+
+  test('what is too large for others loses its longest lists first, by name', () => {
+    const s = setup(() => empty)
+    const many = (key: string) => Array.from({ length: 2_000 }, (_, n) => ({ [key]: `${key}-${n}`, description: 'x'.repeat(100) }))
+    const about: About = { capabilities: { prompts: {} }, serverInfo: { name: 'big' }, prompts: [{ name: 'p' }], resources: many('uri'), resourceTemplates: many('uriTemplate') }
+    s.driver.setLocal([localServer('big', [], { about: { document: about, exposed: true } })], DESCRIPTOR)
+    const digest = s.driver.records()[0]?.servers[0]?.about as string
+    const shared = s.driver.definition(digest)
+    expect(shared).toEqual({ ...about, resources: [], resourceTemplates: [], partial: ['resources', 'resourceTemplates'] })
+    expect(s.warnings).toEqual([expect.stringMatching(/^server "big" .*resources, resourceTemplates/)])
+    const [answered] = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [digest] }), other.peer)).definitions
+    expect(answered?.json.length).toBeLessThan(256 * 1024)
+    const huge: About = { capabilities: {}, serverInfo: {}, instructions: 'x'.repeat(300_000), prompts: [{ name: 'p' }], resources: [], resourceTemplates: [] }
+    s.driver.setLocal([localServer('big', [], { about: { document: huge, exposed: true } })], DESCRIPTOR)
+    expect(s.driver.definition(s.driver.records()[0]?.servers[0]?.about as string)).toMatchObject({ capabilities: {}, prompts: [] })
   })
 
   test('malformed requests are refused by name', () => {

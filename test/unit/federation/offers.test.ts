@@ -74,3 +74,17 @@ describe('computeOffers', () => {
     expect(computeOffers({ ...setup, records: setup.records.toReversed() })).toEqual(computeOffers(setup))
   })
 })
+
+describe('what a server says about itself', () => {
+  const shown = (setup: Setup) => computeOffers(facts(setup)).servers.map(({ advertised, about, providers }) => `${advertised}: ${about ?? '-'}@${providers.map((peer) => peer[0]).join('')}`)
+  const says = (about: string | undefined, more: Partial<ServerEntry> = {}) => server('s', [], { ...(about === undefined ? {} : { about }), ...more })
+  test.each<[string, Setup, string[]]>([
+    ['a server without tools is there', { others: { [A]: [says('a1')] } }, ['s: a1@A']],
+    ['a record of an earlier version has none', { others: { [A]: [says(undefined)] } }, ['s: -@A']],
+    ['replicas: the local one, whatever the others say', { local: [says('z9', { stateless: true })], others: { [A]: [says('a1', { stateless: true })], [B]: [says('z9', { stateless: true })] } }, ['s: z9@MB']],
+    ['replicas: the lowest digest', { others: { [A]: [says('b2', { stateless: true })], [B]: [says('a1', { stateless: true })], [Z]: [says('a1', { stateless: true })] } }, ['s: a1@BZ']],
+    ['replicas of which some say nothing', { others: { [A]: [says(undefined, { stateless: true })], [B]: [says('a1', { stateless: true })] } }, ['s: a1@B']],
+    ['replicas that all say nothing', { others: { [A]: [says(undefined, { stateless: true })], [B]: [says(undefined, { stateless: true })] } }, ['s: -@AB']],
+    ['of nodes without a session nothing', { others: { [A]: [says('a1', { stateless: true })], [B]: [says('b2', { stateless: true })] }, dead: [A] }, ['s: b2@B']]
+  ])('%s', (_, setup, expected) => expect(shown(setup)).toEqual(expected))
+})

@@ -1,0 +1,204 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import { errorMessage } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import { randomHex, type Random } from '../base/random.ts'
+import type { CallSink, Listening, ListenOptions, RunningCall } from '../mcp/ports.ts'
+import type { BackendMetrics } from './metrics.ts'
+import type { Federation, Route, RoutedRequest } from './routes.ts'
+
+/** Time limit of a listen at another node, ms. Its provider renews it three times as often, so that one lost renewal changes nothing. */
+export const LISTEN_LEASE_MS = 60_000
+/** Reopening: at once for a person, … */
+export const BACKOFF_BASE_MS = 200
+/** … and often enough that a server that comes back is heard within seconds. */
+export const BACKOFF_CAP_MS = 10_000
+/** Four per client session of a busy node (1 024): more than that is a client that forgets what it opened. */
+const MAX_LISTENINGS = 4_096
+/** Of one client; each is an entry in the server's memory too. */
+const MAX_RESOURCES = 1_000
+
+export interface ListeningDeps {
+  clock: Clock
+  random: Random
+  logger: Logger
+  metrics: BackendMetrics
+  federation: Federation
+  choose(providers: readonly string[]): string | undefined
+  start(peer: string, route: Route, request: RoutedRequest, timeout: number, sink: CallSink): RunningCall
+}
+
+export interface Listenings {
+  open(options: ListenOptions, sink: CallSink): Listening
+  /** Servers or their providers changed: what has to move moves. */
+  refresh(): void
+}
+
+/** The listen of one client at one server. */
+interface Leg {
+  server: string
+  resources: readonly string[]
+  peer: string | undefined
+  call: RunningCall | undefined
+  /** Waits to be opened again. */
+  timer: Timer | undefined
+  opened: number
+  failures: number
+}
+
+/** Keeps `subscriptions/listen` calls open for clients, through restarts of servers and providers, until they are closed. */
+export function createListenings(deps: ListeningDeps): Listenings {
+  const { clock, random, logger, federation } = deps
+  const all = new Set<{ sync(): void }>()
+  let running = 0
+
+  function count(by: number): void {
+    running += by
+    deps.metrics.listens.set(running)
+  }
+
+  function createListening(options: ListenOptions, sink: CallSink): Listening {
+    const { view, client } = options
+    const oneServer = view !== undefined && !view.startsWith('@')
+    const legs = new Map<string, Leg>()
+    let resources = bounded(options.resources)
+    let closed = false
+    let scheduled = false
+    const self = { sync }
+
+    /** Which server hears of which URIs. A one-server view listens without any too: the client's own child speaks there. */
+    function wanted(): Map<string, string[]> {
+      if (oneServer) return new Map([[view, [...resources]]])
+      const found = federation.view(view)
+      const byServer = new Map<string, string[]>()
+      for (const uri of resources) {
+        const server = found?.serverOfUri(uri)
+        if (server === undefined) continue
+        const list = byServer.get(server)
+        if (list === undefined) byServer.set(server, [uri])
+        else list.push(uri)
+      }
+      return byServer
+    }
+
+    function sync(): void {
+      scheduled = false
+      if (closed) return
+      const now = wanted()
+      for (const [server, leg] of legs) {
+        if (now.has(server)) continue
+        legs.delete(server)
+        end(leg, 'nothing is subscribed there any more')
+      }
+      for (const [server, uris] of now) {
+        const leg = legs.get(server) ?? { server, resources: uris, peer: undefined, call: undefined, timer: undefined, opened: 0, failures: 0 }
+        const same = leg.resources.length === uris.length && leg.resources.every((uri, index) => uri === uris[index])
+        legs.set(server, leg)
+        leg.resources = uris
+        const providers = federation.server(server)?.providers ?? []
+        const moved = leg.peer !== undefined && !providers.includes(leg.peer)
+        // A leg that waits after a failure goes on waiting, unless there is a reason to try at once.
+        if (!same || moved || (leg.call === undefined && leg.timer === undefined)) openLeg(leg)
+      }
+    }
+
+    function openLeg(leg: Leg): void {
+      leg.timer?.cancel()
+      leg.timer = undefined
+      const before = leg.call
+      const server = federation.server(leg.server)
+      const peer = server === undefined ? undefined : deps.choose(server.providers)
+      leg.peer = peer
+      leg.call = undefined
+      if (before !== undefined) count(-1)
+      // Without a provider it waits for `refresh`.
+      if (server !== undefined && peer !== undefined) startLeg(leg, peer, server.name, server.providers)
+      // The new one is open before the old one ends: nothing falls between them.
+      before?.cancel('the subscriptions changed')
+    }
+
+    function startLeg(leg: Leg, peer: string, server: string, providers: readonly string[]): void {
+      const request: RoutedRequest = {
+        view, client, method: 'subscriptions/listen', params: { notifications: { resourceSubscriptions: leg.resources } }, correlation: randomHex(random, 8)
+      }
+      let call: RunningCall
+      const heard: CallSink = {
+        notification(message) {
+          if (leg.call === call && !closed) sink.notification(message)
+        }
+      }
+      try {
+        call = deps.start(peer, { server, providers, repeatable: true }, request, LISTEN_LEASE_MS, heard)
+      } catch (error) {
+        return retryLater(leg, errorMessage(error))
+      }
+      leg.call = call
+      leg.opened = clock.now()
+      count(1)
+      const over = (why: string) => {
+        if (leg.call !== call) return
+        leg.call = undefined
+        count(-1)
+        retryLater(leg, why)
+      }
+      call.outcome.then(
+        (outcome) => over('error' in outcome ? outcome.error.message : 'the server ended it'),
+        (error: unknown) => over(errorMessage(error))
+      )
+    }
+
+    function retryLater(leg: Leg, why: string): void {
+      if (clock.now() - leg.opened > BACKOFF_CAP_MS) leg.failures = 0
+      const delay = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** leg.failures) * (0.75 + random.float() / 2)
+      leg.failures++
+      logger.debug('listening to a server ended; it is opened again', { server: leg.server, reason: why, delay: Math.round(delay) })
+      leg.timer = clock.after(delay, () => {
+        leg.timer = undefined
+        openLeg(leg)
+      })
+    }
+
+    function end(leg: Leg, reason: string): void {
+      const { call } = leg
+      leg.timer?.cancel()
+      leg.timer = leg.call = undefined
+      if (call === undefined) return
+      count(-1)
+      call.cancel(reason)
+    }
+
+    function bounded(uris: readonly string[]): readonly string[] {
+      if (uris.length > MAX_RESOURCES) logger.warn('a client subscribes to too many resources; it does not hear of the rest', { wanted: uris.length, heard: MAX_RESOURCES })
+      return [...new Set(uris.slice(0, MAX_RESOURCES))]
+    }
+
+    all.add(self)
+    sync()
+    return {
+      update(next) {
+        resources = bounded(next)
+        if (scheduled || closed) return
+        // Clients subscribe to one resource after the other: one new call for all of a tick.
+        scheduled = true
+        queueMicrotask(sync)
+      },
+      close() {
+        if (closed) return
+        closed = true
+        all.delete(self)
+        for (const leg of legs.values()) end(leg, 'the client no longer listens')
+        legs.clear()
+      }
+    }
+  }
+
+  return {
+    open(options, sink) {
+      if (all.size < MAX_LISTENINGS) return createListening(options, sink)
+      logger.warn('too many clients listen to changes; one more does not hear of them', { listening: all.size })
+      return { update() {}, close() {} }
+    },
+    refresh() {
+      for (const listening of all) listening.sync()
+    }
+  }
+}
