@@ -1,100 +1,126 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { CallSink, McpOutcome } from '../ports.ts'
-import type { Json, JsonRpcId } from '../../wire/json-rpc.ts'
+import type { CallSink, ClientContext } from '../ports.ts'
+import type { JsonRpcId } from '../../wire/json-rpc.ts'
+import type { Answer } from './messages.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { isObject } from './messages.ts'
 
 /** A server that reports progress for ever must not hold its caller for ever. */
 const LONGEST_CALL = 3_600_000
 
+/** Whom a call belongs to; another one after a parked call was resumed. */
+export interface Caller {
+  client: ClientContext
+  sink: CallSink
+  /** The client's own token, to be put back into its progress. */
+  token: JsonRpcId | undefined
+}
+
+/** An answer of the server, or why there is none. */
+export type CallEnd = { answer: Answer } | { failure: Error }
+
 /** One request of ours on a connection, from its sending to its end. */
 export interface PendingCall {
   readonly id: number
-  /** The client session it belongs to; undefined for our own requests. */
-  readonly session: string | undefined
-  readonly sink: CallSink | undefined
-  /** The client's own token, to be put back into its progress. */
-  readonly token: JsonRpcId | undefined
+  /** Undefined for our own requests. */
+  caller: Caller | undefined
   /** The transport took the message: from now on the server may have run it. */
   handed: boolean
+  /** The server gave a sign of life: the time starts again. */
   renew(): void
-  finish(end: { outcome: McpOutcome } | { error: Error }): void
+  /** No time runs until `proceed`. */
+  pause(): void
+  proceed(timeout: number): void
+  /** Nothing happens if it is over already. */
+  finish(end: CallEnd): void
 }
 
-export interface CallTable {
-  add(options: { session?: string; sink?: CallSink; token: JsonRpcId | undefined; timeout: number }, settle: Settle): PendingCall
-  get(id: number): PendingCall | undefined
-  /** In the order they were made. */
-  all(): IterableIterator<PendingCall>
-  readonly size: number
-}
-
-interface Settle {
-  resolve(outcome: McpOutcome): void
-  reject(error: Error): void
-  /** The time is over; the call is already finished. */
+export interface CallOptions {
+  caller?: Caller
+  /** Undefined: only its answer or the end of the link ends it. */
+  timeout: number | undefined
+  ended(end: CallEnd): void
+  /** The time is over; the call has ended with SKEIN_DEADLINE. */
   expired(call: PendingCall): void
 }
 
-/** The running requests of one connection, each with its timer. `suspended()` true stops the clock: somebody waits for a person. */
+export interface CallTable {
+  add(options: CallOptions): PendingCall
+  get(id: number): PendingCall | undefined
+  /** In the order they were made. */
+  all(): IterableIterator<PendingCall>
+}
+
+/** The running requests of one connection, each with its timer. `suspended()` true stops the clock of all: somebody waits for a person. */
 export function createCallTable(clock: Clock, suspended: () => boolean): CallTable {
   const calls = new Map<number, PendingCall>()
   let lastId = 0
   return {
-    add({ session, sink, token, timeout }, settle) {
+    add({ caller, timeout: first, ended, expired }) {
       const id = ++lastId
-      const started = clock.now()
-      let timer: Timer
+      let timeout = first
+      let timer: Timer | undefined
       let due = 0
-      const arm = () => {
-        due = clock.now() + timeout
-        timer = clock.after(timeout, onTimer)
+      let pausedAt = 0
+      let last = clock.now() + Math.max(LONGEST_CALL, timeout ?? 0)
+      const arm = (limit: number) => {
+        timer?.cancel()
+        timeout = limit
+        due = clock.now() + limit
+        timer = clock.after(limit, onTimer)
       }
       const onTimer = () => {
         // Progress only moves `due`: a timer per progress message would cost more than the message.
         const left = due - clock.now()
         if (left > 0) timer = clock.after(left, onTimer)
-        else if (suspended() && clock.now() - started < LONGEST_CALL) arm()
+        else if (suspended() && clock.now() < last) arm(timeout as number)
         else {
-          call.finish({ error: new SkeinError('SKEIN_DEADLINE', `The server did not answer within ${timeout} ms. Raise mcp.servers.<name>.timeout if it needs longer.`) })
-          settle.expired(call)
+          call.finish({ failure: new SkeinError('SKEIN_DEADLINE', `The server did not answer within ${timeout} ms. Raise mcp.servers.<name>.timeout if it needs longer.`) })
+          expired(call)
         }
       }
       const call: PendingCall = {
         id,
-        session,
-        sink,
-        token,
+        caller,
         handed: false,
         renew() {
-          due = Math.min(clock.now() + timeout, started + Math.max(LONGEST_CALL, timeout))
+          if (timeout !== undefined) due = Math.min(clock.now() + timeout, last)
+        },
+        pause() {
+          timer?.cancel()
+          pausedAt = clock.now()
+        },
+        proceed(limit) {
+          last += clock.now() - pausedAt
+          arm(limit)
         },
         finish(end) {
           if (!calls.delete(id)) return
-          timer.cancel()
-          if ('outcome' in end) settle.resolve(end.outcome)
-          else settle.reject(end.error)
+          timer?.cancel()
+          ended(end)
         }
       }
       calls.set(id, call)
-      arm()
+      if (timeout !== undefined) arm(timeout)
       return call
     },
     get: (id) => calls.get(id),
-    all: () => calls.values(),
-    get size() {
-      return calls.size
-    }
+    all: () => calls.values()
   }
 }
 
-/** The progress token a client put into its request, if any. */
-export function progressToken(params: Json): JsonRpcId | undefined {
-  const token = isObject(params._meta) ? params._meta.progressToken : undefined
-  return typeof token === 'string' || typeof token === 'number' ? token : undefined
-}
-
-/** The same params with another progress token; everything else in `_meta` stays. */
-export function withProgressToken(params: Json, token: JsonRpcId): Json {
-  return { ...params, _meta: { ...(params._meta as Json), progressToken: token } }
+/**
+ * The call a log line belongs to. A line does not say whose it is: with calls of two clients running, one would read the other's, so
+ * then there is none. Clients without a session are one client per call.
+ */
+export function logOwner(calls: Iterable<PendingCall>, mayLog: (caller: Caller) => boolean): PendingCall | undefined {
+  let latest: PendingCall | undefined
+  let owner: string | number | undefined
+  for (const call of calls) {
+    if (call.caller === undefined || !mayLog(call.caller)) continue
+    const client = call.caller.client.session ?? call.id
+    if (owner !== undefined && owner !== client) return undefined
+    owner = client
+    latest = call
+  }
+  return latest
 }

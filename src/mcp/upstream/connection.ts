@@ -1,201 +1,118 @@
-import type { Clock } from '../../base/clock.ts'
-import type { Logger } from '../../base/logger.ts'
-import type { CallSink } from '../ports.ts'
-import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../wire/json-rpc.ts'
-import type { McpOutcome, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
+import type { JsonRpcNotification, JsonRpcRequest, Json, JsonRpcMessage } from '../../wire/json-rpc.ts'
+import type { MessageOrigin } from '../ports.ts'
+import type { ConnectionDeps, ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
+import type { EraSide } from './era-side.ts'
 import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
-import { createCallTable, progressToken, withProgressToken, type PendingCall } from './calls.ts'
-import { legacyHandshake, type ServerIdentity } from './handshake.ts'
-import { isObject, outcomeOf } from './messages.ts'
-import { createServerRequests } from './server-requests.ts'
-
-/** `npx some-server` may download before it answers. */
-const HANDSHAKE_TIMEOUT = 60_000
-
-export interface ConnectionDeps {
-  clock: Clock
-  logger: Logger
-}
-
-export interface ConnectionOptions {
-  transport: UpstreamTransport
-  /** Our version, for `clientInfo`. */
-  version: string
-  /** Announced to the server: `{}` on a shared connection, the client's own otherwise. */
-  capabilities: Json
-  /** Where requests of the server go: a running call of the one client this connection belongs to, else why there is none. */
-  clientSink(): CallSink | string
-  /** `notifications/tools/list_changed` arrived. */
-  onToolsChanged(): void
-}
-
-/** One live, initialized connection to one MCP server. */
-export interface UpstreamConnection {
-  readonly identity: ServerIdentity
-  readonly pid: number | undefined
-  /** A client's request; ids and progress tokens are ours on the way and the client's again in what comes back. */
-  call(request: McpRequest, sink: CallSink): RunningCall
-  /** A request of our own, such as `tools/list`. */
-  request(method: string, params: Json, timeout: number): Promise<McpOutcome>
-  /** Resolves when the link is over, with the reason unless `close` asked for it. Never rejects. */
-  readonly closed: Promise<Error | undefined>
-  close(options?: { grace?: number }): Promise<void>
-}
+import { createLink } from './link.ts'
+import { isObject, METHOD_NOT_FOUND, ownId } from './messages.ts'
+import { negotiate } from './negotiate.ts'
+import { createLegacySide } from './rev2025/side.ts'
+import { createModernSide } from './rev2026/side.ts'
 
 /**
- * Starts the transport and shakes hands. Rejects with a SkeinError when the server cannot be started or does not speak MCP; the
- * transport is closed then. The signal ends the attempt, not the connection.
+ * Starts the transport and shakes hands. Rejects with a SkeinError when the server cannot be started or does not speak MCP (see
+ * `probeDied`); the transport is closed then. The signal ends the attempt, not the connection.
  */
 export async function openConnection(deps: ConnectionDeps, options: ConnectionOptions, { signal }: { signal: AbortSignal }): Promise<UpstreamConnection> {
   const { clock, logger } = deps
   const { transport } = options
-  let linkError: Error | undefined
-  let over = false
   const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<Error | undefined>()
-  const requests = createServerRequests({ clock, logger }, { send, clientSink: () => options.clientSink(), onAnswered: renewAll })
-  const calls = createCallTable(clock, () => requests.waiting > 0)
+  /** Undefined until the handshake is done. */
+  let side: EraSide | undefined
+  const link = createLink(deps, transport, () => side?.waiting === true)
+  let heardAt = clock.now()
 
-  function send(message: JsonRpcMessage): Promise<void> {
-    return over ? Promise.reject(downError()) : transport.send(message)
-  }
-  /** For what nobody waits for: an answer, a cancellation. */
-  function sendQuietly(message: JsonRpcMessage): void {
-    send(message).catch((error: unknown) => logger.debug('a message for the server was not delivered', { error: errorMessage(error) }))
-  }
-  function renewAll(): void {
-    for (const call of calls.all()) call.renew()
-  }
-  function downError(): SkeinError {
-    return new SkeinError('SKEIN_UPSTREAM_DOWN', `The connection to the server is closed${linkError === undefined ? '' : `: ${linkError.message}`}. The request was not run; try again.`)
-  }
-  function unknownError(): SkeinError {
-    return new SkeinError('SKEIN_OUTCOME_UNKNOWN', `The server went away while the request was running${linkError === undefined ? '' : `: ${linkError.message}`}. It may or may not have taken effect; check before trying again.`)
-  }
+  function receive(message: JsonRpcMessage, origin: MessageOrigin): void {
+    if (!('method' in message) || typeof message.method !== 'string') return link.settle(message, origin)
+    const relatedId = ownId(origin.related)
+    const related = relatedId === undefined ? undefined : link.calls.get(relatedId)
+    if ('id' in message && message.id !== undefined && message.id !== null) return onRequest(message)
+    const { method, params } = message
+    const notification: JsonRpcNotification = params === undefined || isObject(params) ? (message as JsonRpcNotification) : { jsonrpc: '2.0', method }
+    if (method === 'notifications/progress') onProgress(notification.params ?? {})
+    else if (side !== undefined) side.onNotification(notification, related)
+    else logger.debug('the server said something before it was ready', { method: method.slice(0, 100), params: JSON.stringify(params ?? null).slice(0, 500) })
 
-  function start(method: string, params: Json, about: { session?: string; sink?: CallSink; timeout: number }): { call: PendingCall; outcome: Promise<McpOutcome> } {
-    const { promise: outcome, resolve, reject } = Promise.withResolvers<McpOutcome>()
-    const expired = (call: PendingCall) => cancelAtServer(call, 'timed out')
-    const token = about.sink === undefined ? undefined : progressToken(params)
-    const call = calls.add({ ...about, token }, { resolve, reject, expired })
-    // The id is unique on this connection, so it serves as the token too.
-    const own = token === undefined ? params : withProgressToken(params, call.id)
-    send({ jsonrpc: '2.0', id: call.id, method, params: own }).then(
-      () => {
-        call.handed = true
-        if (over) call.finish({ error: unknownError() })
-      },
-      (error: unknown) => {
-        const known = isSkeinError(error, 'SKEIN_OUTCOME_UNKNOWN', 'SKEIN_BUSY', 'SKEIN_UPSTREAM_INVALID', 'SKEIN_LIMIT')
-        call.finish({ error: known ? error : new SkeinError('SKEIN_UPSTREAM_DOWN', `The server was not reached: ${errorMessage(error)}`, { cause: error }) })
-      }
-    )
-    return { call, outcome }
-  }
-  function cancelAtServer(call: PendingCall, reason: string): void {
-    // The handshake must not be cancelled, says the specification; its connection is closed instead.
-    if (identity !== undefined) sendQuietly({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: call.id, reason } })
-  }
-
-  function onResponse(message: JsonRpcResponse): void {
-    // Some servers answer with the id as a string. An error without an id answers something we cannot know: nobody's.
-    const call = message.id === null || message.id === undefined ? undefined : calls.get(Number(message.id))
-    if (call === undefined) return logger.debug('the server answered something that is not running any more', { id: message.id })
-    const outcome = outcomeOf(message)
-    if (outcome !== undefined) return call.finish({ outcome })
-    call.finish({ error: new SkeinError('SKEIN_UPSTREAM_INVALID', 'The server answered with neither a result object nor an error. It ran the request; report this to its authors.') })
-  }
-  function onNotification(message: JsonRpcNotification): void {
-    const params = isObject(message.params) ? message.params : {}
-    if (message.method === 'notifications/progress') onProgress(params)
-    else if (message.method === 'notifications/message') onLog(message, params)
-    else if (message.method === 'notifications/tools/list_changed') options.onToolsChanged()
-    else if (message.method === 'notifications/cancelled') requests.cancelled(params.requestId as JsonRpcId)
-    else logger.debug('a notification of the server has no reader', { method: String(message.method).slice(0, 100) })
+    function onRequest(request: JsonRpcRequest): void {
+      if (side !== undefined) side.onRequest(request, related)
+      else if (request.method === 'ping') link.answer(request.id, { result: {} })
+      else link.answer(request.id, { error: { code: METHOD_NOT_FOUND, message: 'the handshake is not done yet' } })
+    }
   }
   function onProgress(params: Json): void {
-    const call = calls.get(Number(params.progressToken))
-    if (call?.token === undefined) return
+    const id = ownId(params.progressToken)
+    const call = id === undefined ? undefined : link.calls.get(id)
+    if (call?.caller?.token === undefined) return
     call.renew()
-    call.sink?.notification({ jsonrpc: '2.0', method: 'notifications/progress', params: { ...params, progressToken: call.token } })
-  }
-  function onLog(message: JsonRpcNotification, params: Json): void {
-    // A log line does not say whose it is: with calls of two clients running, one would read the other's.
-    let latest: PendingCall | undefined
-    const sessions = new Set<string>()
-    for (const call of calls.all()) {
-      if (call.session === undefined) continue
-      sessions.add(call.session)
-      latest = call
-    }
-    if (sessions.size === 1) latest?.sink?.notification(message)
-    else logger.debug('the server logged', { level: params.level, text: JSON.stringify(params.data ?? null).slice(0, 1000) })
+    call.caller.sink.notification({ jsonrpc: '2.0', method: 'notifications/progress', params: { ...params, progressToken: call.caller.token } })
   }
 
-  transport.onMessage = (message) => {
+  transport.onMessage = (message, origin) => {
+    heardAt = clock.now()
     // A listener that throws must not take the link down with it.
     try {
-      if ('method' in message && typeof message.method === 'string') {
-        if ('id' in message && message.id !== undefined && message.id !== null) requests.handle(message as JsonRpcRequest)
-        else onNotification(message as JsonRpcNotification)
-      } else onResponse(message as JsonRpcResponse)
+      receive(message, origin)
     } catch (error) {
       logger.error('handling a message of the server failed', { error: errorMessage(error) })
     }
   }
-  transport.onNoise = (text) => logger.debug('the server wrote something that is no message', { text: text.slice(0, 500) })
+  transport.onNoise = (text) => {
+    heardAt = clock.now()
+    logger.debug('the server wrote something that is no message', { text: text.slice(0, 500) })
+  }
   transport.onClose = (error) => {
-    if (over) return
-    over = true
-    linkError = error
-    requests.close()
-    // Those still being sent end when the transport says whether they were taken.
-    for (const call of calls.all()) if (call.handed) call.finish({ error: unknownError() })
+    if (link.over) return
+    side?.close()
+    link.end(error)
     resolveClosed(error)
   }
 
-  let identity: ServerIdentity | undefined
   const onAbort = () => void transport.close().catch(() => {})
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     signal.throwIfAborted()
     await transport.start({ signal })
-    identity = await legacyHandshake(
-      {
-        request: (method, params) => start(method, params, { timeout: HANDSHAKE_TIMEOUT }).outcome,
-        notify: (method) => send({ jsonrpc: '2.0', method })
-      },
-      options
-    )
+    const { era, identity } = await negotiate(clock, link, options)
     signal.throwIfAborted()
+    link.established = true
+    // The question of the other era may still be open, and nobody waits for its answer.
+    for (const call of link.calls.all()) call.finish({ failure: new SkeinError('SKEIN_CANCELLED', 'The handshake is over.') })
+    const ready = era === '2025' ? createLegacySide(deps, link, { ...options, identity }) : createModernSide(deps, link, { ...options, identity, headers: transport.pid === undefined })
+    side = ready
+    return {
+      era,
+      identity,
+      pid: transport.pid,
+      get heardAt() {
+        return heardAt
+      },
+      call: ready.call,
+      request: ready.request,
+      subscribe: ready.subscribe,
+      setLogLevel: ready.setLogLevel,
+      closed,
+      close: (how) => transport.close(how)
+    }
   } catch (error) {
+    const died = options.era === 'auto' && link.over && !signal.aborted && isSkeinError(error, 'SKEIN_OUTCOME_UNKNOWN')
     await transport.close().catch(() => {})
-    throw startError(linkError ?? error)
+    throw startError(link.error ?? error, died)
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
 
-  return {
-    identity,
-    pid: transport.pid,
-    call(request, sink) {
-      const { call, outcome } = start(request.method, request.params, { session: request.client.session, sink, timeout: request.timeout })
-      return {
-        outcome,
-        cancel(reason) {
-          if (calls.get(call.id) === undefined) return
-          cancelAtServer(call, reason)
-          call.finish({ error: new SkeinError('SKEIN_CANCELLED', `The request was cancelled: ${reason}`) })
-        }
-      }
-    },
-    request: (method, params, timeout) => start(method, params, { timeout }).outcome,
-    closed,
-    close: (how) => transport.close(how)
-  }
+/**
+ * True for an error of `openConnection` after which the server was gone although it had been started: some cannot stand a question
+ * they do not know. The next attempt should go straight to `2025`.
+ */
+export function probeDied(error: unknown): boolean {
+  return isSkeinError(error) && isObject(error.data) && error.data.probeDied === true
 }
 
 /** Whatever went wrong before the first request: nothing has run. */
-function startError(error: unknown): SkeinError {
-  if (isSkeinError(error) && error.code !== 'SKEIN_OUTCOME_UNKNOWN' && error.code !== 'SKEIN_DEADLINE') return error
-  return new SkeinError('SKEIN_UPSTREAM_DOWN', `The server did not start: ${errorMessage(error)}`, { cause: error })
+function startError(error: unknown, died: boolean): SkeinError {
+  const data = died ? { data: { probeDied: true } } : {}
+  if (!died && isSkeinError(error) && error.code !== 'SKEIN_OUTCOME_UNKNOWN' && error.code !== 'SKEIN_DEADLINE') return error
+  return new SkeinError('SKEIN_UPSTREAM_DOWN', `The server did not start: ${errorMessage(error)}`, { cause: error, ...data })
 }

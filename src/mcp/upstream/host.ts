@@ -4,7 +4,8 @@ import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import type { McpRunner, UpstreamTransport } from '../ports.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { createUpstreamMetrics } from './metrics.ts'
+import { notRun } from './gate.ts'
+import { createUpstreamMetrics, type UpstreamTotals } from './metrics.ts'
 import { policyKey, restartKey, type ServerSpec } from './spec.ts'
 import { createSupervisor, type Supervisor, type UpstreamStatus, type UpstreamTools } from './supervisor.ts'
 
@@ -48,7 +49,7 @@ export interface UpstreamHost extends McpRunner {
   /** Undefined: no such server. */
   tools(name: string): UpstreamTools | undefined
   spec(name: string): ServerSpec | undefined
-  /** Calls back after the tools or the state of a server changed, at most once a tick. Returns the way to stop. */
+  /** Calls back after what a server lists or its state changed, at most once a tick. Returns the way to stop. */
   onChange(listener: () => void): () => void
   /** The client's session is over: its children go. */
   endSession(session: string): void
@@ -58,7 +59,7 @@ export interface UpstreamHost extends McpRunner {
 
 /** All attached MCP servers of this node. */
 export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHostOptions): UpstreamHost {
-  const metrics = createUpstreamMetrics(deps.meter)
+  const metrics = createUpstreamMetrics(deps.meter, totals)
   const supervisors = new Map<string, Supervisor>()
   const listeners = new Set<() => void>()
   let notifying = false
@@ -80,6 +81,16 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     })
   }
 
+  function totals(): UpstreamTotals {
+    const sum = { parked: 0, listeners: 0 }
+    for (const supervisor of supervisors.values()) {
+      const { parked, listeners } = supervisor.counts()
+      sum.parked += parked
+      sum.listeners += listeners
+    }
+    return sum
+  }
+
   function attach(name: string, spec: ServerSpec): Supervisor {
     const supervisor = createSupervisor({ ...deps, metrics, onChange }, { ...options, name, spec })
     supervisors.set(name, supervisor)
@@ -88,6 +99,7 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
   }
 
   async function replace(name: string, old: Supervisor, spec: ServerSpec): Promise<Supervisor | undefined> {
+    old.announceRestart()
     await old.stop()
     return stopped ? undefined : attach(name, spec)
   }
@@ -147,11 +159,7 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     run(request, sink) {
       const supervisor = supervisors.get(request.server)
       if (supervisor !== undefined) return supervisor.run(request, sink)
-      const error = new SkeinError('SKEIN_NOT_FOUND', `No server named ${request.server.slice(0, 64)} is attached here.`)
-      const outcome = Promise.reject(error)
-      // Whoever asked may look later than this tick; that is no crash.
-      outcome.catch(() => {})
-      return { outcome, cancel() {} }
+      return notRun(new SkeinError('SKEIN_NOT_FOUND', `No server named ${request.server.slice(0, 64)} is attached here.`))
     },
     endSession(session) {
       for (const supervisor of supervisors.values()) supervisor.endSession(session)

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
-import type { UpstreamConnection } from './connection.ts'
+import type { UpstreamConnection } from './connection-ports.ts'
 import type { UpstreamState } from './metrics.ts'
 import { backoffDelay } from '../../base/backoff.ts'
-import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { errorMessage, isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 
 /** The second death waits at least 100 ms; a server that never comes up costs two starts a minute. */
 const BACKOFF = { base: 200, cap: 30_000 }
@@ -22,6 +22,8 @@ export interface Keeper {
   start(): void
   /** The connection once it is ready; rejects after `wait` ms, when the signal aborts, or at once if the server cannot come back. */
   ready(options: { wait: number; signal: AbortSignal }): Promise<UpstreamConnection>
+  /** Ends a connection that is of no use any more, for this reason; another one is opened as after any death. */
+  giveUp(connection: UpstreamConnection, why: SkeinError): void
   /** Resolves when the first start has worked or failed. */
   readonly settled: Promise<void>
   stop(options?: { grace?: number }): Promise<void>
@@ -46,6 +48,8 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   let restarts = 0
   let failures = 0
   let timer: Timer | undefined
+  /** Given up and not gone yet. */
+  let dying: { connection: UpstreamConnection; why: SkeinError } | undefined
   let abort = new AbortController()
   let attempt: Promise<void> = Promise.resolve()
   const waiters = new Set<() => void>()
@@ -68,7 +72,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       connection = opened
       error = undefined
       become('ready')
-      logger.info('server is ready', { pid: opened.pid })
+      logger.info('server is ready', { pid: opened.pid, protocol: opened.identity.protocolVersion })
       timer = clock.after(HEALTHY_AFTER, () => {
         failures = 0
       })
@@ -90,10 +94,11 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   }
 
   function onDeath(dead: UpstreamConnection, why: Error | undefined): void {
-    if (connection !== dead) return
+    if (connection !== dead && dying?.connection !== dead) return
+    error = dying?.why ?? new SkeinError('SKEIN_UPSTREAM_DOWN', why?.message ?? 'The server closed the connection.')
     connection = undefined
+    dying = undefined
     timer?.cancel()
-    error = new SkeinError('SKEIN_UPSTREAM_DOWN', why?.message ?? 'The server closed the connection.')
     const delay = failures === 0 ? 0 : backoffDelay(failures - 1, BACKOFF, random)
     failures += 1
     again(delay)
@@ -163,9 +168,20 @@ export function createKeeper(deps: KeeperDeps): Keeper {
         if (signal.aborted) onAbort()
       })
     },
-    async stop(how = {}) {
-      const last = connection
+    giveUp(unusable, why) {
+      if (connection !== unusable) return
+      dying = { connection: unusable, why }
       connection = undefined
+      error = why
+      timer?.cancel()
+      // Whoever calls meanwhile waits for the next one.
+      become('backoff')
+      void unusable.close().catch((failure: unknown) => logger.warn('closing a connection failed', { error: errorMessage(failure) }))
+    },
+    async stop(how = {}) {
+      const last = connection ?? dying?.connection
+      connection = undefined
+      dying = undefined
       timer?.cancel()
       abort.abort(new SkeinError('SKEIN_UPSTREAM_DOWN', 'The server is being stopped.'))
       become('stopped')

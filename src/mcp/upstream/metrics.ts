@@ -22,7 +22,13 @@ export interface UpstreamMetrics {
   forServer(name: string): ServerMetrics
 }
 
-export function createUpstreamMetrics(meter: Meter): UpstreamMetrics {
+/** What is counted over all servers when somebody looks. */
+export interface UpstreamTotals {
+  parked: number
+  listeners: number
+}
+
+export function createUpstreamMetrics(meter: Meter, totals: () => UpstreamTotals): UpstreamMetrics {
   const state = meter.gauge(
     'skein_upstream_state',
     'State of an attached server: 0 stopped, 1 starting, 2 ready, 3 backoff, 4 failed. Over 2 for long: see `skein status` for the reason.',
@@ -43,6 +49,17 @@ export function createUpstreamMetrics(meter: Meter): UpstreamMetrics {
     'Child processes or connections of an attached server. High: many clients need one of their own; see `isolation`.',
     ['server']
   )
+  const parked = meter
+    .gauge('skein_upstream_parked', 'Calls of servers of the 2025 era that wait for an answer of their client, on all attached servers. High: clients ask and do not come back; each waits ten minutes at most.')
+    .with()
+  const listeners = meter
+    .gauge('skein_upstream_listeners', 'Clients that listen to what attached servers say outside of calls. High: sessions that are not closed, here or at other nodes.')
+    .with()
+  meter.onCollect(() => {
+    const now = totals()
+    parked.set(now.parked)
+    listeners.set(now.listeners)
+  })
   const labels = new Set<string>()
   return {
     forServer(name) {

@@ -1,3 +1,5 @@
+import { matchesAny } from '../../base/patterns.ts'
+
 /** How one MCP server under `mcp.servers` is reached. */
 export interface StdioTarget {
   kind: 'stdio'
@@ -12,6 +14,10 @@ export interface HttpTarget {
   kind: 'http'
   url: string
   headers: Readonly<Record<string, string>>
+  /** URL of an HTTP proxy, or `direct` for none. @default what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say */
+  proxy?: string
+  /** File with certificates (PEM) of authorities to trust beside the usual ones. */
+  caFile?: string
 }
 export type ServerTarget = StdioTarget | HttpTarget
 
@@ -31,34 +37,16 @@ export interface ServerPolicy {
 
 export type Isolation = 'auto' | 'shared' | 'session'
 
-export type ServerSpec = ServerTarget & ServerPolicy & { enabled: boolean; isolation: Isolation }
+/** What a server speaks: revisions with `initialize` (2025-11-25 and older) or without (2026-07-28); `auto` finds out. */
+export type Protocol = 'auto' | '2025' | '2026'
 
-/** True if `name` matches one of the patterns; `*` stands for any characters, everything else for itself. */
-export function matchesAny(patterns: readonly string[], name: string): boolean {
-  return patterns.some((pattern) => matches(pattern, name))
-}
-
-/** Greedy with one point of return: linear in practice, never exponential as a regular expression can be. */
-function matches(pattern: string, name: string): boolean {
-  let at = 0
-  let here = 0
-  let star = -1
-  let resume = 0
-  while (here < name.length) {
-    if (at < pattern.length && pattern[at] === '*') {
-      star = at++
-      resume = here
-    } else if (at < pattern.length && pattern[at] === name[here]) {
-      at += 1
-      here += 1
-    } else if (star >= 0) {
-      at = star + 1
-      here = ++resume
-    } else return false
+export type ServerSpec = ServerTarget &
+  ServerPolicy & {
+    enabled: boolean
+    isolation: Isolation
+    /** @default 'auto' */
+    protocol?: Protocol
   }
-  while (pattern[at] === '*') at += 1
-  return at === pattern.length
-}
 
 /** Whether a tool is listed and callable at all. */
 export function isExposed(policy: Pick<ServerPolicy, 'expose'>, tool: string): boolean {
@@ -76,10 +64,10 @@ export function isRepeatable(policy: Pick<ServerPolicy, 'repeatable' | 'trustAnn
 
 /** Two specs with the same key are served by the same running child or connection. */
 export function restartKey(spec: ServerSpec): string {
-  const { enabled, isolation } = spec
+  const { enabled, isolation, protocol = 'auto' } = spec
   const target =
-    spec.kind === 'stdio' ? [spec.command, spec.args, sorted(spec.env), spec.cwd ?? null] : [spec.url, sorted(spec.headers)]
-  return JSON.stringify([spec.kind, enabled, isolation, target])
+    spec.kind === 'stdio' ? [spec.command, spec.args, sorted(spec.env), spec.cwd ?? null] : [spec.url, sorted(spec.headers), spec.proxy ?? null, spec.caFile ?? null]
+  return JSON.stringify([spec.kind, enabled, isolation, protocol, target])
 }
 
 /** Everything that may change live. */

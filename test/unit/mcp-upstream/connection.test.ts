@@ -1,70 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../../src/base/logger.ts'
-import type { CallSink } from '../../../src/mcp/ports.ts'
-import type { JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
-import { openConnection, type ConnectionOptions } from '../../../src/mcp/upstream/connection.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
-import { codeOf, flush, recordingSink, toolCall } from '../../support/mcp-calls.ts'
-import { createMemoryServer, type MemoryServer } from '../../support/memory-upstream.ts'
-
-function dial(server: MemoryServer, options: Partial<ConnectionOptions> = {}) {
-  const clock = createManualClock()
-  const transport = server.connect()
-  const defaults = { transport, version: '1.2.3', capabilities: {}, clientSink: () => 'shared', onToolsChanged() {} }
-  const opening = openConnection({ clock, logger: silentLogger }, { ...defaults, ...options }, { signal: new AbortController().signal })
-  return { clock, opening, link: server.last }
-}
-
-async function connected(options: Partial<ConnectionOptions> = {}) {
-  const server = createMemoryServer()
-  const { clock, opening, link } = dial(server, options)
-  return { clock, link, connection: await opening }
-}
-
-const sentCall = (link: { open(method: string): JsonRpcRequest[] }, index = 0) => link.open('tools/call')[index] as JsonRpcRequest
-
-describe('handshake', () => {
-  test('sends initialize with our name and the given capabilities, then initialized', async () => {
-    const { link, connection } = await connected({ capabilities: { sampling: {} } })
-    expect(link.received[0]).toMatchObject({ method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: { sampling: {} }, clientInfo: { name: 'skein', version: '1.2.3' } } })
-    expect(link.received[1]).toEqual({ jsonrpc: '2.0', method: 'notifications/initialized' })
-    expect(connection.identity.protocolVersion).toBe('2025-11-25')
-  })
-
-  test.each([
-    ['2024-11-05', 'resolved'],
-    ['2099-01-01', 'SKEIN_UPSTREAM_INVALID'],
-    [7, 'SKEIN_UPSTREAM_INVALID']
-  ])('protocol version %s: %s', async (protocolVersion, expected) => {
-    const server = createMemoryServer()
-    server.greet = false
-    const { opening, link } = dial(server)
-    await flush()
-    link.answer((link.received[0] as JsonRpcRequest).id, { protocolVersion, capabilities: {}, serverInfo: {} })
-    expect(await codeOf(opening)).toBe(expected)
-    expect(link.closed).toBe(expected !== 'resolved')
-  })
-
-  test('a silent server fails after a deadline and is closed, without a notice of cancellation', async () => {
-    const server = createMemoryServer()
-    server.greet = false
-    const { clock, opening, link } = dial(server)
-    await flush()
-    clock.advance(60_000)
-    expect(await codeOf(opening)).toBe('SKEIN_UPSTREAM_DOWN')
-    expect(link.closed).toBe(true)
-    expect(link.received).toHaveLength(1)
-  })
-
-  test('an error without an id is nobody’s answer', async () => {
-    const { link, connection } = await connected()
-    link.emit({ id: null, error: { code: -32601, message: 'no such notification' } })
-    const call = connection.call(toolCall('x', 'echo'), recordingSink())
-    await flush()
-    link.answer(sentCall(link).id, { content: [] })
-    expect(await call.outcome).toEqual({ result: { content: [] } })
-  })
-})
+import type { CallSink, LogLevel } from '../../../src/mcp/ports.ts'
+import { codeOf, flush, mcpRequest, recordingSink, toolCall } from '../../support/mcp-calls.ts'
+import { answersTo, connected, sentCall } from '../../support/upstream-connections.ts'
 
 describe('calls', () => {
   test('two calls with the same client token keep their progress apart, each before its own result', async () => {
@@ -74,7 +11,7 @@ describe('calls', () => {
     await flush()
     const tokens = link.open('tools/call').map((request) => (request.params as { _meta: { progressToken: number } })._meta.progressToken)
     expect(new Set(tokens).size).toBe(2)
-    expect(sentCall(link).params?._meta).toMatchObject({ kept: true })
+    expect(sentCall(link).params._meta).toMatchObject({ kept: true })
     link.emit({ method: 'notifications/progress', params: { progressToken: tokens[1], progress: 1 } })
     link.emit({ method: 'notifications/progress', params: { progressToken: tokens[1], progress: 2 } })
     link.answer(sentCall(link, 1).id, { content: [] })
@@ -99,6 +36,18 @@ describe('calls', () => {
     expect(await codeOf(calls[2]!.outcome)).toBe('SKEIN_UPSTREAM_INVALID')
   })
 
+  test('an error without an id is nobody’s answer, unless it came on the stream of a request', async () => {
+    const { link, connection } = await connected()
+    const calls = [1, 2].map(() => connection.call(toolCall('x', 'echo'), recordingSink()))
+    await flush()
+    const [first, second] = link.open('tools/call').map(({ id }) => id)
+    link.emit({ id: null, error: { code: -32601, message: 'no such notification' } })
+    link.emit({ id: null, error: { code: -32000, message: 'bad request' } }, { related: second! })
+    link.answer(first!, { content: [] })
+    expect(await calls[0]?.outcome).toEqual({ result: { content: [] } })
+    expect(await calls[1]?.outcome).toEqual({ error: { code: -32000, message: 'bad request' } })
+  })
+
   test('cancel tells the server and settles at once; the late answer is ignored', async () => {
     const { link, connection } = await connected()
     const call = connection.call(toolCall('x', 'slow'), recordingSink())
@@ -106,10 +55,11 @@ describe('calls', () => {
     const { id } = sentCall(link)
     call.cancel('enough')
     expect(await codeOf(call.outcome)).toBe('SKEIN_CANCELLED')
+    await call.over
     expect(link.received.at(-1)).toEqual({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'enough' } })
     link.answer(id, { content: [] })
     call.cancel('again')
-    expect(link.received.filter((message) => 'method' in message && message.method === 'notifications/cancelled')).toHaveLength(1)
+    expect(link.sent('notifications/cancelled')).toHaveLength(1)
   })
 
   test('silence ends a call after its timeout, progress starts the time again', async () => {
@@ -121,11 +71,24 @@ describe('calls', () => {
     link.emit({ method: 'notifications/progress', params: { progressToken: id, progress: 1 } })
     clock.advance(900)
     await flush()
-    expect(link.received.at(-1)).toMatchObject({ method: 'tools/call' })
+    expect(link.sent('notifications/cancelled')).toEqual([])
     clock.advance(101)
     expect(await codeOf(call.outcome)).toBe('SKEIN_DEADLINE')
     expect(link.received.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { requestId: id } })
     expect(clock.pending).toBe(0)
+  })
+
+  test('a server that reports progress for ever does not hold its caller for ever', async () => {
+    const { clock, link, connection } = await connected()
+    const call = connection.call(toolCall('x', 'slow', { timeout: 1_000_000, token: 't' }), recordingSink())
+    await flush()
+    const { id } = sentCall(link)
+    for (let hour = 0; hour < 4; hour += 1) {
+      clock.advance(899_999)
+      link.emit({ method: 'notifications/progress', params: { progressToken: id, progress: hour } })
+    }
+    clock.advance(5)
+    expect(await codeOf(call.outcome)).toBe('SKEIN_DEADLINE')
   })
 
   test('when the link dies: taken requests have an unknown outcome, those not taken did not run', async () => {
@@ -147,7 +110,7 @@ describe('calls', () => {
 
   test('a sink that throws does not take the link down', async () => {
     const { link, connection } = await connected()
-    const sink: CallSink = { ...recordingSink(), notification: () => { throw new Error('broken sink') } }
+    const sink: CallSink = { notification: () => { throw new Error('broken sink') } }
     const call = connection.call(toolCall('x', 'slow', { token: 1 }), sink)
     await flush()
     const { id } = sentCall(link)
@@ -156,67 +119,182 @@ describe('calls', () => {
     expect(await call.outcome).toEqual({ result: { content: [] } })
   })
 
-  test('a log message goes to the client whose calls alone are running, and to nobody when two are', async () => {
-    const { link, connection } = await connected()
-    const sinks = [recordingSink(), recordingSink()]
-    connection.call(toolCall('x', 'a', { session: 'one' }), sinks[0]!).outcome.catch(() => {})
-    await flush()
-    link.emit({ method: 'notifications/message', params: { level: 'info', data: 'first' } })
-    connection.call(toolCall('x', 'a', { session: 'two' }), sinks[1]!).outcome.catch(() => {})
-    await flush()
-    link.emit({ method: 'notifications/message', params: { level: 'info', data: 'second' } })
-    expect(sinks[0]?.notifications.map((message) => message.params?.data)).toEqual(['first'])
-    expect(sinks[1]?.notifications).toEqual([])
+  test('odd notifications and noise change nothing but when the server was heard', async () => {
+    const { clock, link, connection } = await connected()
+    clock.advance(50)
+    link.emit({ method: 'notifications/of/the/future', params: [1, 2] })
+    link.emit({ method: 'notifications/progress' })
+    link.emit({ method: 'notifications/message', params: 'text' })
+    link.emit({ id: true, result: {} })
+    expect(connection.heardAt).toBe(50)
+    clock.advance(10)
+    link.transport.onNoise('Listening on port 3000')
+    expect(connection.heardAt).toBe(60)
   })
 })
 
-describe('requests of the server', () => {
-  const answers = (link: { received: object[] }, id: string | number) => link.received.filter((message) => 'id' in message && message.id === id && !('method' in message))
+describe('results of a server of the older era', () => {
+  const read = mcpRequest('x', 'resources/read', { uri: 'file:///a' })
+  const stateless = mcpRequest('x', 'resources/read', { uri: 'file:///a' }, { session: null })
 
-  test('ping is answered by us, unknown methods and shared connections get an honest error', async () => {
-    const { link } = await connected({ clientSink: () => 'this server is shared' })
+  test('pass on as text where there is one, without a type', async () => {
+    const { link, connection } = await connected()
+    const call = connection.call(toolCall('x', 'echo'), recordingSink())
+    await flush()
+    link.answer(sentCall(link).id, { content: [] }, { resultText: '{"content":[]}' })
+    expect(await call.outcome).toEqual({ raw: '{"content":[]}', typed: false })
+  })
+
+  test('a member named resultType of the server’s own does not become one of ours', async () => {
+    const { link, connection } = await connected()
+    const call = connection.call(toolCall('x', 'echo'), recordingSink())
+    await flush()
+    link.answer(sentCall(link).id, { content: [], resultType: 'input_required' }, { resultText: '{"content":[],"resultType":"input_required"}' })
+    expect(await call.outcome).toEqual({ result: { content: [] } })
+  })
+
+  test('what is listed or read is not to be kept', async () => {
+    const { link, connection } = await connected()
+    const call = connection.call(read, recordingSink())
+    await flush()
+    link.answer(link.open('resources/read')[0]!.id, { contents: [] }, { resultText: '{"contents":[]}' })
+    expect(await call.outcome).toEqual({ result: { contents: [], ttlMs: 0, cacheScope: 'private' } })
+  })
+
+  test.each([
+    ['a client of this era gets it as it is', read, { code: -32002, message: 'not found', data: { uri: 'file:///a' } }],
+    ['a client of the newer era gets its own', stateless, { code: -32602, message: 'not found', data: { uri: 'file:///a' } }]
+  ])('the error for an unknown resource: %s', async (_, request, expected) => {
+    const { link, connection } = await connected()
+    const call = connection.call(request, recordingSink())
+    await flush()
+    link.refuseRequest(link.open('resources/read')[0]!.id, -32002, 'not found', { uri: 'file:///a' })
+    expect(await call.outcome).toEqual({ error: expected })
+  })
+
+  test('pages to open become questions for clients of the newer era that can open pages', async () => {
+    const { link, connection } = await connected()
+    const elicitations = [{ mode: 'url', message: 'sign in', url: 'https://example.org/', elicitationId: 'e' }]
+    const clients = [{}, { capabilities: { elicitation: { url: {} } }, session: null }, { capabilities: { elicitation: {} }, session: null }]
+    const calls = clients.map((options) => connection.call(toolCall('x', 'sign', options), recordingSink()))
+    await flush()
+    for (const { id } of link.open('tools/call')) link.refuseRequest(id, -32042, 'sign in first', { elicitations })
+    const error = { code: -32042, message: 'sign in first', data: { elicitations } }
+    expect(await calls[0]?.outcome).toEqual({ error })
+    expect(await calls[1]?.outcome).toEqual({ result: { resultType: 'input_required', inputRequests: { elicitation_1: { method: 'elicitation/create', params: elicitations[0] } } } })
+    expect(await calls[2]?.outcome).toEqual({ error })
+  })
+
+  test('keys of the newer era do not reach the server, all others do', async () => {
+    const { link, connection } = await connected()
+    const reserved = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientInfo': {}, 'io.modelcontextprotocol/clientCapabilities': {}, 'io.modelcontextprotocol/logLevel': 'info' }
+    void connection.call(toolCall('x', 'a', { params: { _meta: { ...reserved, traceparent: '00-1', 'vendor/key': [1] }, inputResponses: {} } }), recordingSink())
+    void connection.call(toolCall('x', 'b', { params: { _meta: reserved } }), recordingSink())
+    await flush()
+    expect(sentCall(link, 0).params).toEqual({ name: 'a', arguments: {}, _meta: { traceparent: '00-1', 'vendor/key': [1] } })
+    expect(sentCall(link, 1).params).toEqual({ name: 'b', arguments: {} })
+  })
+})
+
+describe('log lines', () => {
+  const line = (data: string, level = 'info') => ({ method: 'notifications/message', params: { level, data } })
+  const texts = (messages: { params?: object }[]) => messages.map(({ params }) => (params as { data: unknown }).data)
+
+  test('go to the client whose calls alone are running, and to nobody’s call when two are', async () => {
+    const { link, connection, outside } = await connected()
+    const sinks = [recordingSink(), recordingSink()]
+    link.emit(line('before'))
+    void connection.call(toolCall('x', 'a', { session: 'one' }), sinks[0]!)
+    await flush()
+    link.emit(line('first'))
+    void connection.call(toolCall('x', 'a', { session: 'two' }), sinks[1]!)
+    await flush()
+    link.emit(line('second'))
+    // Over HTTP it is known whose line it is.
+    link.emit(line('third'), { related: sentCall(link, 1).id })
+    expect(texts(sinks[0]!.notifications)).toEqual(['first'])
+    expect(texts(sinks[1]!.notifications)).toEqual(['third'])
+    expect(texts(outside)).toEqual(['before', 'second'])
+  })
+
+  test('two calls without a session are two clients', async () => {
+    const { link, connection, outside } = await connected()
+    const sink = recordingSink()
+    for (let count = 0; count < 2; count += 1) void connection.call(toolCall('x', 'a', { session: null, logLevel: 'debug' }), sink)
+    await flush()
+    link.emit(line('whose?'))
+    expect(sink.notifications).toEqual([])
+    expect(texts(outside)).toEqual(['whose?'])
+  })
+
+  test.each<[LogLevel | undefined, string[]]>([
+    [undefined, []],
+    ['debug', ['debug', 'warning', 'odd']],
+    ['warning', ['warning']]
+  ])('a client of the newer era that asked for %s gets %s', async (logLevel, expected) => {
+    const { link, connection, outside } = await connected()
+    const sink = recordingSink()
+    void connection.call(toolCall('x', 'a', { session: null, ...(logLevel === undefined ? {} : { logLevel }) }), sink)
+    await flush()
+    for (const level of ['debug', 'warning', 'odd']) link.emit(line(level, level))
+    expect(texts(sink.notifications)).toEqual(expected)
+    expect(outside).toEqual([])
+  })
+
+  test('a level is set once, and only at servers that log', async () => {
+    const { link, connection } = await connected({ server: (server) => void (server.capabilities = { logging: {} }) })
+    for (const level of ['info', 'info', 'debug'] as const) connection.setLogLevel(level)
+    const silent = await connected()
+    silent.connection.setLogLevel('info')
+    await flush()
+    expect(link.sent('logging/setLevel').map(({ params }) => params)).toEqual([{ level: 'info' }, { level: 'debug' }])
+    expect(silent.link.sent('logging/setLevel')).toEqual([])
+  })
+})
+
+describe('what a server says by itself', () => {
+  test('changes of lists and resources go to whoever listens', async () => {
+    const { link, outside } = await connected()
+    const messages = ['notifications/tools/list_changed', 'notifications/prompts/list_changed', 'notifications/resources/list_changed'].map((method) => ({ jsonrpc: '2.0', method }))
+    const updated = { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'file:///a' } }
+    for (const message of [...messages, updated]) link.emit(message)
+    expect(outside).toEqual([...messages, updated])
+  })
+
+  test('the server is told what differs, one request at a time, and refusals are not repeated', async () => {
+    const { link, connection } = await connected({
+      server(server) {
+        server.capabilities = { resources: { subscribe: true } }
+        server.respond = ({ id, method, params }, to) => {
+          if (method === 'resources/subscribe' && params?.uri === 'b') to.refuseRequest(id, -32602, 'no such resource')
+          return undefined
+        }
+      }
+    })
+    connection.subscribe(new Set(['a', 'b', 'c']))
+    connection.subscribe(new Set(['b', 'c', 'd']))
+    await flush()
+    const told = () => link.received.flatMap((message) => ('method' in message && message.method.startsWith('resources/') ? [`${message.method.slice(10)} ${String(message.params?.uri)}`] : []))
+    expect(told()).toEqual(['subscribe a', 'unsubscribe a', 'subscribe b', 'subscribe c', 'subscribe d'])
+    connection.subscribe(new Set(['b', 'c', 'd']))
+    await flush()
+    expect(told()).toHaveLength(5)
+  })
+
+  test('a server without subscriptions is not asked for one', async () => {
+    const { link, connection } = await connected()
+    connection.subscribe(new Set(['a']))
+    await flush()
+    expect(link.sent('resources/subscribe')).toEqual([])
+  })
+
+  test('ping is answered by us, what no client can be asked is refused', async () => {
+    const { link } = await connected({ asks: 'this server is shared' })
     link.emit({ id: 'p', method: 'ping' })
     link.emit({ id: 'u', method: 'make/coffee' })
     link.emit({ id: 's', method: 'sampling/createMessage', params: {} })
-    expect(answers(link, 'p')).toEqual([{ jsonrpc: '2.0', id: 'p', result: {} }])
-    expect(answers(link, 'u')).toMatchObject([{ error: { code: -32601 } }])
-    expect(answers(link, 's')).toMatchObject([{ error: { code: -32601, message: 'sampling/createMessage: this server is shared' } }])
-  })
-
-  test('the client’s result and error both reach the server; meanwhile the call’s time stands still', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const sink = recordingSink(async (method) => {
-      await promise
-      return method === 'roots/list' ? { error: { code: -1, message: 'no roots' } } : { result: { action: 'accept' } }
-    })
-    const { clock, link, connection } = await connected({ clientSink: () => sink })
-    const call = connection.call(toolCall('x', 'ask', { timeout: 1_000 }), sink)
-    await flush()
-    const { id } = sentCall(link)
-    link.emit({ id: 1, method: 'elicitation/create', params: { message: 'sure?' } })
-    link.emit({ id: 2, method: 'roots/list' })
-    clock.advance(30_000)
-    resolve()
-    await flush()
-    // Our own requests use small numbers too: the two directions must not be mixed up.
-    expect(answers(link, 1)).toEqual([{ jsonrpc: '2.0', id: 1, result: { action: 'accept' } }])
-    expect(answers(link, 2)).toEqual([{ jsonrpc: '2.0', id: 2, error: { code: -1, message: 'no roots' } }])
-    link.answer(id, { content: [] })
-    expect(await call.outcome).toEqual({ result: { content: [] } })
-    expect(sink.requests).toEqual([
-      { method: 'elicitation/create', params: { message: 'sure?' } },
-      { method: 'roots/list', params: undefined }
-    ])
-  })
-
-  test('a forgotten question ends, a cancelled one is not answered, too many are refused', async () => {
-    const { clock, link } = await connected({ clientSink: () => recordingSink(() => new Promise(() => {})) })
-    for (let id = 1; id <= 65; id += 1) link.emit({ id, method: 'elicitation/create', params: {} })
-    expect(answers(link, 65)).toMatchObject([{ error: { code: -32600 } }])
-    link.emit({ method: 'notifications/cancelled', params: { requestId: 2 } })
-    clock.advance(600_000)
-    expect(answers(link, 1)).toMatchObject([{ error: { code: -32603 } }])
-    expect(answers(link, 2)).toEqual([])
-    expect(clock.pending).toBe(0)
+    expect(answersTo(link, 'p')).toEqual([{ jsonrpc: '2.0', id: 'p', result: {} }])
+    expect(answersTo(link, 'u')).toMatchObject([{ error: { code: -32601 } }])
+    expect(answersTo(link, 's')).toMatchObject([{ error: { code: -32601, message: 'sampling/createMessage: this server is shared' } }])
   })
 })

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
-import type { McpOutcome } from '../../../src/mcp/ports.ts'
-import type { Json } from '../../../src/wire/json-rpc.ts'
-import { isExposed, matchesAny, policyKey, restartKey } from '../../../src/mcp/upstream/spec.ts'
+import { matchesAny } from '../../../src/base/patterns.ts'
+import type { Json, JsonRpcError } from '../../../src/wire/json-rpc.ts'
+import { isExposed, policyKey, restartKey } from '../../../src/mcp/upstream/spec.ts'
 import { fetchTools } from '../../../src/mcp/upstream/tool-list.ts'
 import { codeOf, serverSpec } from '../../support/mcp-calls.ts'
 
-const list = (pages: (cursor: string | undefined, page: number) => McpOutcome) => {
+const list = (pages: (cursor: string | undefined, page: number) => { result: Json } | { error: JsonRpcError }) => {
   let page = 0
   return fetchTools(async (_method, params: Json) => pages(params.cursor as string | undefined, page++), silentLogger)
 }

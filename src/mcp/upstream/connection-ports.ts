@@ -1,0 +1,97 @@
+import type { CallSink, LogLevel, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Random } from '../../base/random.ts'
+import type { Json, JsonRpcError, JsonRpcNotification } from '../../wire/json-rpc.ts'
+
+/** The two families of revisions: with `initialize` and sessions (2025-11-25 and older), and without (2026-07-28). */
+export type Era = '2025' | '2026'
+
+/** What a server said about itself. */
+export interface ServerIdentity {
+  protocolVersion: string
+  capabilities: Json
+  serverInfo: Json
+  instructions: string | undefined
+}
+
+export interface ConnectionDeps {
+  clock: Clock
+  logger: Logger
+  random: Random
+}
+
+export interface ConnectionOptions {
+  transport: UpstreamTransport
+  /** Our version, for `clientInfo`. */
+  version: string
+  /** Announced to a legacy server: `{}` on a shared connection, the client's own otherwise. */
+  capabilities: Json
+  /** What is known of the server: `auto` probes, the others go straight to that era. */
+  era: 'auto' | Era
+  /**
+   * Who is asked when a legacy server asks without saying for which call: `calls` = the connection belongs to one client, whose
+   * latest running call is parked; otherwise a sentence why nobody can be asked.
+   */
+  asks: 'calls' | string
+  parking: Parking
+  /** Notifications that belong to no running call: the three list_changed, resources/updated, logs, elicitation/complete. */
+  onNotification(message: JsonRpcNotification): void
+  /** The definition of a tool, for its `Mcp-Param-*` headers (modern HTTP). */
+  definition(tool: string): Json | undefined
+}
+
+/** A call on one connection. */
+export interface ConnectionCall extends RunningCall {
+  /** Resolves when the server's own call is over: with the outcome, or later if it was parked. Never rejects. */
+  readonly over: Promise<void>
+}
+
+/** One live, ready connection to one MCP server. */
+export interface UpstreamConnection {
+  readonly era: Era
+  readonly identity: ServerIdentity
+  readonly pid: number | undefined
+  /** When something last came from the server, by the connection's clock. */
+  readonly heardAt: number
+  /** A client's request; ids and progress tokens are ours on the way and the client's again in what comes back. */
+  call(request: McpRequest, sink: CallSink): ConnectionCall
+  /** A request of our own, such as `tools/list`. Rejects as the outcome of a call does. */
+  request(method: string, params: Json, timeout: number): Promise<{ result: Json } | { error: JsonRpcError }>
+  /**
+   * The URIs of which `resources/updated` are wanted, of all listeners together. Legacy: resources/subscribe and unsubscribe of what
+   * differs; modern: the one `subscriptions/listen` is replaced. Never rejects; failures are logged.
+   */
+  subscribe(uris: ReadonlySet<string>): void
+  /** Sets the level of a legacy server that logs; nothing for modern ones, which are told with each request. */
+  setLogLevel(level: LogLevel): void
+  /** Resolves when the link is over, with the reason unless `close` asked for it. Never rejects. */
+  readonly closed: Promise<Error | undefined>
+  close(options?: { grace?: number }): Promise<void>
+}
+
+/** A running call of a legacy server that waits for its client's answers. */
+export interface ParkedCall {
+  /** The request that was parked last: a retry must be for the same. */
+  readonly request: McpRequest
+  /** Answers the server and goes on. */
+  resume(request: McpRequest, sink: CallSink): RunningCall
+  /** Nobody came back: the server hears no and its call is cancelled. */
+  expire(reason: string): void
+}
+
+/** The parked calls of one server, shared by its connections. */
+export interface Parking {
+  /** The ticket under which the call goes on, or undefined when there is no room. */
+  park(call: ParkedCall): string | undefined
+  /** Takes out a call that ended while it was parked. */
+  drop(ticket: string): void
+  /**
+   * Goes on with the parked call of the request's `requestState`; undefined: unknown, expired, or parked by another request (its
+   * method and its name or URI must be the same).
+   */
+  resume(request: McpRequest, sink: CallSink): RunningCall | undefined
+  readonly size: number
+  /** Expires all. */
+  close(): void
+}

@@ -1,0 +1,135 @@
+import type { JsonRpcId, JsonRpcNotification, JsonRpcRequest } from '../../../wire/json-rpc.ts'
+import type { LogLevel } from '../../ports.ts'
+import type { PendingCall } from '../calls.ts'
+import type { ConnectionDeps, ConnectionOptions, ServerIdentity } from '../connection-ports.ts'
+import type { EraSide } from '../era-side.ts'
+import type { Link } from '../link.ts'
+import { errorMessage } from '../../../base/errors.ts'
+import { logOwner } from '../calls.ts'
+import { INVALID_REQUEST, isObject, METHOD_NOT_FOUND, MISSING_CAPABILITY, wantsLog } from '../messages.ts'
+import { CLIENT_METHODS, missingCapabilities } from './capabilities.ts'
+import { createDialog, type Dialog } from './dialog.ts'
+import { createSubscriptions } from './subscriptions.ts'
+
+/** A person answers one question at a time; more open ones are a server gone wrong. */
+const MAX_QUESTIONS = 64
+
+/** Setting a level is a note for the server. */
+const LEVEL_TIMEOUT = 20_000
+
+/** What is for whoever listens to this server, not for a call. */
+const OUTSIDE_CALLS = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/resources/updated',
+  'notifications/elicitation/complete'
+])
+
+export type LegacyOptions = Pick<ConnectionOptions, 'asks' | 'parking' | 'onNotification'> & { identity: ServerIdentity }
+
+/**
+ * The era with sessions: what the server asks while a call runs ends the call with `input_required`, and its client's next try goes
+ * on with it.
+ */
+export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, options: LegacyOptions): EraSide {
+  const { asks, parking, identity } = options
+  const { capabilities } = identity
+  const dialogs = new Map<PendingCall, Dialog>()
+  const questions = new Map<JsonRpcId, Dialog>()
+  const subscriptions = createSubscriptions(link, logger, isObject(capabilities.resources) && capabilities.resources.subscribe === true)
+  let parked = 0
+  let level: LogLevel | undefined
+
+  const dialogDeps = {
+    clock,
+    logger,
+    link,
+    parking,
+    settled: (id: JsonRpcId) => void questions.delete(id),
+    onOver: (call: PendingCall) => void dialogs.delete(call),
+    onParked(now: boolean) {
+      parked += now ? 1 : -1
+      // A server that did one thing at a time goes on with the others only now.
+      if (!now) for (const call of link.calls.all()) call.renew()
+    }
+  }
+
+  function refuse(id: JsonRpcId, code: number, message: string): void {
+    link.answer(id, { error: { code, message } })
+  }
+  /** The dialog of whom to ask, or why there is none. */
+  function whoIsAsked(related: PendingCall | undefined): Dialog | string {
+    const dialog = related === undefined ? undefined : dialogs.get(related)
+    if (dialog !== undefined) return dialog
+    if (asks !== 'calls') return asks
+    return [...dialogs.values()].at(-1) ?? 'no call of this client is running, so there is nobody to ask'
+  }
+  function ask(question: JsonRpcRequest, related: PendingCall | undefined): void {
+    const { id, method } = question
+    const params = isObject(question.params) ? question.params : undefined
+    const dialog = whoIsAsked(related)
+    if (typeof dialog === 'string') return refuse(id, asks === 'calls' ? INVALID_REQUEST : METHOD_NOT_FOUND, `${method}: ${dialog}`)
+    const client = dialog.call.caller?.client
+    const missing = missingCapabilities(method, params, client?.capabilities ?? {})
+    if (missing !== undefined) {
+      refuse(id, METHOD_NOT_FOUND, `${method}: the client did not declare this capability`)
+      // Clients of the newer era are told what the call needs; those of this one expect the server to do without.
+      if (client?.session === undefined) {
+        dialog.fail({ code: MISSING_CAPABILITY, message: `Missing required client capabilities: ${Object.keys(missing).join(', ')}`, data: { requiredCapabilities: missing } })
+      }
+      return
+    }
+    if (questions.size >= MAX_QUESTIONS || questions.has(id)) return refuse(id, INVALID_REQUEST, 'too many open requests to the client, or an id used twice')
+    questions.set(id, dialog)
+    dialog.ask(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params })
+  }
+
+  function onLog(message: JsonRpcNotification, related: PendingCall | undefined): void {
+    const owner = related?.caller === undefined ? logOwner(link.calls.all(), () => true) : related
+    if (owner?.caller === undefined) return options.onNotification(message)
+    const { client, sink } = owner.caller
+    if (wantsLog(client.logLevel, message.params?.level)) sink.notification(message)
+  }
+
+  return {
+    era: '2025',
+    get waiting() {
+      return parked > 0
+    },
+    call(request, sink) {
+      const dialog = createDialog(dialogDeps, request, sink)
+      dialogs.set(dialog.call, dialog)
+      return dialog.begin()
+    },
+    async request(method, params, timeout) {
+      const answer = await link.request(method, params, timeout)
+      return 'error' in answer ? answer : { result: answer.result }
+    },
+    onRequest(message, related) {
+      if (message.method === 'ping') return link.answer(message.id, { result: {} })
+      if (CLIENT_METHODS.has(message.method)) return ask(message, related)
+      refuse(message.id, METHOD_NOT_FOUND, `skein does not offer ${message.method.slice(0, 100)} to servers`)
+    },
+    onNotification(message, related) {
+      if (message.method === 'notifications/message') onLog(message, related)
+      else if (message.method === 'notifications/cancelled') questions.get(message.params?.requestId as JsonRpcId)?.withdraw(message.params?.requestId as JsonRpcId)
+      else if (OUTSIDE_CALLS.has(message.method)) options.onNotification(message)
+      else logger.debug('a notification of the server has no reader', { method: message.method.slice(0, 100) })
+    },
+    subscribe: (uris) => subscriptions.want(uris),
+    setLogLevel(next) {
+      if (next === level || capabilities.logging === undefined) return
+      level = next
+      link.request('logging/setLevel', { level: next }, LEVEL_TIMEOUT).then(
+        (answer) => {
+          if ('error' in answer) logger.debug('the server refused a log level', { level: next, error: answer.error.message })
+        },
+        (error: unknown) => logger.debug('a log level did not reach the server', { level: next, error: errorMessage(error) })
+      )
+    },
+    close() {
+      questions.clear()
+    }
+  }
+}
