@@ -126,7 +126,7 @@ export function createListenStream(deps: ListenDeps, options: { version: string;
       }
       if (message.method !== 'notifications/resources/updated' && !KINDS.some(({ method }) => method === message.method)) return false
       // Some servers forget to acknowledge.
-
+      if (opening !== undefined && id === opening.id) onAcknowledged(opening)
       // Two streams may be open for a moment: only one of them counts.
       if (id === undefined || id === current?.id) deps.onNotification(withoutId(message, meta))
       return true
