@@ -23,7 +23,8 @@ function referencePage(): string {
     const own = rows.filter((row) => row.section === name && !row.key.includes('<'))
     return `## ${name}\n\n${section.about}\n\n${table(own)}`
   })
-  const server = rows.filter((row) => row.key.includes('<'))
+  const server = rows.filter((row) => row.key.startsWith('mcp.servers.<'))
+  const view = rows.filter((row) => row.key.startsWith('mcp.views.<'))
   return `# Configuration
 
 <!-- ${MADE} -->
@@ -61,6 +62,30 @@ A file that holds \`security.token\`, and a \`security.token_file\`, must not be
 Other names that start with \`SKEIN_\` give a warning, with the nearest name that exists.
 
 ${tables.join('\n\n')}
+
+## mcp.views
+
+What clients of this node see. \`/mcp\` has the tools of all servers under names \`<server>__<tool>\`; the entry \`default\` narrows and renames it. Every other entry is
+an endpoint of its own, \`/mcp/@<name>\`. \`/mcp/@search\` is there without an entry: its three tools (\`search_tools\`, \`describe_tool\`, \`call_tool\`) reach all others, for
+federations with more tools than a model can read; the entry \`search\` narrows it. \`/mcp/<server>\` is one server under its own names; no entry changes it.
+Names are 1 to 32 letters, digits, dashes or underscores. Only the file can set these keys.
+
+${table(view)}
+
+What a view leaves out can neither be listed nor called in it. It is not a permission: clients of this node may use its other endpoints too.
+A rename that would give two tools one name, or names no tool, has no effect, and \`skein status\` says so.
+Prompts and resources have the names of their servers; what two servers of a view both have is left out, stays at \`/mcp/<server>\`, and is named by \`skein status\`.
+
+\`\`\`yaml
+mcp:
+  views:
+    review:                       # /mcp/@review
+      allow: ['git__*', 'issues__*']
+      deny: ['*__delete_*']
+      rename: {git__git_diff: diff}
+    search:                       # /mcp/@search
+      servers: [git, issues]
+\`\`\`
 
 ## mcp.servers
 
@@ -167,22 +192,33 @@ function nodeExample(): string {
     open = parents
     text.push(setting(row, '  '.repeat(parents.length)))
     if (row.kind === 'servers') text.push(serverExample(rows))
+    if (row.kind === 'views') text.push(viewExample(rows))
   }
   return text.join('')
 }
 
 function setting(row: ConfigRow, indent: string): string {
-  const notes = [row.about, row.kind === 'boolean' || row.kind === 'list' || row.kind === 'servers' ? '' : `(${row.type})`, row.live ? 'Live.' : '', row.default === undefined || row.defaultText !== undefined ? `Default: ${row.defaultText}.` : '']
+  const notes = [row.about, row.kind === 'boolean' || row.kind === 'list' || row.kind === 'servers' || row.kind === 'views' ? '' : `(${row.type})`, row.live ? 'Live.' : '', row.default === undefined || row.defaultText !== undefined ? `Default: ${row.defaultText}.` : '']
   const name = row.key.split('.').at(-1) as string
-  const value = row.kind === 'servers' ? '' : ` ${flow(row.sample ?? row.default)}`
+  const value = row.kind === 'servers' || row.kind === 'views' ? '' : ` ${flow(row.sample ?? row.default)}`
   return `${indent}# ${notes.filter((note) => note !== '').join(' ')}\n${indent}#${name}:${value}\n`
+}
+
+function viewExample(rows: readonly ConfigRow[]): string {
+  const shown: Record<string, unknown> = { mode: 'list', deny: ['*__delete_*'], rename: { files__read_file: 'read' }, servers: ['files', 'memory'] }
+  const lines = ['    #review:']
+  for (const row of rows.filter(({ key }) => key.startsWith('mcp.views.<'))) {
+    const name = row.key.split('.').at(-1) as string
+    lines.push(`      # ${row.about}`, `      #${name}: ${flow(shown[name] ?? row.default)}`)
+  }
+  return `${lines.join('\n')}\n`
 }
 
 function serverExample(rows: readonly ConfigRow[]): string {
   const shown: Record<string, unknown> = { command: 'npx', args: ['-y', '@modelcontextprotocol/server-memory'], env: { MEMORY_FILE_PATH: '/srv/memory.json' }, cwd: '.', type: 'stdio', timeout: '20s' }
-  const remote: Record<string, unknown> = { url: 'https://tools.example.org/mcp', headers: { Authorization: 'Bearer ${TOOLS_TOKEN:-none}' } }
+  const remote: Record<string, unknown> = { url: 'https://tools.example.org/mcp', headers: { Authorization: 'Bearer ${TOOLS_TOKEN:-none}' }, proxy: 'http://proxy.example.org:3128', ca_file: 'company-ca.pem' }
   const lines = ['    #memory:']
-  for (const row of rows.filter(({ key }) => key.includes('<'))) {
+  for (const row of rows.filter(({ key }) => key.startsWith('mcp.servers.<'))) {
     const name = row.key.split('.').at(-1) as string
     if (name in remote || name === 'transport') continue
     lines.push(`      # ${row.about}`, `      #${name}: ${flow(shown[name] ?? row.default)}`)

@@ -9,7 +9,7 @@ import { liveDiff } from './config/diff.ts'
 import { loadConfig } from './config/load.ts'
 import type { Flags } from './config/overlay.ts'
 import type { LoadedConfig } from './config/types.ts'
-import type { StartFlags, StartedNode, JoinSummary } from './cli/context.ts'
+import type { ImportInput, StartFlags, StartedNode, JoinSummary } from './cli/context.ts'
 import { removeRunFile, writeRunFile } from './http/control/run-file.ts'
 import { createControlServer } from './http/control/server.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
@@ -131,7 +131,7 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
           for (const warning of next.warnings) logger.warn(warning)
           telemetry.setLogLevel(next.config.monitoring.logLevel)
           // What needs a restart keeps its running value, so that the next reload names it again.
-          current = { ...next, config: { ...current.config, mcp: { ...current.config.mcp, servers: next.config.mcp.servers, graph: next.config.mcp.graph }, monitoring: { ...current.config.monitoring, logLevel: next.config.monitoring.logLevel } } }
+          current = { ...next, config: { ...current.config, mcp: { ...current.config.mcp, servers: next.config.mcp.servers, views: next.config.mcp.views, graph: next.config.mcp.graph }, monitoring: { ...current.config.monitoring, logLevel: next.config.monitoring.logLevel } } }
           return { config: current.config, needsRestart: restart }
         }
       }
@@ -217,14 +217,15 @@ async function firstJoinCommand(api: NodeApi, logger: Logger): Promise<string | 
   }
 }
 
-/** For `skein config`: what a start would read. */
+/** For `skein config` and `skein import`: what a start would read. */
 export async function configTools() {
-  const [{ configJsonSchema }, { printConfig }] = await Promise.all([import('./config/schema.ts'), import('./config/print.ts')])
+  const [{ configJsonSchema }, { printConfig }, { importServers }] = await Promise.all([import('./config/schema.ts'), import('./config/print.ts'), import('./config/import/import-servers.ts')])
   return {
     async load(input: { file?: string; env: Record<string, string | undefined>; cwd: string }) {
       const { config, warnings } = loadConfig(input)
       return { yaml: printConfig(config), warnings }
     },
-    jsonSchema: configJsonSchema
+    jsonSchema: configJsonSchema,
+    importServers: async (input: ImportInput) => importServers({ ...input, platform: process.platform })
   }
 }

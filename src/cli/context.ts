@@ -53,9 +53,46 @@ export interface JoinSummary {
   expires: number
 }
 
+/** What `skein import` was told; all paths may be relative to `cwd`. */
+export interface ImportInput {
+  env: Record<string, string | undefined>
+  cwd: string
+  file: string | undefined
+  config: string | undefined
+  from: string | undefined
+  prefix: string | undefined
+  disabled: boolean | undefined
+  replace: boolean | undefined
+  dryRun: boolean | undefined
+}
+
+export interface ImportedServer {
+  /** Under mcp.servers. */
+  name: string
+  /** As the client calls it. */
+  written: string
+  /** The client's file. */
+  source: string
+  /** `kept`: the configuration has another entry of this name. `skipped`: it cannot be taken over. */
+  action: 'added' | 'replaced' | 'unchanged' | 'kept' | 'skipped'
+  notes: string[]
+}
+
+export interface ImportReport {
+  /** The node's file. */
+  config: string
+  created: boolean
+  written: boolean
+  servers: ImportedServer[]
+  /** Of files, not of one server. */
+  notes: string[]
+}
+
 export interface ConfigTools {
   load(input: { file?: string; env: Record<string, string | undefined>; cwd: string }): Promise<{ yaml: string; warnings: string[] }>
   jsonSchema(): Record<string, unknown>
+  /** Rejects with SKEIN_USAGE or SKEIN_CONFIG. */
+  importServers(input: ImportInput): Promise<ImportReport>
 }
 
 /** What the entry point gives to commands that are more than a question to a running node. Each loads its code when called. */

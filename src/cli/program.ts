@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCall } from './commands/call.ts'
 import { addConfig } from './commands/config.ts'
+import { addImport } from './commands/import.ts'
 import { addJoin } from './commands/join.ts'
 import { addMcp } from './commands/mcp.ts'
 import { addNet } from './commands/net.ts'
@@ -14,7 +15,7 @@ import { addTools } from './commands/tools.ts'
 import type { CliContext } from './context.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
-const ADD = [addStart, addJoin, addStatus, addPeers, addTools, addCall, addToken, addConfig, addNet, addMcp, addReload, addStop]
+const ADD = [addStart, addJoin, addStatus, addPeers, addTools, addCall, addToken, addConfig, addImport, addNet, addMcp, addReload, addStop]
 
 function exitCodeHelp(): string {
   return `\nExit codes:\n${EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}`).join('\n')}`

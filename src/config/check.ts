@@ -1,9 +1,11 @@
 import type * as z from 'zod'
+import { nearest } from '../base/nearest.ts'
 import { isGroup, type Group } from './key.ts'
 import { serverKeys } from './mcp-section.ts'
 import { findKey } from './overlay.ts'
-import { nearest, shortValue } from './problems.ts'
+import { shortValue } from './problems.ts'
 import { configSchema, describeConfig, sections } from './schema.ts'
+import { viewKeys } from './views-section.ts'
 import type { Path } from './yaml-file.ts'
 
 export interface Finding {
@@ -72,6 +74,7 @@ function unknownKey(path: Path, name: string): string {
 
 function groupAt(path: Path): Group['keys'] | undefined {
   if (path[0] === 'mcp' && path[1] === 'servers') return path.length === 3 ? serverKeys : { allow: serverKeys.expose, deny: serverKeys.expose }
+  if (path[0] === 'mcp' && path[1] === 'views') return viewKeys
   let keys: Group['keys'] = sections
   for (const step of path) {
     const entry = Object.hasOwn(keys, step) ? keys[step] : undefined

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isGroup, type Group } from './key.ts'
-import { camelName, sections } from './schema.ts'
-import type { Config, ServerConfig } from './types.ts'
+import { camelName, entryKeys, sections } from './schema.ts'
+import type { Config } from './types.ts'
 
-/** Dotted keys that differ; a server as `mcp.servers.<name>`. `live` ones may be applied now, the others need a restart. */
+/** Dotted keys that differ; a server as `mcp.servers.<name>`, a view as `mcp.views.<name>`. `live` ones may be applied now, the others need a restart. */
 export interface ConfigChange {
   live: string[]
   restart: string[]
@@ -16,7 +16,7 @@ export function liveDiff(old: Config, current: Config): ConfigChange {
       const here = path === '' ? name : `${path}.${name}`
       const [a, b] = [before, after].map((values) => (values as Record<string, unknown> | undefined)?.[camelName(name)])
       if (isGroup(entry)) compare(entry.keys, here, a, b)
-      else if (entry.info.kind === 'servers') change.live.push(...changedServers(a as ServerConfig[], b as ServerConfig[]).map((server) => `${here}.${server}`))
+      else if (entryKeys(entry.info.kind) !== undefined) change.live.push(...changedEntries(a as Named[], b as Named[]).map((changed) => `${here}.${changed}`))
       else if (!isDeepStrictEqual(a, b)) change[entry.info.live ? 'live' : 'restart'].push(here)
     }
   }
@@ -24,8 +24,10 @@ export function liveDiff(old: Config, current: Config): ConfigChange {
   return change
 }
 
-function changedServers(before: readonly ServerConfig[], after: readonly ServerConfig[]): string[] {
-  const old = new Map(before.map((server) => [server.name, server]))
-  const current = new Map(after.map((server) => [server.name, server]))
+type Named = { readonly name: string }
+
+function changedEntries(before: readonly Named[], after: readonly Named[]): string[] {
+  const old = new Map(before.map((entry) => [entry.name, entry]))
+  const current = new Map(after.map((entry) => [entry.name, entry]))
   return [...new Set([...old.keys(), ...current.keys()])].filter((name) => !isDeepStrictEqual(old.get(name), current.get(name))).sort()
 }

@@ -6,6 +6,7 @@ import { defaultDataDir, expandHome, type Env } from './paths.ts'
 import type { ParsedConfig } from './schema.ts'
 import { serverConfig } from './servers.ts'
 import type { Config, Origin, Problem } from './types.ts'
+import { viewConfigs } from './views-section.ts'
 import { readBounded, type ConfigFile } from './yaml-file.ts'
 
 /** A join token has under 4 KiB. */
@@ -68,7 +69,7 @@ export function finishConfig(parsed: ParsedConfig, input: FinishInput): Config {
       bootstrapEnvironment
     },
     security: { ...security, token, tokenFile },
-    mcp: { ...parsed.mcp, servers }
+    mcp: { ...parsed.mcp, views: viewConfigs(parsed.mcp.views), servers }
   })
 }
 

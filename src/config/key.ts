@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { addressProblem } from './addresses.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
-export type Kind = 'text' | 'path' | 'boolean' | 'number' | 'integer' | 'duration' | 'size' | 'choice' | 'list' | 'servers' | 'expose' | 'map'
+export type Kind = 'text' | 'path' | 'boolean' | 'number' | 'integer' | 'duration' | 'size' | 'choice' | 'list' | 'servers' | 'views' | 'expose' | 'map'
 
 /** What a person must know about one key; the reference page, the examples and `skein config schema` are made from it. */
 export interface KeyInfo {

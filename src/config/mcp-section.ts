@@ -1,10 +1,13 @@
 import * as z from 'zod'
 import { choice, duration, durationSchema, integer, key, optionalText, path, size, texts, truth, type Group } from './key.ts'
+import { viewsSchema } from './views-section.ts'
 
 const MAX_SERVERS = 256
 /** More arguments, variables or headers than this are a mistake of whoever generated the file. */
 const MAX_ENTRIES = 256
 const SERVER_NAME = /^[A-Za-z0-9_-]{1,32}$/
+// YAML reads an unquoted year as a number.
+const protocolSchema = z.union([z.enum(['auto', '2025', '2026']), z.literal([2025, 2026]).transform((year) => `${year}` as const)], { error: 'expected auto, 2025 or 2026' })
 const ISOLATION = ['auto', 'shared', 'session'] as const
 /** What clients write into `type` or `transport`, and what it means. */
 const TRANSPORTS: Record<string, 'stdio' | 'http'> = { stdio: 'stdio', http: 'http', 'streamable-http': 'http', streamableHttp: 'http', streamable_http: 'http' }
@@ -36,6 +39,12 @@ const url = z.string().max(4_096).superRefine((text, context) => {
   if (protocol !== 'http:' && protocol !== 'https:') context.addIssue({ code: 'custom', message: 'must be a URL that starts with http:// or https://' })
 })
 
+const proxy = z.string().max(4_096).superRefine((text, context) => {
+  if (text === 'direct') return
+  const protocol = URL.canParse(text) ? new URL(text).protocol : undefined
+  if (protocol !== 'http:' && protocol !== 'https:') context.addIssue({ code: 'custom', message: 'must be the URL of an HTTP proxy, such as http://proxy.example:3128, or direct for none' })
+})
+
 const transport = z.string().superRefine((name, context) => {
   if (Object.hasOwn(TRANSPORTS, name)) return
   const message =
@@ -55,6 +64,18 @@ export const serverKeys = {
   cwd: path({ about: 'Directory in which the program runs, relative to the configuration file.', live: true, defaultText: 'the directory of skein' }),
   url: key(url.optional(), 'text', 'URL', '', undefined, { about: 'Streamable HTTP endpoint of a server that runs elsewhere; ${VARIABLE} is replaced.', live: true, defaultText: 'none' }),
   headers: key(z.record(headerName, headerValue), 'map', 'map of texts', '', {}, { about: 'HTTP headers sent to url; ${VARIABLE} in values is replaced.', live: true, secret: true }),
+  proxy: key(proxy.optional(), 'text', 'URL or direct', '', undefined, {
+    about: 'HTTP proxy on the way to url, or direct for none; ${VARIABLE} is replaced.',
+    live: true,
+    // It may hold a password.
+    secret: true,
+    defaultText: 'HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, never for this machine itself'
+  }),
+  ca_file: path({ about: 'Certificates (PEM) of authorities that url may be signed by, beside those Node trusts; relative to the configuration file.', live: true, defaultText: 'none' }),
+  protocol: key(protocolSchema, 'choice', 'auto, 2025, 2026', '', 'auto', {
+    about: 'MCP revisions that the server speaks: 2025 (2025-11-25 and older), 2026 (2026-07-28), auto: whichever it answers to, newer first.',
+    live: true
+  }),
   type: key(transport.optional(), 'text', 'text', '', undefined, transportInfo),
   transport: key(transport.optional(), 'text', 'text', '', undefined, { ...transportInfo, about: 'Another spelling of type.' }),
   enabled: truth(true, { about: 'false keeps the entry in the file without starting it.', live: true }),
@@ -86,7 +107,7 @@ const serverSchema = z
       const said = server[name]
       if (said !== undefined && Object.hasOwn(TRANSPORTS, said) && TRANSPORTS[said] !== kind) problem(`says ${said}, but the entry has ${kind === 'stdio' ? 'a command' : 'a url'}; leave ${name} out or correct it`, [name])
     }
-    const foreign = kind === 'stdio' ? { headers: Object.keys(server.headers).length } : { args: server.args.length, env: Object.keys(server.env).length, cwd: server.cwd?.length ?? 0 }
+    const foreign = kind === 'stdio' ? { headers: Object.keys(server.headers).length, proxy: server.proxy?.length ?? 0, ca_file: server.ca_file?.length ?? 0 } : { args: server.args.length, env: Object.keys(server.env).length, cwd: server.cwd?.length ?? 0 }
     for (const [name, count] of Object.entries(foreign)) {
       if (count > 0) problem(`has no meaning for a server with ${kind === 'stdio' ? 'a command' : 'a url'}; remove it`, [name])
     }
@@ -119,6 +140,10 @@ export const mcp = {
         max_edges: integer(50_000, 1, 50_000_000, { about: 'Edges per graph.', live: true })
       }
     },
+    views: key(viewsSchema, 'views', 'map of views', '', {}, {
+      about: 'What clients see at /mcp (the entry default), /mcp/@search (search) and at endpoints of their own, /mcp/@<name>; see below.',
+      live: true
+    }),
     servers: key(serversSchema, 'servers', 'map of servers', '', {}, { about: 'MCP servers to attach, by name, in the shape that clients use; see below.', live: true })
   }
 } satisfies Group

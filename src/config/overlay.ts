@@ -1,5 +1,5 @@
+import { nearest } from '../base/nearest.ts'
 import { isGroup, type Group, type Key } from './key.ts'
-import { nearest } from './problems.ts'
 import { describeConfig, sections } from './schema.ts'
 
 /** Values from the environment or from flags, as text; `where` names them in messages. */

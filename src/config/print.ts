@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
 import { isGroup, shownValue, type Group } from './key.ts'
 import { camelName, sections } from './schema.ts'
-import type { Config, ServerConfig } from './types.ts'
+import type { Config, ServerConfig, ViewConfig } from './types.ts'
 
 const REDACTED = '<redacted>'
 
@@ -18,6 +18,7 @@ function plainConfig(config: Config): Record<string, unknown> {
         if (value === undefined) return []
         if (isGroup(entry)) return [[name, convert(entry.keys, value as Record<string, unknown>)]]
         if (entry.info.kind === 'servers') return [[name, Object.fromEntries((value as readonly ServerConfig[]).map((server) => [server.name, plainServer(server)]))]]
+        if (entry.info.kind === 'views') return [[name, Object.fromEntries((value as readonly ViewConfig[]).map(({ name: view, ...keys }) => [view, keys]))]]
         return [[name, entry.info.secret ? REDACTED : shownValue(entry.info.kind, value)]]
       })
     )
@@ -31,10 +32,14 @@ function plainServer(server: ServerConfig): Record<string, unknown> {
     stateless: server.stateless,
     timeout: shownValue('duration', server.timeout),
     isolation: server.isolation,
+    protocol: server.protocol,
     repeatable: server.repeatable,
     trust_annotations: server.trustAnnotations
   }
-  if (server.kind === 'http') return { url: withoutPassword(server.shown.url), headers: redactAll(server.headers), ...common }
+  if (server.kind === 'http') {
+    const way = { ...(server.proxy !== undefined && { proxy: REDACTED }), ...(server.caFile !== undefined && { ca_file: server.caFile }) }
+    return { url: withoutPassword(server.shown.url), headers: redactAll(server.headers), ...way, ...common }
+  }
   return { command: server.command, args: server.shown.args, env: redactAll(server.env), ...(server.cwd !== undefined && { cwd: server.cwd }), ...common }
 }
 

@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { isGroup, type Group, type Key, type KeyInfo } from './key.ts'
+import { isGroup, type Group, type Key, type KeyInfo, type Kind } from './key.ts'
 import { mcp, serverKeys } from './mcp-section.ts'
 import { gossip, monitoring, network, node, rpc, security } from './sections.ts'
+import { viewKeys } from './views-section.ts'
 
 /** The one schema: what the file, the environment and the flags may say, and from which docs, examples and JSON Schema are made. */
 export const sections = { node, network, gossip, monitoring, security, mcp, rpc } satisfies Group['keys']
@@ -35,11 +36,16 @@ export function camelValues(values: unknown): ParsedConfig {
 }
 
 export interface ConfigRow extends KeyInfo {
-  /** Such as `network.http_port`; `mcp.servers.<name>.url` for the keys of a server. */
+  /** Such as `network.http_port`; `mcp.servers.<name>.url` for the keys of an entry. */
   key: string
   section: string
   /** Environment variable; undefined where only the file can say it. */
   variable: string | undefined
+}
+
+/** The keys of each entry, where a key holds entries by name. */
+export function entryKeys(kind: Kind): Group['keys'] | undefined {
+  return kind === 'servers' ? serverKeys : kind === 'views' ? viewKeys : undefined
 }
 
 /** Every key, in the order of the file. */
@@ -48,9 +54,10 @@ export function describeConfig(): ConfigRow[] {
     Object.entries(keys).flatMap(([name, entry]) => {
       const here = [...path, name]
       if (isGroup(entry)) return rows(entry.keys, here)
-      const inFileOnly = entry.info.kind === 'servers' || here.includes('<name>')
+      const entries = entryKeys(entry.info.kind)
+      const inFileOnly = entries !== undefined || here.includes('<name>')
       const row = { ...entry.info, key: here.join('.'), section: here[0] as string, variable: inFileOnly ? undefined : `SKEIN_${here.join('_').toUpperCase()}` }
-      return entry.info.kind === 'servers' ? [row, ...rows(serverKeys, [...here, '<name>'])] : [row]
+      return entries === undefined ? [row] : [row, ...rows(entries, [...here, '<name>'])]
     })
   return rows(sections, [])
 }

@@ -10,7 +10,7 @@ const REFERENCE = /(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 type Report = (path: Path, message: string) => void
 
 /**
- * A copy of the raw `mcp.servers` with the variables in args, env, url and headers replaced. A variable that is not set is
+ * A copy of the raw `mcp.servers` with the variables in args, env, url, proxy and headers replaced. A variable that is not set is
  * reported at its place. Values that are not of the right type stay for the schema to refuse.
  */
 export function expandServers(servers: unknown, env: Env, report: Report): unknown {
@@ -19,7 +19,7 @@ export function expandServers(servers: unknown, env: Env, report: Report): unkno
     if (!isMap(server)) return server
     return mapValues(server, (field, value) => {
       const path = ['mcp', 'servers', name, field]
-      if (field === 'url') return expandText(value, env, path, report)
+      if (field === 'url' || field === 'proxy') return expandText(value, env, path, report)
       if (field === 'args' && Array.isArray(value)) return value.map((item, index) => expandText(item, env, [...path, index], report))
       if ((field === 'env' || field === 'headers') && isMap(value)) return mapValues(value, (key, item) => expandText(item, env, [...path, key], report))
       return value
@@ -46,11 +46,15 @@ export function serverConfig(name: string, server: ParsedServer, raw: unknown, o
     stateless: server.stateless,
     timeout: server.timeout ?? options.timeout,
     isolation: server.isolation,
+    protocol: server.protocol,
     repeatable: server.repeatable,
     trustAnnotations: server.trust_annotations
   }
   const written = raw as { args?: string[]; url?: string }
-  if (server.url !== undefined) return { ...common, kind: 'http', url: server.url, headers: server.headers, shown: { url: written.url ?? server.url } }
+  if (server.url !== undefined) {
+    const caFile = server.ca_file === undefined ? undefined : resolve(options.base, server.ca_file)
+    return { ...common, kind: 'http', url: server.url, headers: server.headers, proxy: server.proxy, caFile, shown: { url: written.url ?? server.url } }
+  }
   return {
     ...common,
     kind: 'stdio',

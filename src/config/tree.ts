@@ -6,7 +6,7 @@ export function fillEmptySections(keys: Group['keys'], values: Record<string, un
   for (const [name, entry] of Object.entries(keys)) {
     if (!Object.hasOwn(values, name)) continue
     const value = values[name]
-    const empty = value === null && (isGroup(entry) || ['list', 'servers'].includes(entry.info.kind))
+    const empty = value === null && (isGroup(entry) || ['list', 'servers', 'views'].includes(entry.info.kind))
     if (empty) delete values[name]
     else if (isGroup(entry) && typeof value === 'object' && value !== null) fillEmptySections(entry.keys, value as Record<string, unknown>)
   }

@@ -76,6 +76,8 @@ export interface Config {
     readonly sessionIdleTimeout: number
     readonly maxBodyBytes: number
     readonly graph: { readonly enabled: boolean; readonly expose: boolean; readonly maxNodes: number; readonly maxEdges: number }
+    /** Sorted by name. */
+    readonly views: readonly ViewConfig[]
     /** Sorted by name; disabled ones included. */
     readonly servers: readonly ServerConfig[]
   }
@@ -83,6 +85,20 @@ export interface Config {
     readonly maxInFlight: number
     readonly maxBodyBytes: number
   }
+}
+
+/** One entry of mcp.views. */
+export interface ViewConfig {
+  /** The key under mcp.views. */
+  readonly name: string
+  readonly mode: 'list' | 'search'
+  /** Patterns of advertised names, before renaming. */
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  /** Advertised name -> name in the view. */
+  readonly rename: Readonly<Record<string, string>>
+  /** Undefined: all. */
+  readonly servers?: readonly string[] | undefined
 }
 
 interface ServerCommon {
@@ -94,6 +110,8 @@ interface ServerCommon {
   /** ms; mcp.request_timeout where the server has none of its own. */
   readonly timeout: number
   readonly isolation: 'auto' | 'shared' | 'session'
+  /** The era of MCP that it speaks. */
+  readonly protocol: 'auto' | '2025' | '2026'
   /** Tool patterns. */
   readonly repeatable: readonly string[]
   readonly trustAnnotations: boolean
@@ -117,6 +135,10 @@ export interface HttpServerConfig extends ServerCommon {
   readonly url: string
   /** Secret. */
   readonly headers: Readonly<Record<string, string>>
+  /** A URL or `direct`; undefined: as the environment says. Secret. */
+  readonly proxy: string | undefined
+  /** Absolute. */
+  readonly caFile: string | undefined
   readonly shown: { readonly url: string }
 }
 

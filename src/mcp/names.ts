@@ -13,23 +13,23 @@ export interface NamedTool {
   tool: string
 }
 
+const LEGAL = /^[A-Za-z0-9_-]*$/
+
 /** `name` with every character outside `[A-Za-z0-9_-]` as `_`; each code point counts once. */
 function mapped(name: string): string {
-  return name.replace(/[^A-Za-z0-9_-]/gu, '_')
-}
-
-function withHash(name: string, original: string, length: number): string {
-  const hash = createHash('sha256').update(original).digest('hex').slice(0, length)
-  return `${mapped(name).slice(0, MAX_NAME - length - 1)}_${hash}`
+  return LEGAL.test(name) ? name : name.replace(/[^A-Za-z0-9_-]/gu, '_')
 }
 
 // A NUL cannot be in a name that was mapped to itself, so `a` + `b__c` and `a__b` + `c` hash differently.
-const hashInput = (tool: NamedTool) => `${tool.server}\u0000${tool.tool}`
+function withHash(tool: NamedTool, length: number): string {
+  const hash = createHash('sha256').update(`${tool.server}\u0000${tool.tool}`).digest('hex').slice(0, length)
+  return `${mapped(`${tool.server}__${tool.tool}`).slice(0, MAX_NAME - length - 1)}_${hash}`
+}
 
 /** `<server>__<tool>` within `[A-Za-z0-9_-]{1,64}`: a pure function of both names (what collides is for `assignNames`). */
 export function advertisedName(tool: NamedTool): string {
-  const full = `${tool.server}__${tool.tool}`
-  return mapped(full).length > MAX_NAME ? withHash(full, hashInput(tool), HASH_LENGTH) : mapped(full)
+  const name = mapped(`${tool.server}__${tool.tool}`)
+  return name.length > MAX_NAME ? withHash(tool, HASH_LENGTH) : name
 }
 
 /**
@@ -39,20 +39,22 @@ export function advertisedName(tool: NamedTool): string {
 export function assignNames(tools: readonly NamedTool[]): string[] {
   const names = tools.map(advertisedName)
   for (let length = HASH_LENGTH; length <= 32; length *= 2) {
-    const groups = new Map<string, Set<string>>()
-    for (const [index, tool] of tools.entries()) {
-      const name = names[index] as string
-      const group = groups.get(name)
-      if (group === undefined) groups.set(name, new Set([hashInput(tool)]))
-      else group.add(hashInput(tool))
-    }
-    let collided = false
-    for (const [index, tool] of tools.entries()) {
-      if ((groups.get(names[index] as string)?.size ?? 0) < 2) continue
-      collided = true
-      names[index] = withHash(`${tool.server}__${tool.tool}`, hashInput(tool), length)
-    }
-    if (!collided) break
+    const collided = collisions(tools, names)
+    if (collided.size === 0) break
+    for (const [index, tool] of tools.entries()) if (collided.has(names[index] as string)) names[index] = withHash(tool, length)
   }
   return names
+}
+
+/** Names that stand for more than one tool. */
+function collisions(tools: readonly NamedTool[], names: readonly string[]): Set<string> {
+  const owners = new Map<string, NamedTool>()
+  const collided = new Set<string>()
+  for (const [index, tool] of tools.entries()) {
+    const name = names[index] as string
+    const owner = owners.get(name)
+    if (owner === undefined) owners.set(name, tool)
+    else if (owner.server !== tool.server || owner.tool !== tool.tool) collided.add(name)
+  }
+  return collided
 }

@@ -1,36 +1,92 @@
-import type { ToolList } from './ports.ts'
-import type { Json } from '../wire/json-rpc.ts'
-import { assignNames, type NamedTool } from './names.ts'
+import { SEARCH_INSTRUCTIONS, SEARCH_TOOLS } from './search/definitions.ts'
+import { uriMatcher } from './uri-template.ts'
+import { joinAbouts, joinInstructions, viewCapabilities, type AboutLists } from './view-about.ts'
+import { advertisedTools, bareTools } from './view-tools.ts'
+import type { OfferedServer, View, ViewSpec, WideView } from './view-types.ts'
 
-export interface Offered<T> extends NamedTool {
-  /** As the server gave it, bare name inside. */
-  definition: Json
-  /** What the caller needs to route a call. */
-  target: T
-}
+export type { Offered, OfferedServer, View, ViewSpec, ViewTool, WideView } from './view-types.ts'
 
-export interface View<T> extends ToolList {
-  /** Advertised name -> target: the only way back from a name. */
-  table: Map<string, T>
-}
-
-const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+const EVERYTHING: WideView = { name: 'default', mode: 'list', allow: ['*'], deny: [], rename: {} }
+const SEARCH: WideView = { ...EVERYTHING, name: 'search', mode: 'search' }
 
 /**
- * What one view lists: everything under advertised names, or with `server` that one server under bare names.
- * Definitions are copied with nothing but the name changed, sorted by name (code units, so that every node agrees).
- * Of the same {server, tool} offered twice the first counts.
+ * What a view's name means: undefined is everything, `@<name>` a configured view (`@search` is there without), else a server.
+ * Undefined: no view of this name is configured. Whether a server exists is for the caller to see.
  */
-export function buildView<T>(offered: readonly Offered<T>[], server?: string): View<T> {
-  const wanted = server === undefined ? offered : offered.filter((tool) => tool.server === server)
-  const names = server === undefined ? assignNames(wanted) : wanted.map((tool) => tool.tool)
-  const rows = wanted.map((tool, index) => ({ name: names[index] as string, tool })).toSorted(byName)
-  const table = new Map<string, T>()
-  const tools: Json[] = []
-  for (const { name, tool } of rows) {
-    if (table.has(name)) continue
-    table.set(name, tool.target)
-    tools.push({ ...tool.definition, name })
+export function viewSpecOf(view: string | undefined, configured: readonly WideView[]): ViewSpec | undefined {
+  if (view !== undefined && !view.startsWith('@')) return { server: view }
+  const name = view === undefined ? EVERYTHING.name : view.slice(1)
+  const found = configured.find((entry) => entry.name === name)
+  if (name === SEARCH.name) return found === undefined ? SEARCH : { ...found, mode: 'search' }
+  return found ?? (name === EVERYTHING.name ? EVERYTHING : undefined)
+}
+
+/**
+ * What one view lists and the ways back from its names, as a pure function of what the servers offer. All servers are given, also for
+ * a view of few: an advertised name depends on all of them. Of the same {server, tool} offered twice the first counts.
+ */
+export function buildView<T>(servers: readonly OfferedServer<T>[], spec: ViewSpec): View<T> {
+  return 'server' in spec ? serverView(servers, spec.server) : wideView(servers, spec)
+}
+
+function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View<T> {
+  const server = servers.find((entry) => entry.server === name)
+  const about = server?.about
+  const { table, rows } = bareTools(server?.tools ?? [])
+  return {
+    mode: 'list',
+    tools: rows.map(({ definition }) => definition),
+    prompts: about?.prompts ?? [],
+    resources: about?.resources ?? [],
+    resourceTemplates: about?.resourceTemplates ?? [],
+    passesLists: true,
+    // Before it was fetched nothing more is known than that servers usually have tools.
+    capabilities: viewCapabilities(about === undefined ? [] : [about], rows.length > 0 || about === undefined),
+    instructions: about?.instructions,
+    table,
+    rows,
+    promptServers: new Map((about?.prompts ?? []).map((prompt) => [String(prompt.name), name])),
+    serverOfUri: () => name,
+    notices: []
   }
-  return { tools, table }
+}
+
+function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView): View<T> {
+  const servers = spec.servers === undefined ? all : all.filter(({ server }) => spec.servers?.includes(server))
+  const { table, rows, notices } = advertisedTools(all, spec)
+  const lists = joinAbouts(servers, spec)
+  const isSearch = spec.mode === 'search'
+  return {
+    mode: spec.mode,
+    tools: isSearch ? SEARCH_TOOLS : rows.map(({ definition }) => definition),
+    prompts: lists.prompts,
+    resources: lists.resources,
+    resourceTemplates: lists.resourceTemplates,
+    passesLists: false,
+    capabilities: viewCapabilities(servers.flatMap(({ about }) => (about === undefined ? [] : [about])), true),
+    instructions: isSearch ? SEARCH_INSTRUCTIONS : joinInstructions(servers),
+    table,
+    rows,
+    promptServers: lists.promptServers,
+    serverOfUri: uriTable(lists),
+    notices: [...notices, ...lists.notices]
+  }
+}
+
+/** A template that begins with a variable would fit what other servers have: it counts in its server's own view only. */
+const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:/
+
+/** Listed URIs are looked up; only what is not listed is tried against the templates, which are made ready when first needed. */
+function uriTable({ resourceClaims, templateClaims }: AboutLists): (uri: string) => string | undefined {
+  let matchers: { servers: readonly string[]; fits: (uri: string) => boolean }[] | undefined
+  return (uri) => {
+    const listed = resourceClaims.get(uri) ?? templateClaims.get(uri)
+    if (listed !== undefined) return listed.length === 1 ? listed[0] : undefined
+    matchers ??= [...templateClaims].flatMap(([template, servers]) => {
+      const fits = SCHEME.test(template) ? uriMatcher(template) : undefined
+      return fits === undefined ? [] : [{ servers, fits }]
+    })
+    const fitting = new Set(matchers.filter(({ fits }) => fits(uri)).flatMap(({ servers }) => servers))
+    return fitting.size === 1 ? fitting.values().next().value : undefined
+  }
 }

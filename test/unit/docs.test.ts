@@ -83,7 +83,7 @@ describe('configuration keys', () => {
   test.each(rows.map(({ key }) => key).filter((key) => !(key in READ_BY_CONFIG) && key !== 'mcp.servers'))('%s is read by the node', (key) => {
     const path = key.split('.').map(camelName)
     const name = path.at(-1) as string
-    const parents = path.at(-2) === '<name>' ? ['server'] : path.at(-2) === 'coordinates' ? ['node'] : [path.at(-2) as string]
+    const parents = path[1] === 'views' ? ['view', 'spec', 'mcp'] : path.at(-2) === '<name>' ? ['server'] : path.at(-2) === 'coordinates' ? ['node'] : [path.at(-2) as string]
     // Latitude and longitude travel together.
     const wanted = path.at(-2) === 'coordinates' ? 'coordinates' : name
     const found = parents.some(

@@ -11,8 +11,8 @@ interface Flags extends CommonFlags {
 
 export function addMcp(program: Command, context: CliContext): void {
   withCommonOptions(program.command('mcp'))
-    .description('speak MCP on standard input and output, for clients that only start processes')
-    .option('--server <name>', 'only this server, with its own tool names, resources and prompts (default: the tools of all)')
+    .description('speak MCP on standard input and output, for clients that only start processes; a node that restarts is a pause, not the end')
+    .option('--server <name>', 'only this server, with its own tool names, resources and prompts, or a view such as @search (default: the tools of all)')
     .action(async (flags: Flags) => {
       const { runMcpBridge } = await import('../mcp-bridge.ts')
       const socketPath = await findSocket(dataDirOf(flags.dataDir, context.io))

@@ -84,7 +84,10 @@ describe('commands that need no running node', () => {
 
   const configTools = async () => ({
     load: async ({ file }: { file?: string }) => ({ yaml: `node:\n  id: ${file}\n`, warnings: ['network.gossip_port is not used'] }),
-    jsonSchema: () => ({ type: 'object' })
+    jsonSchema: () => ({ type: 'object' }),
+    importServers: async (): Promise<never> => {
+      throw new Error('not part of these tests')
+    }
   })
 
   test('config validate prints warnings on standard error', async () => {

@@ -44,7 +44,7 @@ describe('print', () => {
     expect(parse(printConfig(load(directory, undefined, { env: { HOME: '/h' } }).config))).toMatchObject({
       network: { refresh_interval: '30m', http_port: 8080 },
       gossip: { interval: '1s', max_message_bytes: '64KiB' },
-      mcp: { max_body_bytes: '4MiB', servers: {} }
+      mcp: { max_body_bytes: '4MiB', servers: {}, views: {} }
     })
   })
 })
@@ -56,9 +56,9 @@ describe('what changed', () => {
 
   test('live keys and keys that need a restart, servers by name', () => {
     const before = config('node: {id: a}\nmcp: {servers: {gone: {command: x}, same: {command: x}, other: {command: x}}}')
-    const after = config('node: {id: b, coordinates: {latitude: 1, longitude: 1}}\nmonitoring: {log_level: debug}\nmcp: {graph: {expose: true}, servers: {new: {command: x}, same: {command: x}, other: {command: y}}}')
+    const after = config('node: {id: b, coordinates: {latitude: 1, longitude: 1}}\nmonitoring: {log_level: debug}\nmcp: {graph: {expose: true}, views: {v: {deny: [x]}}, servers: {new: {command: x}, same: {command: x}, other: {command: y}}}')
     expect(liveDiff(before, after)).toEqual({
-      live: ['monitoring.log_level', 'mcp.graph.expose', 'mcp.servers.gone', 'mcp.servers.new', 'mcp.servers.other'],
+      live: ['monitoring.log_level', 'mcp.graph.expose', 'mcp.views.v', 'mcp.servers.gone', 'mcp.servers.new', 'mcp.servers.other'],
       restart: ['node.id', 'node.coordinates.latitude', 'node.coordinates.longitude']
     })
   })
@@ -82,9 +82,11 @@ describe('the description', () => {
     expect(new Set(rows.map(({ key }) => key)).size).toBe(rows.length)
   })
 
-  test('every variable sets its key, and every key outside mcp.servers has one', () => {
+  const fileOnly = (key: string) => key.startsWith('mcp.servers') || key.startsWith('mcp.views')
+
+  test('every variable sets its key, and every key outside mcp.servers and mcp.views has one', () => {
     // security.token_file has one too, but it would be read.
-    for (const row of rows.filter(({ key }) => !key.startsWith('mcp.servers') && key !== 'security.token_file')) {
+    for (const row of rows.filter(({ key }) => !fileOnly(key) && key !== 'security.token_file')) {
       const takesAnyText = row.type === 'text' || row.type === 'path'
       const run = () => load(directory, undefined, { env: { [row.variable as string]: takesAnyText ? 'a' : '?' } })
       // What is no text refuses a question mark, and the error names variable and key.
@@ -93,8 +95,8 @@ describe('the description', () => {
     }
   })
 
-  test('only the file can say what is in mcp.servers', () => {
-    expect(rows.filter(({ variable }) => variable === undefined).every(({ key }) => key.startsWith('mcp.servers'))).toBe(true)
+  test('only the file can say what is in mcp.servers and mcp.views', () => {
+    expect(rows.filter(({ variable }) => variable === undefined).every(({ key }) => fileOnly(key))).toBe(true)
   })
 
   test('JSON Schema: draft, defaults, closed objects, sentences', () => {

@@ -37,8 +37,9 @@ describe('config/node.example.yaml with every # before a key taken away', () => 
     expect({ ...node, id: '', dataDir: '', coordinates: '' }).toEqual({ ...plainNode, id: '', dataDir: '', coordinates: '' })
     expect({ ...security, token: '', tokenFile: '' }).toEqual({ ...plainSecurity, token: '', tokenFile: '' })
     expect({ ...network, bootstrapFile: '' }).toEqual({ ...plainNetwork, bootstrapFile: '' })
-    expect({ ...mcp, servers: [] }).toEqual(plainMcp)
+    expect({ ...mcp, servers: [], views: [] }).toEqual(plainMcp)
     expect(mcp.servers.map(({ name, kind }) => `${name} ${kind}`)).toEqual(['memory stdio', 'remote http'])
+    expect(mcp.views.map(({ name }) => name)).toEqual(['review'])
   })
 })
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { LoadOptions } from '../../../src/config/load.ts'
 import { load, problemsOf, temporaryDirectory } from './files.ts'
@@ -19,6 +20,7 @@ test('a program, with the defaults of everything else', () => {
       stateless: false,
       timeout: 20_000,
       isolation: 'auto',
+      protocol: 'auto',
       repeatable: [],
       trustAnnotations: false,
       shown: { args: ['-y', 'x'] }
@@ -28,23 +30,43 @@ test('a program, with the defaults of everything else', () => {
 
 test('a URL, with everything set', () => {
   const yaml =
-    '{two: {url: "https://h/mcp", headers: {Authorization: Bearer x}, enabled: false, expose: {deny: [rm*]}, stateless: true, timeout: 2m, isolation: session, repeatable: [get_*], trust_annotations: true}}'
+    '{two: {url: "https://h/mcp", headers: {Authorization: Bearer x}, proxy: "http://u:p@proxy:3128", ca_file: certs/ca.pem, protocol: 2025, enabled: false, expose: {deny: [rm*]}, stateless: true, timeout: 2m, isolation: session, repeatable: [get_*], trust_annotations: true}}'
   expect(servers(yaml)).toEqual([
     {
       name: 'two',
       kind: 'http',
       url: 'https://h/mcp',
       headers: { Authorization: 'Bearer x' },
+      proxy: 'http://u:p@proxy:3128',
+      caFile: join(directory, 'certs/ca.pem'),
       enabled: false,
       expose: { allow: ['*'], deny: ['rm*'] },
       stateless: true,
       timeout: 120_000,
       isolation: 'session',
+      protocol: '2025',
       repeatable: ['get_*'],
       trustAnnotations: true,
       shown: { url: 'https://h/mcp' }
     }
   ])
+})
+
+test.each([
+  ['{url: "http://h/", proxy: "socks5://p"}', 'proxy', 'http://proxy.example:3128'],
+  ['{url: "http://h/", proxy: nonsense}', 'proxy', 'http://proxy.example:3128'],
+  ['{command: x, proxy: direct}', 'proxy', 'no meaning'],
+  ['{command: x, ca_file: a.pem}', 'ca_file', 'no meaning'],
+  ['{command: x, protocol: 2024}', 'protocol', 'auto, 2025 or 2026']
+])('refused with its place: %s', (yaml, field, words) => {
+  const [problem] = problemsOf(() => servers(`{a: ${yaml}}`))
+  expect(problem).toMatchObject({ key: `mcp.servers.a.${field}` })
+  expect(problem?.message).toContain(words)
+})
+
+test('the proxy is direct, or a URL in which variables are replaced', () => {
+  expect(servers('{a: {url: "http://h/", proxy: direct}}')[0]).toMatchObject({ proxy: 'direct' })
+  expect(servers('{a: {url: "http://h/", proxy: "http://u:${P}@p:1"}}', { P: 's3cret' })[0]).toMatchObject({ proxy: 'http://u:s3cret@p:1' })
 })
 
 test('they are sorted by name, and names of Object.prototype are names', () => {

@@ -238,6 +238,27 @@ describe('the listening stream', () => {
     expect(streams(link)).toHaveLength(2)
   })
 
+  test('that was not acknowledged yet is given up for the next one', async () => {
+    const { link, connection } = await modern({}, full)
+    connection.subscribe(new Set(['a']))
+    connection.subscribe(new Set(['a', 'b']))
+    await flush()
+    const ids = streams(link).map(({ id }) => id)
+    expect(filters(link).at(-1)).toEqual({ ...LISTS, resourceSubscriptions: ['a', 'b'] })
+    const cancelled = link.sent('notifications/cancelled').map(({ params }) => params?.requestId)
+    expect(new Set(cancelled)).toEqual(new Set(ids.slice(0, -1)))
+  })
+
+  test('counts as acknowledged when something comes', async () => {
+    const { link, connection, outside } = await modern({}, full)
+    await flush()
+    connection.subscribe(new Set(['a']))
+    // The server in memory acknowledges in a later turn.
+    link.emit(changed(streams(link)[1]?.id))
+    expect(link.sent('notifications/cancelled').map(({ params }) => params?.requestId)).toEqual([streams(link)[0]?.id])
+    expect(outside).toHaveLength(1)
+  })
+
   test('is opened again when it breaks, later each time, and then everything may have changed', async () => {
     const { link, clock, connection, outside } = await modern({}, full)
     connection.subscribe(new Set(['a']))

@@ -115,6 +115,21 @@ describe('requestState', () => {
     expect(server.last.sent('tools/call')[0]?.params).toMatchObject(params)
   })
 
+  test('of such a server waits for its restart like any call', async () => {
+    const { clock, server, call } = await upstreamWorld({}, (one) => (one.era = '2026'))
+    server.last.die()
+    await flush()
+    server.greet = false
+    server.last.die()
+    await flush()
+    await wait(clock, 200)
+    const waiting = call('echo', { session: null, params: { requestState: 'theirs' } })
+    await flush()
+    server.greet = true
+    server.last.answer(server.last.open('server/discover')[0]?.id as number, { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } })
+    expect(await waiting.outcome).toMatchObject({ result: { content: [] } })
+  })
+
   test('that names nothing parked is refused, and the tool is not run', async () => {
     const { server, call } = await upstreamWorld()
     for (const requestState of ['0'.repeat(32), '', 7]) {

@@ -93,6 +93,20 @@ test('many late calls ask once, and a server that dies meanwhile is asked no mor
   expect(clock.pending).toBe(0)
 })
 
+test('calls wait for the next connection while the hanging one is still being ended', async () => {
+  const { server, link, pass, lateCall, call, status } = await world()
+  await lateCall()
+  server.linger = true
+  await pass(TIMEOUT)
+  expect(status()?.state).toBe('backoff')
+  const waiting = call('echo')
+  await flush()
+  expect(link.sent('tools/call')).toHaveLength(1)
+  link.die()
+  expect(await waiting.outcome).toMatchObject({ result: { content: [] } })
+  server.linger = false
+})
+
 test('a child of one session that hangs is ended, its session is warned, and its next call gets another one', async () => {
   const { server, listen, pass, lateCall, echo } = await world()
   const heard = listen(ASKABLE).heard

@@ -157,6 +157,21 @@ describe('restarts', () => {
     expect(calls).toHaveLength(1)
   })
 
+  test('a request is tried again once: two dying links are enough', async () => {
+    const { host, one } = await attached()
+    const first = one.last
+    first.refuse = true
+    one.respond = (request, link) => {
+      if (request.method === 'tools/list') queueMicrotask(() => (link.refuse = true))
+      return undefined
+    }
+    const refused = host.run(toolCall('one', 'echo'), recordingSink())
+    await flush()
+    first.die()
+    expect(await codeOf(refused.outcome)).toBe('SKEIN_UPSTREAM_DOWN')
+    expect(one.links).toHaveLength(2)
+  })
+
   test('a request refused by a link that lives on is not tried again', async () => {
     const { clock, host, one } = await attached()
     one.last.refuse = true

@@ -84,7 +84,7 @@ describe('the shared connection', () => {
 
 describe('a child of one session', () => {
   test('what it says goes to that session’s listeners and nobody else', async () => {
-    const { server, listen, echo } = await upstreamWorld({}, resources)
+    const { clock, server, listen, echo } = await upstreamWorld({}, resources)
     const a = listen({ session: 'a', ...ASKABLE })
     const b = listen({ session: 'b', ...ASKABLE })
     const plain = listen({ session: 'plain' })
@@ -93,8 +93,15 @@ describe('a child of one session', () => {
     await echo('a', ASKABLE.capabilities)
     for (const method of ['notifications/tools/list_changed', 'notifications/message', 'notifications/elicitation/complete']) server.last.emit({ method, params: { level: 'info', data: 'x' } })
     update(server.last, 'test://1')
+    const own = server.last
     expect(a.heard.map((message) => message.method)).toEqual(['notifications/tools/list_changed', 'notifications/message', 'notifications/elicitation/complete'])
     expect([b.heard, plain.heard]).toEqual([[], []])
+    // What is still on the way when it was ended is nobody's.
+    server.linger = true
+    clock.advance(300_000)
+    own.emit({ method: 'notifications/message', params: { level: 'info', data: 'late' } })
+    expect(warnings(a.heard)).toEqual(['x', 'The server one was restarted; its state is gone.'])
+    own.die()
   })
 
   test('starts when the session subscribes, stays as long, and starts again when it dies', async () => {
@@ -239,8 +246,10 @@ describe('bounds', () => {
   test('listeners and URIs of one server are bounded', async () => {
     const { listen, server } = await upstreamWorld({}, resources)
     const many = Array.from({ length: 1_000 }, (_, index) => `test://${index}`)
-    for (let index = 0; index < 10; index += 1) listen({ session: `s${index}` }, many)
+    const full = Array.from({ length: 10 }, (_, index) => listen({ session: `s${index}` }, many))
     expect(await codeOf(listen({ session: 'more' }, ['test://x']).outcome)).toBe('SKEIN_BUSY')
+    full[0]?.cancel('room for another')
+    listen({ session: 's0' }, many)
     for (let index = 10; index < 4_096; index += 1) listen({ session: `s${index}` })
     expect(await codeOf(listen({ session: 'more' }).outcome)).toBe('SKEIN_BUSY')
     await flush()

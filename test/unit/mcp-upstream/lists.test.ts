@@ -111,6 +111,22 @@ test('a handshake full of data is cut so that the whole stays below 256 KiB', as
   expect(JSON.stringify(about).length).toBeLessThan(17_000)
 })
 
+test('what a dead connection did not answer says nothing about the next one', async () => {
+  const { clock, host, server } = await upstreamWorld({}, (one) => {
+    full(one)
+    delete one.lists.prompts
+  })
+  clock.advance(2_000)
+  await flush()
+  const seen: unknown[] = []
+  host.onChange(() => seen.push(host.tools('one')?.about.partial))
+  server.lists = { ...server.lists, prompts: PROMPTS }
+  server.last.die()
+  await flush()
+  expect(host.tools('one')?.about.prompts).toEqual(PROMPTS)
+  expect(new Set(seen)).toEqual(new Set([undefined]))
+})
+
 test('prompts that take their time do not keep the tools waiting', async () => {
   const { clock, host, server, status } = await upstreamWorld({}, (one) => {
     full(one)

@@ -130,7 +130,7 @@ describe('a question of a legacy server', () => {
     const { clock, link, connection, ask, retry, id } = await asking({}, { timeout: 1_000 })
     const asked = await ask(ELICIT)
     const other = connection.call(toolCall('x', 'slow', { timeout: 1_000 }), recordingSink())
-    clock.advance(500_000)
+    clock.advance(500_900)
     const again = retry({ requestState: asked.requestState, inputResponses: { elicitation_1: {} } }, { timeout: 2_000 })
     await flush()
     clock.advance(999)
@@ -140,6 +140,29 @@ describe('a question of a legacy server', () => {
     clock.advance(1_002)
     expect(await codeOf(again.running.outcome)).toBe('SKEIN_DEADLINE')
     expect(link.received.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { requestId: id } })
+  })
+
+  test('a call may take longer than the longest call if people do', async () => {
+    const { clock, link, id, ask, retry, resting } = await asking({}, { timeout: 1_000, token: 't' })
+    let asked = await ask(ELICIT)
+    for (let round = 1; round <= 7; round += 1) {
+      clock.advance(599_000)
+      const again = retry({ requestState: asked.requestState, inputResponses: { [`elicitation_${round}`]: { action: 'accept' } } })
+      await resting()
+      clock.advance(900)
+      link.emit({ id: `round${round}`, ...ELICIT })
+      clock.advance(GATHER)
+      asked = await questionsOf(again.running)
+    }
+    expect(clock.now()).toBeGreaterThan(3_600_000)
+    const last = retry({ requestState: asked.requestState, inputResponses: { elicitation_8: { action: 'accept' } } })
+    await resting()
+    for (let step = 1; step <= 2; step += 1) {
+      clock.advance(900)
+      link.emit({ method: 'notifications/progress', params: { progressToken: id, progress: step } })
+    }
+    link.answer(id, { content: [] })
+    expect(await last.running.outcome).toEqual({ result: { content: [] } })
   })
 
   test('a question the server takes back needs no answer', async () => {
@@ -206,6 +229,9 @@ describe('who is asked', () => {
     for (let id = 1; id <= 65; id += 1) link.emit({ id, ...ELICIT })
     expect(answersTo(link, 64)).toEqual([])
     expect(answersTo(link, 65)).toMatchObject([{ error: { code: -32600 } }])
+    const second = await asking()
+    for (let count = 0; count < 2; count += 1) second.link.emit({ id: 'same', ...ELICIT })
+    expect(answersTo(second.link, 'same')).toMatchObject([{ error: { code: -32600 } }])
   })
 })
 
@@ -275,6 +301,7 @@ describe('tickets', () => {
     expect(await again.running.outcome).toEqual({ result: { content: ['default'] } })
     expect(again.to.notifications).toHaveLength(1)
     expect(answersTo(link, 'q1')).toMatchObject([{ error: { code: -32603 } }])
+    expect(clock.pending).toBe(0)
   })
 
   test('all end when the server is stopped', async () => {
