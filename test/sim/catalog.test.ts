@@ -106,7 +106,7 @@ async function play(seed: number): Promise<void> {
 }
 
 describe('catalog', () => {
-  test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS} seeds)`, { timeout: 120_000 }, async () => {
+  test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS} seeds)`, { timeout: 240_000 }, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       await play(seed).catch((error: unknown) => {
         throw new Error(`seed ${seed}`, { cause: error })

@@ -1,33 +1,43 @@
-import type { CallSink, McpOutcome, McpRequest } from '../../src/mcp/ports.ts'
+import type { CallSink, LogLevel, McpRequest } from '../../src/mcp/ports.ts'
 import type { Json, JsonRpcNotification } from '../../src/wire/json-rpc.ts'
 import type { ServerSpec, ServerTarget } from '../../src/mcp/upstream/spec.ts'
 
 export interface RecordingSink extends CallSink {
   notifications: JsonRpcNotification[]
-  requests: { method: string; params: Json | undefined }[]
 }
 
-/** A client that remembers what it got and answers what it is asked. */
-export function recordingSink(answer: (method: string) => McpOutcome | Promise<McpOutcome> = () => ({ result: { ok: true } })): RecordingSink {
-  const sink: RecordingSink = {
-    notifications: [],
-    requests: [],
-    notification: (message) => void sink.notifications.push(message),
-    async request(method, params) {
-      sink.requests.push({ method, params })
-      return await answer(method)
-    }
-  }
-  return sink
+/** A client that remembers what it got. */
+export function recordingSink(): RecordingSink {
+  const notifications: JsonRpcNotification[] = []
+  return { notifications, notification: (message) => void notifications.push(message) }
 }
 
-export function toolCall(server: string, tool: string, options: { args?: Json; session?: string; capabilities?: Json; timeout?: number; token?: string | number } = {}): McpRequest {
+export interface CallOptions {
+  args?: Json
+  /** @default 'session-1'; null: a client of the stateless era */
+  session?: string | null
+  capabilities?: Json
+  /** @default 'default' for sessions, none for stateless clients */
+  logLevel?: LogLevel
+  timeout?: number
+  token?: string | number
+  /** Answers and state of a retry, and whatever else belongs into params. */
+  params?: Json
+}
+
+export function toolCall(server: string, tool: string, options: CallOptions = {}): McpRequest {
   const meta = options.token === undefined ? {} : { _meta: { progressToken: options.token, kept: true } }
+  return mcpRequest(server, 'tools/call', { name: tool, arguments: options.args ?? {}, ...meta, ...options.params }, options)
+}
+
+export function mcpRequest(server: string, method: string, params: Json, options: CallOptions = {}): McpRequest {
+  const session = options.session === null ? undefined : (options.session ?? 'session-1')
+  const logLevel = options.logLevel ?? (session === undefined ? undefined : 'default')
   return {
     server,
-    method: 'tools/call',
-    params: { name: tool, arguments: options.args ?? {}, ...meta },
-    client: { session: options.session ?? 'session-1', clientInfo: { name: 'test', version: '1' }, capabilities: options.capabilities ?? {} },
+    method,
+    params,
+    client: { session, clientInfo: { name: 'test', version: '1' }, capabilities: options.capabilities ?? {}, logLevel },
     timeout: options.timeout ?? 10_000,
     correlation: 'test'
   }

@@ -10,8 +10,10 @@ import type { McpRequest } from '../../../src/mcp/ports.ts'
 import { createUpstreamConnector } from '../../../src/mcp-io/connect.ts'
 import { createUpstreamHost, type UpstreamHost } from '../../../src/mcp/upstream/host.ts'
 import type { ServerSpec } from '../../../src/mcp/upstream/spec.ts'
+import type { UpstreamStatus } from '../../../src/mcp/upstream/supervisor.ts'
+import { readOutcome } from '../../../src/wire/json-rpc.ts'
 import { startBareHttpServer } from '../../support/bare-http-server.ts'
-import { codeOf, recordingSink, serverSpec, toolCall, type RecordingSink } from '../../support/mcp-calls.ts'
+import { codeOf, mcpRequest, recordingSink, serverSpec, toolCall, type CallOptions, type RecordingSink } from '../../support/mcp-calls.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 const fixture = (name: string, env: Record<string, string> = {}) => serverSpec({ kind: 'stdio', command: process.execPath, args: [new URL(`../../fixtures/${name}.ts`, import.meta.url).pathname], env })
@@ -32,12 +34,22 @@ async function attach(servers: Record<string, ServerSpec>) {
   await host.apply(servers, { wait: 20_000 })
   const status = (name: string) => host.list().find((entry) => entry.name === name)
   const pid = (name: string) => status(name)?.pids[0] as number
-  const text = async (request: McpRequest, sink: RecordingSink = recordingSink()) => {
-    const outcome = await host.run(request, sink).outcome
+  /** The text of a result; what the server asks meanwhile is answered with the method's name. */
+  const text = async (request: McpRequest, sink: RecordingSink = recordingSink()): Promise<string> => {
+    const outcome = readOutcome(await host.run(request, sink).outcome)
     if ('error' in outcome) throw new Error(outcome.error.message)
-    return (outcome.result.content as { text: string }[])[0]?.text as string
+    const { resultType, inputRequests, requestState, content } = outcome.result
+    if (resultType !== 'input_required') return (content as { text: string }[])[0]?.text as string
+    const inputResponses = Object.fromEntries(Object.entries(inputRequests as Record<string, { method: string }>).map(([key, { method }]) => [key, { answered: method }]))
+    return text({ ...request, params: { ...request.params, inputResponses, requestState } }, sink)
   }
   return { host, connector, status, pid, text }
+}
+
+function listen(host: UpstreamHost, server: string, client: CallOptions, uris: string[] = []) {
+  const sink = recordingSink()
+  const running = host.run(mcpRequest(server, 'subscriptions/listen', { notifications: { resourceSubscriptions: uris } }, client), sink)
+  return { ...running, heard: sink.notifications }
 }
 
 /** Alive and not a zombie. */
@@ -154,12 +166,33 @@ describe('what servers do', () => {
     expect(host.tools('echo')?.definitions.some((tool) => tool.name === 'extra')).toBe(false)
     await text(toolCall('echo', 'toggle'))
     await waitUntil('extra is listed', () => host.tools('echo')?.definitions.some((tool) => tool.name === 'extra') === true)
-    const sink = recordingSink((method) => ({ result: { answered: method } }))
+    const sink = recordingSink()
     const capabilities = { sampling: {}, elicitation: {} }
     expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' }, capabilities }), sink)).toContain('"answered":"sampling/createMessage"')
     expect(await text(toolCall('echo', 'elicit', { args: { message: 'm' }, capabilities }), sink)).toContain('"answered":"elicitation/create"')
     expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' } }))).toContain('shared by several clients')
-    expect(host.list()[0]?.pids).toHaveLength(2)
+    const { pids } = host.list()[0] as UpstreamStatus
+    expect(pids).toHaveLength(2)
+    const stateless = { session: null, capabilities }
+    expect(await text(toolCall('echo', 'elicit', { args: { message: 'm' }, ...stateless }))).toContain('"answered":"elicitation/create"')
+    expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' }, ...stateless }))).toContain('"answered":"sampling/createMessage"')
+    expect(host.list()[0]?.pids).toHaveLength(3)
+  })
+
+  test('a session whose own child is killed is told so, and served by a new one', async () => {
+    const { host, status, text } = await attach({ echo: fixture('echo-server') })
+    const client = { session: 'a', capabilities: { roots: {} } }
+    const { heard } = listen(host, 'echo', client)
+    const pid = (JSON.parse(await text(toolCall('echo', 'whoami', client))) as { pid: number }).pid
+    expect(status('echo')?.pids).toContain(pid)
+    const running = codeOf(host.run(toolCall('echo', 'slow', { ...client, args: { steps: 1, ms: 5_000 } }), recordingSink()).outcome)
+    await text(toolCall('echo', 'echo', { ...client, args: { text: 'up' } }))
+    process.kill(pid, 'SIGKILL')
+    expect(await running).toBe('SKEIN_OUTCOME_UNKNOWN')
+    await waitUntil('the warning came', () => heard.length > 0)
+    expect(heard[0]?.params).toMatchObject({ level: 'warning', logger: 'skein' })
+    expect(await text(toolCall('echo', 'echo', { ...client, args: { text: 'again' } }))).toBe('again')
+    expect(status('echo')).toMatchObject({ restarts: 0, protocol: '2025' })
   })
 
   test('a rude server works', async () => {
