@@ -15,13 +15,18 @@ export interface UpstreamConnector {
 }
 
 /** Makes transports to MCP servers: child processes and streamable HTTP. */
-export function createUpstreamConnector(deps: { clock: Clock; logger: Logger }): UpstreamConnector {
+export function createUpstreamConnector(deps: {
+  clock: Clock
+  logger: Logger
+  /** Where proxies are looked up. @default process.env */
+  env?: Readonly<Record<string, string | undefined>>
+}): UpstreamConnector {
   const groups = createProcessGroups(createProcessGuard(deps))
   return {
     connect(target, name) {
       const logger = deps.logger.child({ server: name })
       if (target.kind === 'stdio') return createStdioTransport({ clock: deps.clock, logger, groups }, { name, target })
-      return createHttpTransport({ clock: deps.clock }, { name, target })
+      return createHttpTransport(deps, { name, target })
     },
     killAllGroups: () => groups.killAll()
   }

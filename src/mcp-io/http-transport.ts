@@ -1,101 +1,265 @@
-import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { Agent } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import type { UpstreamTransport } from '../mcp/ports.ts'
-import type { JsonRpcId, JsonRpcMessage } from '../wire/json-rpc.ts'
 import type { HttpTarget } from '../mcp/upstream/spec.ts'
-import { errorMessage, SkeinError } from '../base/errors.ts'
-import { boundBody } from './bounded-body.ts'
-import { neverSent, sendError } from './http-errors.ts'
+import type { JsonRpcError, JsonRpcId, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from '../wire/json-rpc.ts'
+import { SkeinError } from '../base/errors.ts'
+import { createAgent } from './http-agent.ts'
+import { mediaType, readEvents, readText, type StreamCursor } from './http-answer.ts'
+import { createHttpClient, type HttpAnswer, type HttpClient } from './http-client.ts'
+import { sendError, type HttpFailure } from './http-errors.ts'
+import { parseMessages, type ParsedMessage } from './message-parse.ts'
+import { createHttpSession, type HttpSession } from './rev2025/http-session.ts'
+import { envelopeVersion, requestHeaders } from './rev2026/http-headers.ts'
 
 /** As for a line of stdio. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+/** Of an error page, for the sentence that a person reads. */
+const MAX_ERROR_BYTES = 64 * 1024
 /** For the DELETE that ends the session: politeness, not worth waiting for. */
 const CLOSE_GRACE = 1_000
-/** A server that was told of a cancellation gets this long to end the response by itself. */
+/** A server of the older era that was told of a cancellation gets this long to end the response by itself. */
 const CANCEL_GRACE = 5_000
+/** After the answer a server closes the stream; one that does not must not hold a connection for each call. */
+const ANSWERED_GRACE = 1_000
+/** The first requests wait this long for the server's own stream, so that nothing is missed; some servers open it only with its first event. */
+const STREAM_WAIT = 250
+/** Requests at a time; the callers above have bounds of their own, this one keeps a mistake there from taking the memory. */
+const MAX_EXCHANGES = 2_048
 
 interface Exchange {
-  abort: AbortController
+  readonly request: JsonRpcRequest
+  /** Of the era without sessions: its stream is all there is of it. */
+  readonly stateless: boolean
+  readonly abort: AbortController
+  sent: boolean
+  /** It is being answered with a stream. */
+  streaming: boolean
+  answered: boolean
   resolve(): void
   reject(error: Error): void
 }
 
+export interface HttpTransportOptions {
+  /** Under `mcp.servers`, for messages. */
+  name: string
+  target: HttpTarget
+  /** @default 16 MiB */
+  maxMessageBytes?: number
+}
+
 /**
- * A streamable HTTP server through the SDK's transport. `send` of a request resolves when it is answered (its message was delivered
- * before) and rejects with SKEIN_OUTCOME_UNKNOWN if the response ends without an answer: one POST lost is not the link lost.
- * A lost session (404) or an unreachable server ends the link, so that a new one is made.
+ * A streamable HTTP server of either era; each request says in its envelope which one it belongs to. `send` of a request resolves
+ * when it is answered (its message was delivered before) and rejects with SKEIN_OUTCOME_UNKNOWN if the response ends without an
+ * answer: one POST lost is not the link lost. A lost session or an unreachable server ends the link, so that a new one is made.
+ * An error that the server gives with a 4xx status is an answer; other refusals reject, `data.status` has the status.
  */
-export function createHttpTransport(deps: { clock: Clock }, options: { name: string; target: HttpTarget; maxMessageBytes?: number }): UpstreamTransport {
+export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<string, string | undefined>> }, options: HttpTransportOptions): UpstreamTransport {
   const { clock } = deps
   const { name, target } = options
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
   const exchanges = new Map<JsonRpcId, Exchange>()
-  let sdk: StreamableHTTPClientTransport | undefined
-  let initializeId: JsonRpcId | undefined
+  const stopped = new AbortController()
+  let link: { agent: Agent; client: HttpClient; session: HttpSession } | undefined
+  /** The server has read `notifications/initialized`: each request is a connection of its own and could overtake it. */
+  let greeted: Promise<void> | undefined
   let over = false
+
+  function failed(failure: HttpFailure): SkeinError {
+    return sendError(name, target.url, failure)
+  }
+  function lost(why: string): SkeinError {
+    return failed({ kind: 'lost', cause: new Error(why) })
+  }
+
+  function closed(): SkeinError {
+    return new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the connection is closed; the request was not run.`)
+  }
 
   function end(why?: Error): void {
     if (over) return
     over = true
-    const lost = why ?? new Error('the connection was closed')
-    for (const [id, exchange] of exchanges) {
-      exchanges.delete(id)
-      exchange.reject(sendError(name, target.url, lost))
+    for (const exchange of exchanges.values()) {
+      exchange.reject(exchange.sent ? failed({ kind: 'lost', cause: why ?? new Error('the connection was closed') }) : closed())
       exchange.abort.abort()
     }
-    sdk?.close().catch(() => {})
+    exchanges.clear()
+    stopped.abort()
+    link?.agent.destroy()
     transport.onClose(why)
   }
-  /** Ends the link after the error of the running send was told apart. */
-  function endSoon(error: SkeinError): void {
-    queueMicrotask(() => end(error))
+  /** Ends the link after the caller of the running send heard its own error. */
+  function endSoon(failure: HttpFailure): void {
+    setImmediate(() => end(failed(failure)))
   }
 
-  async function watchedFetch(url: string | URL, init?: RequestInit): Promise<Response> {
-    let response: Response
-    try {
-      response = await fetch(url, init)
-    } catch (error) {
-      if (neverSent(error)) setImmediate(() => end(sendError(name, target.url, error)))
-      throw error
+  function deliver({ message, resultText }: ParsedMessage, related: JsonRpcId | undefined): void {
+    if (over) return
+    const answered = 'method' in message ? undefined : (exchangeOf(message) ?? nameless(message, related))
+    if (answered?.request.method === 'initialize') {
+      const version = (message as { result?: { protocolVersion?: unknown } | null }).result?.protocolVersion
+      if (typeof version === 'string') link?.session.negotiated(version)
     }
-    if (response.status === 404 && new Headers(init?.headers).has('mcp-session-id')) {
-      setImmediate(() => end(new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the server forgot the session (HTTP 404).`)))
-    }
-    return boundBody(response, maxMessageBytes, () => endSoon(new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the server sent a message of over ${maxMessageBytes} bytes`)))
+    transport.onMessage(message, { ...(related === undefined ? {} : { related }), ...(resultText === undefined ? {} : { resultText }) })
+    if (answered !== undefined) settle(answered)
+  }
+  function exchangeOf({ id }: JsonRpcResponse): Exchange | undefined {
+    if (id === null || id === undefined) return undefined
+    // Some servers give the id back as a text.
+    const number = Number(id)
+    return exchanges.get(id) ?? (id === String(number) ? exchanges.get(number) : undefined)
+  }
+  /** An error without an id can only mean the request it answers. */
+  function nameless(message: JsonRpcResponse, related: JsonRpcId | undefined): Exchange | undefined {
+    if (related === undefined || message.error === undefined || (message.id !== null && message.id !== undefined)) return undefined
+    message.id = related
+    return exchanges.get(related)
+  }
+  function settle(exchange: Exchange): void {
+    exchange.answered = true
+    exchanges.delete(exchange.request.id)
+    exchange.resolve()
+    if (exchange.streaming) clock.after(ANSWERED_GRACE, () => exchange.abort.abort())
   }
 
-  function onMessage(message: JsonRpcMessage): void {
-    const isAnswer = !('method' in message) && message.id !== null && message.id !== undefined
-    if (isAnswer && message.id === initializeId) {
-      const version = (message as { result?: { protocolVersion?: unknown } }).result?.protocolVersion
-      if (typeof version === 'string') sdk?.setProtocolVersion(version)
-    }
-    transport.onMessage(message)
-    if (isAnswer) take(message.id as JsonRpcId)?.resolve()
-  }
-  function take(id: JsonRpcId): Exchange | undefined {
-    const exchange = exchanges.get(id)
-    exchanges.delete(id)
-    return exchange
+  function hear(data: string, related: JsonRpcId | undefined): void {
+    const messages = parseMessages(data)
+    if (messages === undefined) transport.onNoise(data.slice(0, 500))
+    else for (const message of messages) deliver(message, related)
   }
 
-  function sendRequest(link: StreamableHTTPClientTransport, message: JsonRpcMessage & { id: JsonRpcId }): Promise<void> {
+  /** Reads one answer to its end; throws where it can be none. */
+  async function take(exchange: Exchange, answer: HttpAnswer, cursor: StreamCursor): Promise<void> {
+    const { id } = exchange.request
+    const { status, headers, body } = answer
+    if (status < 200 || status >= 300) return refuse(exchange, answer)
+    const encoding = headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      body.destroy()
+      throw lost(`the server compressed its answer (${encoding}), which it was not asked to`)
+    }
+    const type = mediaType(headers)
+    if (type === 'text/event-stream') {
+      exchange.streaming = true
+      const onData = (data: string) => hear(data, id)
+      // A broken stream is one that ended early: what follows from it is decided by who called.
+      if (!(await readEvents(body, maxMessageBytes, cursor, onData).catch(() => true))) throw lost(`the server sent a message of over ${maxMessageBytes} bytes`)
+      return
+    }
+    if (type !== 'application/json') {
+      body.destroy()
+      throw lost(`the server answered HTTP ${status} with ${type === '' ? 'no content' : type} instead of JSON or an event stream`)
+    }
+    const text = await readText(body, maxMessageBytes)
+    if (text === undefined) throw lost(`the server sent a message of over ${maxMessageBytes} bytes`)
+    hear(text, id)
+  }
+
+  /** A refusal: an answer where it holds a JSON-RPC error of a 4xx, otherwise thrown. */
+  async function refuse(exchange: Exchange | undefined, { status, headers, body }: HttpAnswer): Promise<void> {
+    const text = (await readText(body, MAX_ERROR_BYTES).catch(() => undefined)) ?? ''
+    const error = errorIn(text)
+    const detail = error?.message ?? (mediaType(headers) === 'text/plain' ? text : undefined)
+    const failure: HttpFailure = { kind: 'status', status, ...(detail === undefined ? {} : { detail }) }
+    const stateful = exchange?.stateless !== true && exchange?.request.method !== 'initialize'
+    if (stateful && link?.session.isGone(status, text) === true) endSoon(failure)
+    else if (exchange !== undefined && error !== undefined && status >= 400 && status < 500 && status !== 401 && status !== 403) {
+      return deliver({ message: { jsonrpc: '2.0', id: exchange.request.id, error } }, exchange.request.id)
+    }
+    throw failed(failure)
+  }
+
+  async function run(exchange: Exchange, given: Readonly<Record<string, string>>): Promise<void> {
+    const { client, session } = link as NonNullable<typeof link>
+    const { request, abort } = exchange
+    if (greeted !== undefined && !exchange.stateless) await greeted
+    // Cancelled meanwhile.
+    if (exchange.answered || over) return
+    exchange.sent = true
+    const version = envelopeVersion(request)
+    const own = version === undefined ? session.headers() : requestHeaders(request, version, { ...lowerCase(target.headers), ...lowerCase(given) })
+    const outcome = await client.send({
+      method: 'POST',
+      headers: { ...own, ...POSTED },
+      body: JSON.stringify(request),
+      // Everything else only reads, or says the same twice.
+      repeatable: request.method !== 'tools/call',
+      signal: abort.signal
+    })
+    if ('failure' in outcome) {
+      if (outcome.failure.kind === 'unreachable' && !abort.signal.aborted) endSoon(outcome.failure)
+      throw failed(outcome.failure)
+    }
+    if (request.method === 'initialize' && outcome.answer.status < 300) session.opened(outcome.answer.headers)
+    const cursor: StreamCursor = { lastId: undefined, retry: undefined }
+    await take(exchange, outcome.answer, cursor)
+    const again = (answer: HttpAnswer) => take(exchange, answer, cursor)
+    while (!exchange.answered && !exchange.stateless && cursor.lastId !== undefined && (await session.resume(cursor, again, abort.signal)));
+    if (!exchange.answered) throw lost('the response ended without an answer')
+  }
+
+  function sendRequest(request: JsonRpcRequest, given: Readonly<Record<string, string>>): Promise<void> {
+    if (exchanges.size >= MAX_EXCHANGES) return Promise.reject(new SkeinError('SKEIN_BUSY', `mcp.servers.${name}: ${MAX_EXCHANGES} requests are running already; the request was not run.`))
     return new Promise((resolve, reject) => {
-      const abort = new AbortController()
-      exchanges.set(message.id, { abort, resolve, reject })
-      const onRequestStreamEnd = () => take(message.id)?.reject(sendError(name, target.url, new Error('the response ended without an answer')))
-      link.send(message as never, { requestSignal: abort.signal, onRequestStreamEnd }).catch((error: unknown) => take(message.id)?.reject(sendError(name, target.url, error)))
+      const exchange: Exchange = { request, stateless: envelopeVersion(request) !== undefined, abort: new AbortController(), sent: false, streaming: false, answered: false, resolve, reject }
+      exchanges.set(request.id, exchange)
+      run(exchange, given).catch((error: unknown) => {
+        if (exchanges.get(request.id) === exchange) exchanges.delete(request.id)
+        // After the answer nobody waits for this any more.
+        reject(error instanceof SkeinError ? error : failed({ kind: 'lost', cause: error }))
+      })
     })
   }
-  function afterCancel(message: JsonRpcMessage): void {
-    const id = (message as { params?: { requestId?: JsonRpcId } }).params?.requestId
-    if (id === undefined || !exchanges.has(id)) return
-    clock.after(CANCEL_GRACE, () => {
-      const exchange = take(id)
-      exchange?.resolve()
-      exchange?.abort.abort()
+
+  /** A notification, or our answer to a request of the server: of the older era only. */
+  async function post(message: JsonRpcMessage): Promise<void> {
+    const { client, session } = link as NonNullable<typeof link>
+    const outcome = await client.send({ method: 'POST', headers: { ...session.headers(), ...POSTED }, body: JSON.stringify(message), repeatable: true, signal: stopped.signal })
+    if ('failure' in outcome) {
+      if (outcome.failure.kind === 'unreachable' && !stopped.signal.aborted) endSoon(outcome.failure)
+      throw failed(outcome.failure)
+    }
+    const { status, body } = outcome.answer
+    const method = 'method' in message ? message.method : undefined
+    if (status >= 200 && status < 300) body.resume()
+    else await refuse(undefined, outcome.answer).catch((error: SkeinError) => {
+      // Servers that dislike a notification work on, and so do we; where the door is shut, the next request will say so too.
+      if (over || method === undefined || status === 401 || status === 403 || status === 404 || status >= 500) throw error
+      transport.onNoise(error.message)
     })
+  }
+  /** `notifications/initialized`, then the server's own stream. */
+  function greet(message: JsonRpcMessage): Promise<void> {
+    const { promise: open, resolve } = Promise.withResolvers<void>()
+    const posted = post(message)
+    posted.then(
+      () => {
+        const timer = clock.after(STREAM_WAIT, resolve)
+        void link?.session.listen(stopped.signal, () => {
+          timer.cancel()
+          resolve()
+        })
+      },
+      () => resolve()
+    )
+    greeted = open
+    return posted
+  }
+
+  /** True: nothing is to be sent. */
+  function cancelled(id: JsonRpcId | undefined): boolean {
+    const exchange = id === undefined ? undefined : exchanges.get(id)
+    if (exchange === undefined) return true
+    const leave = () => {
+      if (exchange.answered) return
+      settle(exchange)
+      exchange.abort.abort()
+    }
+    // The stateless era cancels by closing the stream of the request.
+    const atOnce = exchange.stateless || !exchange.sent
+    if (atOnce) leave()
+    else clock.after(CANCEL_GRACE, leave)
+    return atOnce
   }
 
   const transport: UpstreamTransport = {
@@ -104,34 +268,47 @@ export function createHttpTransport(deps: { clock: Clock }, options: { name: str
     onNoise() {},
     pid: undefined,
     async start({ signal }) {
-      // Only nodes with an HTTP upstream pay for loading the SDK.
-      const { StreamableHTTPClientTransport: Transport } = await import('@modelcontextprotocol/client')
       signal.throwIfAborted()
-      if (!URL.canParse(target.url)) throw new SkeinError('SKEIN_CONFIG', `mcp.servers.${name}.url: '${target.url}' is not a URL`)
-      sdk = new Transport(new URL(target.url), { requestInit: { headers: { ...target.headers } }, fetch: watchedFetch })
-      sdk.onmessage = (message) => onMessage(message as JsonRpcMessage)
-      sdk.onerror = (error) => transport.onNoise(errorMessage(error).slice(0, 500))
-      await sdk.start()
-    },
-    async send(message) {
-      if (sdk === undefined || over) throw new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the connection is closed; the request was not run.`)
-      if ('method' in message && 'id' in message) {
-        if (message.method === 'initialize') initializeId = message.id
-        return sendRequest(sdk, message)
-      }
-      if ('method' in message && message.method === 'notifications/cancelled') afterCancel(message)
-      await sdk.send(message as never).catch((error: unknown) => {
-        throw sendError(name, target.url, error)
+      const agent = createAgent({ name, target, env: deps.env ?? process.env })
+      const client = createHttpClient({ clock, agent }, { url: target.url })
+      const session = createHttpSession({
+        clock,
+        client,
+        headers: lowerCase(target.headers),
+        maxMessageBytes,
+        onData: (data) => hear(data, undefined),
+        onNoise: (text) => transport.onNoise(text),
+        onLost: endSoon
       })
+      link = { agent, client, session }
+    },
+    async send(message, { headers = {} } = {}) {
+      if (link === undefined || over) throw closed()
+      if ('method' in message && 'id' in message) return sendRequest(message, headers)
+      if ('method' in message && message.method === 'notifications/cancelled' && cancelled(message.params?.requestId as JsonRpcId | undefined)) return
+      await ('method' in message && message.method === 'notifications/initialized' ? greet(message) : post(message))
     },
     async close({ grace = CLOSE_GRACE } = {}) {
-      if (sdk === undefined || over) return
+      if (link === undefined || over) return
       const { promise: late, resolve } = Promise.withResolvers<void>()
       const timer = clock.after(grace, resolve)
-      await Promise.race([sdk.terminateSession().catch(() => {}), late])
+      await Promise.race([link.session.terminate(stopped.signal), late])
       timer.cancel()
       end()
     }
   }
   return transport
+}
+
+/** Uncompressed: the bounds are about what arrives, and events must not wait in a compressor. */
+const POSTED = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'accept-encoding': 'identity' }
+
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value]))
+}
+
+function errorIn(text: string): JsonRpcError | undefined {
+  const message = parseMessages(text)?.[0]?.message
+  const error = message === undefined || 'method' in message ? undefined : message.error
+  return typeof error?.code === 'number' && typeof error.message === 'string' ? error : undefined
 }

@@ -56,7 +56,7 @@ export function createStdioTransport(deps: StdioDeps, options: StdioOptions): Up
   const lines = createLineSplitter(maxLineBytes, (line) => {
     const messages = parseMessages(line)
     if (messages === undefined) transport.onNoise(line.slice(0, 500))
-    else for (const message of messages) transport.onMessage(message)
+    else for (const { message, resultText } of messages) transport.onMessage(message, resultText === undefined ? {} : { resultText })
   })
 
   function notRun(why: string): SkeinError {
