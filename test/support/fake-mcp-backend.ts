@@ -1,5 +1,5 @@
 import { SkeinError } from '../../src/base/errors.ts'
-import type { BackendRequest, CallSink, McpBackend, McpOutcome, RunningCall, ToolList } from '../../src/mcp/ports.ts'
+import type { BackendRequest, CallSink, ListenOptions, McpBackend, McpOutcome, RunningCall, ViewLists } from '../../src/mcp/ports.ts'
 import type { Json } from '../../src/wire/json-rpc.ts'
 
 /** One call as the backend got it; the test decides what happens. */
@@ -11,11 +11,22 @@ export interface FakeCall {
   fail(error: unknown): void
 }
 
+export interface FakeListening {
+  options: ListenOptions
+  sink: CallSink
+  /** As opened, then after each update. */
+  resources: readonly string[][]
+  closed: boolean
+}
+
 export interface FakeBackend extends McpBackend {
   calls: FakeCall[]
+  listenings: FakeListening[]
   ended: string[]
-  /** Replaces a view's tools (undefined: everything) and tells the listeners. */
-  setTools(names: string[] | undefined, server?: string): void
+  /** Replaces a view (undefined: everything) and tells the listeners; `lists` undefined: the view goes. */
+  setView(view: string | undefined, lists: Partial<ViewLists> | undefined): void
+  /** A view with nothing but these tools. */
+  setTools(names: string[] | undefined, view?: string): void
   listeners: number
 }
 
@@ -23,22 +34,28 @@ export const toolNamed = (name: string): Json => ({ name, description: `does ${n
 
 /** A backend whose calls run `behaviour`, or wait for the test when there is none. */
 export function createFakeBackend(behaviour?: (call: FakeCall) => void): FakeBackend {
-  const views = new Map<string | undefined, ToolList>()
+  const views = new Map<string | undefined, ViewLists>()
   const listeners = new Set<() => void>()
   const backend: FakeBackend = {
     calls: [],
+    listenings: [],
     ended: [],
     get listeners() {
       return listeners.size
     },
-    setTools(names, server) {
-      if (names === undefined) views.delete(server)
-      else views.set(server, { tools: names.toSorted().map(toolNamed) })
+    setView(view, lists) {
+      if (lists === undefined) views.delete(view)
+      else {
+        const passesLists = view !== undefined && !view.startsWith('@')
+        views.set(view, { tools: [], prompts: [], resources: [], resourceTemplates: [], passesLists, capabilities: {}, instructions: undefined, ...lists })
+      }
       for (const listener of listeners) listener()
     },
-    tools: (server) => views.get(server),
-    capabilities: (server) => (server === undefined ? {} : { resources: {}, prompts: {}, tasks: { list: {} } }),
-    onToolsChanged(listener) {
+    setTools(names, view) {
+      backend.setView(view, names && { tools: names.toSorted().map(toolNamed) })
+    },
+    lists: (view) => views.get(view),
+    onChanged(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
@@ -59,6 +76,15 @@ export function createFakeBackend(behaviour?: (call: FakeCall) => void): FakeBac
           call.cancelled = reason
           settle.reject(new SkeinError('SKEIN_CANCELLED', 'The call was cancelled.'))
         }
+      }
+    },
+    listen(options, sink) {
+      const resources = [[...options.resources]]
+      const listening: FakeListening = { options, sink, resources, closed: false }
+      backend.listenings.push(listening)
+      return {
+        update: (uris) => void resources.push([...uris]),
+        close: () => void (listening.closed = true)
       }
     },
     endSession(session) {

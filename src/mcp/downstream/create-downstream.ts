@@ -1,9 +1,16 @@
-import type { Meter } from '../../base/meter.ts'
 import type { Timer } from '../../base/clock.ts'
-import type { DownstreamSession, SessionDeps, SessionOptions } from './ports.ts'
+import type { Meter } from '../../base/meter.ts'
+import { randomHex } from '../../base/random.ts'
+import type { JsonRpcRequest } from '../../wire/json-rpc.ts'
+import { busyProblem } from './calls.ts'
 import { createDownstreamMetrics } from './metrics.ts'
-import { createDownstreamSession } from './session.ts'
+import type { OpenRequest } from './open-requests.ts'
+import type { DownstreamSession, SessionDeps, SessionOptions, StatelessOptions } from './ports.ts'
 import { VERSIONS_2025 } from './rev2025/versions.ts'
+import { createListens } from './rev2026/listens.ts'
+import { createStatelessRequests } from './rev2026/requests.ts'
+import { VERSIONS_2026 } from './rev2026/versions.ts'
+import { createDownstreamSession } from './session.ts'
 
 export interface DownstreamDeps extends Pick<SessionDeps, 'backend' | 'clock' | 'random' | 'logger' | 'edge'> {
   meter: Meter
@@ -14,46 +21,46 @@ export interface DownstreamOptions {
   version: string
 }
 
-/** All client sessions of this node, whatever carries them. */
+/** All clients of this node, whatever carries them: sessions, and requests that need none. */
 export interface Downstream {
-  /** The revisions a client may name in `MCP-Protocol-Version`. */
+  /** The revisions with sessions that a client may name in `MCP-Protocol-Version`. */
   readonly versions: readonly string[]
+  /** The revisions without sessions. */
+  readonly statelessVersions: readonly string[]
   /** Whether there is such a view now. */
   serves(view: string | undefined): boolean
   open(options: SessionOptions): DownstreamSession
+  /** One HTTP request of a client without session; `cancel` when its connection closed. */
+  stateless(message: JsonRpcRequest, options: StatelessOptions): { cancel(reason: string): void }
   readonly sessions: number
-  /** Refuses new requests and resolves when the running ones have ended. */
+  /** Refuses new requests, ends subscriptions with their result, and resolves when the running requests have ended. */
   drain(): Promise<void>
-  /** Ends every session. */
+  /** Ends every session and every request. */
   close(): void
 }
 
 /** Tools of a node that joins come server by server: one list_changed for the burst, still far below what a person notices. */
 const CHANGE_DELAY = 20
 
+/** Running HTTP requests of clients without sessions, all together: nobody can tell one such client from another. */
+export const MAX_STATELESS = 1024
+
+/** Nothing is left of a request that was answered at once. */
+const ANSWERED = { cancel() {} }
+
 export function createDownstream(deps: DownstreamDeps, options: DownstreamOptions): Downstream {
   const { backend, clock, random, edge } = deps
   const logger = deps.logger.child({ area: 'mcp' })
   const metrics = createDownstreamMetrics(deps.meter)
   const sessions = new Map<DownstreamSession, SessionOptions['transport']>()
+  const stateless = new Set<OpenRequest>()
   const drained: (() => void)[] = []
+  // Unique among nodes by chance, in one node by counting: random bytes for each request would cost more than the rest of it.
+  const series = randomHex(random, 4)
+  let requests = 0
   let running = 0
   let draining = false
   let change: Timer | undefined
-
-  const stopListening = backend.onToolsChanged(() => {
-    change ??= clock.after(CHANGE_DELAY, () => {
-      change = undefined
-      for (const session of sessions.keys()) session.toolsChanged()
-    })
-  })
-  deps.meter.onCollect(() => {
-    const count = { http: 0, stdio: 0 }
-    for (const transport of sessions.values()) count[transport]++
-    metrics.sessions.http.set(count.http)
-    metrics.sessions.stdio.set(count.stdio)
-    metrics.running.set(running)
-  })
 
   const sessionDeps: SessionDeps = {
     backend,
@@ -68,14 +75,40 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
       running += by
       // The last answer is on its way out in this same turn of the event loop: let it go first.
       if (draining && running === 0) queueMicrotask(() => drained.splice(0).forEach((resolve) => resolve()))
+    },
+    correlation() {
+      requests = (requests + 1) >>> 0
+      return series + requests.toString(16).padStart(8, '0')
     }
   }
+  const listens = createListens(sessionDeps)
+  const statelessRequests = createStatelessRequests(sessionDeps, listens)
+  const connectionDeps = { ...sessionDeps, listens, stateless: statelessRequests }
+  const problem = () => busyProblem(sessionDeps, stateless.size, MAX_STATELESS, 'This node')
+  const ended = (request: OpenRequest) => void stateless.delete(request)
+
+  const stopListening = backend.onChanged(() => {
+    change ??= clock.after(CHANGE_DELAY, () => {
+      change = undefined
+      for (const session of sessions.keys()) session.listsChanged()
+      listens.listsChanged()
+    })
+  })
+  deps.meter.onCollect(() => {
+    const count = { http: 0, stdio: 0 }
+    for (const transport of sessions.values()) count[transport]++
+    metrics.sessions.http.set(count.http)
+    metrics.sessions.stdio.set(count.stdio)
+    metrics.running.set(running)
+    metrics.listening.set(listens.size)
+  })
 
   return {
     versions: VERSIONS_2025,
-    serves: (view) => view === undefined || backend.tools(view) !== undefined,
+    statelessVersions: VERSIONS_2026,
+    serves: (view) => view === undefined || backend.lists(view) !== undefined,
     open(session) {
-      const opened = createDownstreamSession(sessionDeps, session)
+      const opened = createDownstreamSession(connectionDeps, session)
       const tracked: DownstreamSession = {
         ...opened,
         get running() {
@@ -89,18 +122,38 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
       sessions.set(tracked, session.transport)
       return tracked
     },
+    stateless(request, { view, link, headers, correlation }) {
+      let mine: OpenRequest | undefined
+      statelessRequests.serve(
+        { request, view, link, transport: 'http', era: '2026', session: undefined, correlation: correlation ?? sessionDeps.correlation(), started: clock.now() },
+        headers,
+        {
+          problem,
+          opened(one) {
+            mine = one
+            // Those that listen have a bound of their own.
+            if (one.kind === 'call') stateless.add(one)
+          },
+          ended
+        }
+      )
+      return mine ?? ANSWERED
+    },
     get sessions() {
       return sessions.size
     },
     drain() {
       draining = true
+      listens.finish()
       return running === 0 ? Promise.resolve() : new Promise((resolve) => drained.push(resolve))
     },
     close() {
       draining = true
       stopListening()
       change?.cancel()
+      listens.finish()
       for (const session of sessions.keys()) session.close('the node is stopping')
+      for (const request of stateless) request.cancel('the node is stopping')
     }
   }
 }

@@ -1,45 +1,66 @@
-import type { ToolList } from '../ports.ts'
 import type { Json } from '../../wire/json-rpc.ts'
+import type { ViewLists } from '../ports.ts'
 
 /** Definitions a page: one page for nearly everybody, and at about 1 KiB a definition still a body of a megabyte. */
 export const PAGE_SIZE = 1000
 
-const prebuilt = new WeakMap<ToolList, Json[]>()
+export type ListName = 'tools' | 'prompts' | 'resources' | 'resourceTemplates'
+
+/** The list that a method gives out. */
+export const LISTS: ReadonlyMap<string, ListName> = new Map<string, ListName>([
+  ['tools/list', 'tools'],
+  ['prompts/list', 'prompts'],
+  ['resources/list', 'resources'],
+  ['resources/templates/list', 'resourceTemplates']
+])
+
+/** What the entries of a list are sorted by. */
+const KEYS: Record<ListName, string> = { tools: 'name', prompts: 'name', resources: 'uri', resourceTemplates: 'uriTemplate' }
+
+/** Stringified once for all who ask: a megabyte of definitions takes milliseconds. */
+interface Page {
+  /** A JSON array. */
+  items: string
+  nextCursor: string | undefined
+}
+
+const prebuilt = new WeakMap<readonly Json[], Page[]>()
 
 const encode = (after: string) => Buffer.from(after).toString('base64url')
 
-function pageFrom(tools: readonly Json[], start: number): Json {
-  const page = tools.slice(start, start + PAGE_SIZE)
+function pageFrom(list: readonly Json[], key: string, start: number): Page {
+  const page = list.slice(start, start + PAGE_SIZE)
   const last = page.at(-1)
-  return start + PAGE_SIZE < tools.length && last !== undefined ? { tools: page, nextCursor: encode(String(last['name'])) } : { tools: page }
+  const more = start + PAGE_SIZE < list.length && last !== undefined
+  return { items: JSON.stringify(page), nextCursor: more ? encode(String(last[key])) : undefined }
 }
 
-/**
- * One page of `tools/list`. The cursor is the last name of the page before (base64url), so a list that changes between two pages
- * skips and repeats nothing that stayed. Undefined: the cursor is not one of ours.
- */
-export function toolsPage(list: ToolList, cursor: unknown): Json | undefined {
-  if (cursor !== undefined && (typeof cursor !== 'string' || !/^[A-Za-z0-9_-]{1,1024}$/.test(cursor))) return undefined
-  const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString()
-  if (after !== undefined && encode(after) !== cursor) return undefined
-  const found = after === undefined ? 0 : list.tools.findIndex((tool) => String(tool['name']) > after)
-  const start = found === -1 ? list.tools.length : found
-  if (start % PAGE_SIZE !== 0) return pageFrom(list.tools, start)
+function pageAt(list: readonly Json[], key: string, start: number): Page {
+  if (start % PAGE_SIZE !== 0) return pageFrom(list, key, start)
   let pages = prebuilt.get(list)
   if (pages === undefined) {
     pages = []
     prebuilt.set(list, pages)
   }
-  return (pages[start / PAGE_SIZE] ??= pageFrom(list.tools, start))
+  return (pages[start / PAGE_SIZE] ??= pageFrom(list, key, start))
 }
 
-function sameTool(a: Json, b: Json): boolean {
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
-}
-
-/** Whether two lists say the same: views are built anew for any change, also one in another server. Shallow: copies share what is inside. */
-export function sameTools(a: ToolList | undefined, b: ToolList | undefined): boolean {
-  if (a === b || a === undefined || b === undefined) return a === b
-  return a.tools.length === b.tools.length && a.tools.every((tool, index) => sameTool(tool, b.tools[index] as Json))
+/**
+ * The members of one page's result as JSON text: `"tools":[…],"nextCursor":"…"`. The cursor is the last name (or URI) of the page
+ * before (base64url), so a list that changes between two pages skips and repeats nothing that stayed. Undefined: the cursor is
+ * not one of ours.
+ */
+export function pageText(lists: ViewLists, name: ListName, cursor: unknown): string | undefined {
+  const list = lists[name]
+  const key = KEYS[name]
+  let start = 0
+  if (cursor !== undefined) {
+    if (typeof cursor !== 'string' || cursor === '') return undefined
+    const after = Buffer.from(cursor, 'base64url').toString()
+    if (encode(after) !== cursor) return undefined
+    const found = list.findIndex((entry) => String(entry[key]) > after)
+    start = found === -1 ? list.length : found
+  }
+  const { items, nextCursor } = pageAt(list, key, start)
+  return nextCursor === undefined ? `"${name}":${items}` : `"${name}":${items},"nextCursor":"${nextCursor}"`
 }

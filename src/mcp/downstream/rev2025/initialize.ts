@@ -1,6 +1,7 @@
-import type { McpOutcome } from '../../ports.ts'
+import type { ViewLists } from '../../ports.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
-import { negotiateVersion, UNSUPPORTED_VERSION, VERSIONS_2025 } from './versions.ts'
+import { announced } from '../capabilities.ts'
+import { negotiateVersion } from './versions.ts'
 
 export interface Hello {
   clientInfo: { name: string; version: string }
@@ -28,28 +29,18 @@ export function readInitialize(params: Json | undefined): Hello | JsonRpcError {
   const info = isObject(clientInfo) ? clientInfo : {}
   return {
     clientInfo: { name: text(info['name'], 'unknown'), version: text(info['version'], '0') },
-    capabilities: isObject(capabilities) ? capabilities : {},
+    // A capability that is no object says nothing that a server could rely on.
+    capabilities: Object.fromEntries(Object.entries(isObject(capabilities) ? capabilities : {}).filter(([, value]) => isObject(value))),
     version: negotiateVersion(protocolVersion)
   }
 }
 
-/** The answer to `initialize`. `announced` is what the backend has beside tools. */
-export function initializeResult(hello: Hello, announced: Json, version: string): Json {
-  const capabilities: Json = { ...announced, tools: { listChanged: true } }
-  // tasks/* would need a home for the task between two requests; refused until there is one, so never announced.
-  delete capabilities['tasks']
-  return { protocolVersion: hello.version, capabilities, serverInfo: { name: 'skein', version } }
-}
-
-/** The answer to the modern era's probe: speak a revision of this list, by initialize. */
-export function discoverAnswer(params: Json | undefined): McpOutcome {
-  const meta = isObject(params?.['_meta']) ? params['_meta'] : {}
-  const requested = meta['io.modelcontextprotocol/protocolVersion']
+/** The answer to `initialize`; without lists (the view has just gone) tools are announced, which may come back. */
+export function initializeResult(hello: Hello, lists: ViewLists | undefined, version: string): Json {
   return {
-    error: {
-      code: UNSUPPORTED_VERSION,
-      message: 'This endpoint speaks revisions 2025-11-25 and older: start with initialize.',
-      data: { supported: [...VERSIONS_2025], ...(typeof requested === 'string' ? { requested } : {}) }
-    }
+    protocolVersion: hello.version,
+    capabilities: lists === undefined ? { tools: { listChanged: true } } : announced(lists),
+    serverInfo: { name: 'skein', version },
+    ...(lists?.instructions === undefined ? {} : { instructions: lists.instructions })
   }
 }

@@ -1,30 +1,26 @@
-import type { Clock, Timer } from '../../base/clock.ts'
-import type { McpOutcome } from '../ports.ts'
-import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcResponse } from '../../wire/json-rpc.ts'
-import { METHOD_NOT_FOUND, sessionError, SERVER_ERROR } from './errors.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
+import type { Counter } from '../../../base/meter.ts'
+import type { Json, JsonRpcError, JsonRpcId, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../../wire/json-rpc.ts'
+import { METHOD_NOT_FOUND, MAX_NAMED, SERVER_ERROR, sessionError } from '../errors.ts'
 
 /** A person reads and answers a few questions at a time; more is a runaway server. */
-const MAX_SERVER_REQUESTS = 64
+const MAX_QUESTIONS = 64
 
-/** A person may be asked, who may be away for a coffee. */
-const SERVER_REQUEST_TIMEOUT = 10 * 60_000
+/** A person may be asked, who may be away for a coffee; half a minute less than a parked call lives, so that the server still hears of it. */
+const QUESTION_TIMEOUT = 9.5 * 60_000
 
-/** What a server may ask of a client, and the capability the client must have declared for it. */
-const NEEDS = new Map([
-  ['sampling/createMessage', 'sampling'],
-  ['elicitation/create', 'elicitation'],
-  ['roots/list', 'roots']
-])
+export type Answer = { result: Json } | { error: JsonRpcError }
 
 interface Pending {
   related: JsonRpcId
   timer: Timer
-  settle(outcome: McpOutcome): void
+  settle(answer: Answer): void
 }
 
 /** Requests of servers to this session's client, under ids of our own. */
-export interface ServerRequests {
-  ask(method: string, params: Json | undefined, related: JsonRpcId, capabilities: Json): Promise<McpOutcome>
+export interface Questions {
+  /** The client's answer, or an error that says why there is none. Never rejects. */
+  ask(method: string, params: Json | undefined, related: JsonRpcId, capabilities: Json): Promise<Answer>
   /** The client's answer; false if we did not ask. */
   answered(response: JsonRpcResponse): boolean
   /** The call that caused them is over: the client need not answer any more. */
@@ -32,18 +28,36 @@ export interface ServerRequests {
   close(): void
 }
 
-const refused = (message: string): McpOutcome => ({ error: sessionError(SERVER_ERROR, 'SKEIN_SESSION_CLOSED', message) })
+const refused = (message: string): Answer => ({ error: sessionError(SERVER_ERROR, 'SKEIN_SESSION_CLOSED', message) })
 
-export function createServerRequests(deps: { clock: Clock; send: (message: JsonRpcMessage, related: JsonRpcId) => boolean }): ServerRequests {
+/** The capability that a client must have declared to be asked this, and lacks; undefined: it may be asked. */
+function lacking(method: string, params: Json | undefined, capabilities: Json): string | undefined {
+  if (method === 'sampling/createMessage') return capabilities['sampling'] === undefined ? 'sampling' : undefined
+  if (method === 'roots/list') return capabilities['roots'] === undefined ? 'roots' : undefined
+  if (method !== 'elicitation/create') return method.slice(0, MAX_NAMED)
+  const declared = capabilities['elicitation'] as Json | undefined
+  if (declared === undefined) return 'elicitation'
+  // `{}` means forms: URLs came later (2025-11-25).
+  if (params?.['mode'] === 'url') return declared['url'] === undefined ? 'elicitation.url' : undefined
+  return declared['url'] !== undefined && declared['form'] === undefined ? 'elicitation.form' : undefined
+}
+
+export interface QuestionsDeps {
+  clock: Clock
+  asked: Counter
+  send: (message: JsonRpcRequest | JsonRpcNotification, related: JsonRpcId) => boolean
+}
+
+export function createQuestions(deps: QuestionsDeps): Questions {
   const pending = new Map<JsonRpcId, Pending>()
   let count = 0
 
-  function finish(id: JsonRpcId, outcome: McpOutcome): boolean {
+  function finish(id: JsonRpcId, answer: Answer): boolean {
     const entry = pending.get(id)
     if (entry === undefined) return false
     pending.delete(id)
     entry.timer.cancel()
-    entry.settle(outcome)
+    entry.settle(answer)
     return true
   }
 
@@ -53,14 +67,14 @@ export function createServerRequests(deps: { clock: Clock; send: (message: JsonR
 
   return {
     ask(method, params, related, capabilities) {
-      const needs = NEEDS.get(method)
-      if (needs === undefined || capabilities[needs] === undefined) {
-        const message = `The client cannot answer ${method.slice(0, 128)}: it did not declare ${needs === undefined ? 'it' : `the capability "${needs}"`} when it connected.`
+      const missing = lacking(method, params, capabilities)
+      if (missing !== undefined) {
+        const message = `The client cannot answer ${method.slice(0, MAX_NAMED)}: it did not declare ${missing} when it connected.`
         return Promise.resolve({ error: { code: METHOD_NOT_FOUND, message } })
       }
-      if (pending.size >= MAX_SERVER_REQUESTS) {
+      if (pending.size >= MAX_QUESTIONS) {
         return Promise.resolve({
-          error: sessionError(SERVER_ERROR, 'SKEIN_BUSY', `The client already has ${MAX_SERVER_REQUESTS} unanswered requests: wait for an answer before asking again.`)
+          error: sessionError(SERVER_ERROR, 'SKEIN_BUSY', `The client already has ${MAX_QUESTIONS} unanswered requests: wait for an answer before asking again.`)
         })
       }
       const id = `skein-${++count}`
@@ -68,9 +82,10 @@ export function createServerRequests(deps: { clock: Clock; send: (message: JsonR
         const entry: Pending = {
           related,
           settle,
-          timer: deps.clock.after(SERVER_REQUEST_TIMEOUT, () => withdraw(id, entry, `The client did not answer ${method} within ${SERVER_REQUEST_TIMEOUT / 60_000} minutes.`))
+          timer: deps.clock.after(QUESTION_TIMEOUT, () => withdraw(id, entry, `The client did not answer ${method} within ${QUESTION_TIMEOUT / 60_000} minutes.`))
         }
         pending.set(id, entry)
+        deps.asked.inc()
         const sent = deps.send(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params }, related)
         if (!sent) finish(id, refused(`The client cannot be asked ${method}: it left, or it does not accept event streams.`))
       })
