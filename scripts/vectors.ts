@@ -12,5 +12,5 @@ const frames = VECTOR_FIELDS.map(([name, fields]) => ({ name, hex: encodeFields(
 write('rpc/frames.json', frames, frames.length)
 
 const bodies = VALUES.map((vector) => ({ ...vector, hex: Buffer.from(CODECS[vector.kind].encode(vector.value)).toString('hex') }))
-const description = 'Bodies of protocols/mcp.md: `call` is the OPEN body of an MCP_CALL (head and params apart in `value`), `json` that of a MESSAGE or END. `hex` is the encoded form.'
+const description = 'Bodies of protocols/mcp.md: `call` is the OPEN body of an MCP_CALL (head and params apart in `value`), `message` a MESSAGE (null: a renewal), `end` an END. `hex` is the encoded form.'
 write('mcp/bodies.json', { description, vectors: bodies }, bodies.length)

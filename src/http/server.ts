@@ -22,8 +22,8 @@ const MAX_CONNECTIONS = 2048
 
 export interface HttpEdgeDeps {
   api: Pick<NodeApi, 'health'>
-  /** The MCP endpoint: takes the raw request, body unread. `server` is undefined at `/mcp`. */
-  mcpHttp: { handle(req: IncomingMessage, res: ServerResponse, server: string | undefined): void }
+  /** The MCP endpoint: takes the raw request, body unread. `view` is undefined at `/mcp`. */
+  mcpHttp: { handle(req: IncomingMessage, res: ServerResponse, view: string | undefined): void }
   logger: Logger
   meter: Meter
 }
@@ -45,20 +45,21 @@ export interface HttpEdge {
   stop(): Promise<void>
 }
 
-/** The server of an `/mcp/<server>` path; undefined for `/mcp`; null when the path is no MCP endpoint. */
-export function mcpServerOf(path: string): string | undefined | null {
+/** The view of a path: a server for `/mcp/<server>`, `@<name>` for `/mcp/@<name>`, undefined for `/mcp`; null when the path is no MCP endpoint. */
+export function viewOf(path: string): string | undefined | null {
   if (path === '/mcp' || path === '/mcp/') return undefined
   if (!path.startsWith('/mcp/')) return null
   try {
     const name = decodeURIComponent(path.slice('/mcp/'.length))
-    return name.includes('/') ? null : name
+    // `/mcp/@` names nothing.
+    return name === '@' || name.includes('/') ? null : name
   } catch {
     return null
   }
 }
 
 /**
- * The HTTP port of a node: MCP at `/mcp` and `/mcp/<server>`, probes at `/health`, `/ready`, `/startup`. A plain node:http
+ * The HTTP port of a node: MCP at `/mcp`, `/mcp/<server>` and `/mcp/@<view>`, probes at `/health`, `/ready`, `/startup`. A plain node:http
  * listener: four paths need no framework, and a framework here cost 60 to 100 ms of every start.
  */
 export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): HttpEdge {
@@ -68,8 +69,8 @@ export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): Ht
     const url = req.url ?? '/'
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
-    const server = mcpServerOf(path)
-    if (server !== null) return deps.mcpHttp.handle(req, res, server)
+    const view = viewOf(path)
+    if (view !== null) return deps.mcpHttp.handle(req, res, view)
     if (isProbe(path)) {
       answerProbe(path, deps.api, req, res)
       metrics.request(path.slice(1) as 'health', res.statusCode).inc()

@@ -24,6 +24,8 @@ const CANCEL_GRACE = 5_000
 const ANSWERED_GRACE = 1_000
 /** The first requests wait this long for the server's own stream, so that nothing is missed; some servers open it only with its first event. */
 const STREAM_WAIT = 250
+/** When the session is lost, requests that are on their way get this long for their own answer: mostly that they were not run either. */
+const LAST_WORDS = 2_000
 /** Requests at a time; the callers above have bounds of their own, this one keeps a mistake there from taking the memory. */
 const MAX_EXCHANGES = 2_048
 
@@ -33,6 +35,8 @@ interface Exchange {
   readonly stateless: boolean
   readonly abort: AbortController
   sent: boolean
+  /** Its connection is over without an answer. */
+  broken: boolean
   /** It is being answered with a stream. */
   streaming: boolean
   answered: boolean
@@ -76,25 +80,37 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
     return new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the connection is closed; the request was not run.`)
   }
 
-  function end(why?: Error): void {
+  /** @param lastWords ms for requests that are on their way */
+  function end(why?: Error, lastWords = 0): void {
     if (over) return
     over = true
-    for (const exchange of exchanges.values()) {
-      exchange.reject(exchange.sent ? failed({ kind: 'lost', cause: why ?? new Error('the connection was closed') }) : closed())
-      exchange.abort.abort()
-    }
-    exchanges.clear()
     stopped.abort()
-    link?.agent.destroy()
+    const gone = failed({ kind: 'lost', cause: why ?? new Error('the connection was closed') })
+    for (const exchange of exchanges.values()) {
+      if (!exchange.sent) drop(exchange, closed())
+      else if (exchange.broken) drop(exchange, gone)
+    }
+    const cut = () => {
+      for (const exchange of exchanges.values()) drop(exchange, gone)
+      link?.agent.destroy()
+    }
+    if (lastWords === 0 || exchanges.size === 0) cut()
+    else clock.after(lastWords, cut)
     transport.onClose(why)
+  }
+  function drop(exchange: Exchange, error: SkeinError): void {
+    exchanges.delete(exchange.request.id)
+    exchange.reject(error)
+    exchange.abort.abort()
   }
   /** Ends the link after the caller of the running send heard its own error. */
   function endSoon(failure: HttpFailure): void {
-    setImmediate(() => end(failed(failure)))
+    setImmediate(() => end(failed(failure), LAST_WORDS))
   }
 
   function deliver({ message, resultText }: ParsedMessage, related: JsonRpcId | undefined): void {
-    if (over) return
+    // Of a lost session only answers count.
+    if (over && ('method' in message || exchanges.size === 0)) return
     const answered = 'method' in message ? undefined : (exchangeOf(message) ?? nameless(message, related))
     if (answered?.request.method === 'initialize') {
       const version = (message as { result?: { protocolVersion?: unknown } | null }).result?.protocolVersion
@@ -193,6 +209,7 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
     if (request.method === 'initialize' && outcome.answer.status < 300) session.opened(outcome.answer.headers)
     const cursor: StreamCursor = { lastId: undefined, retry: undefined }
     await take(exchange, outcome.answer, cursor)
+    exchange.broken = !exchange.answered
     const again = (answer: HttpAnswer) => take(exchange, answer, cursor)
     while (!exchange.answered && !exchange.stateless && cursor.lastId !== undefined && (await session.resume(cursor, again, abort.signal)));
     if (!exchange.answered) throw lost('the response ended without an answer')
@@ -201,7 +218,7 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
   function sendRequest(request: JsonRpcRequest, given: Readonly<Record<string, string>>): Promise<void> {
     if (exchanges.size >= MAX_EXCHANGES) return Promise.reject(new SkeinError('SKEIN_BUSY', `mcp.servers.${name}: ${MAX_EXCHANGES} requests are running already; the request was not run.`))
     return new Promise((resolve, reject) => {
-      const exchange: Exchange = { request, stateless: envelopeVersion(request) !== undefined, abort: new AbortController(), sent: false, streaming: false, answered: false, resolve, reject }
+      const exchange: Exchange = { request, stateless: envelopeVersion(request) !== undefined, abort: new AbortController(), sent: false, broken: false, streaming: false, answered: false, resolve, reject }
       exchanges.set(request.id, exchange)
       run(exchange, given).catch((error: unknown) => {
         if (exchanges.get(request.id) === exchange) exchanges.delete(request.id)

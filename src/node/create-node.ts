@@ -178,7 +178,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
         return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
       }
     })
-    serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
+    const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
     catalog.onChange(() => backend.changed())
 
     const descriptor = (): Descriptor => ({
@@ -230,6 +230,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
         state.draining = true
         describe()
         rpc.goaway('the node is stopping')
+        serving.drain()
         let timer: Timer | undefined
         const late = new Promise<void>((resolve) => {
           timer = clock.after(within, () => {

@@ -1,20 +1,36 @@
 import { SkeinError } from '../base/errors.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
+import type { ServerEntry } from '../wire/catalog-types.ts'
 import type { ServeDeps } from './serve-mcp.ts'
+
+/** Digests of published tools by server and name. */
+type Published = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /**
  * What other nodes may call here is exactly what our own record says: a hidden server, a hidden tool, or a tool whose
  * definition changed since the caller listed it, is not found. Prompts, resources, completion and listening come with the server.
  */
-export function publishedCheck(catalog: CatalogDriver, self: string): ServeDeps['check'] {
+export function publishedCheck(catalog: Pick<CatalogDriver, 'record'>, self: string): ServeDeps['check'] {
+  // Asked for every call: a record has thousands of tools, and its servers are the same array until something changes.
+  let of: readonly ServerEntry[] | undefined
+  let published: Published = new Map()
+
+  function current(): Published {
+    const servers = catalog.record(self)?.servers
+    if (servers === of) return published
+    of = servers
+    published = new Map(servers?.map(({ name, tools }) => [name, new Map(tools.map((tool) => [tool.name, tool.digest]))]))
+    return published
+  }
+
   return (server, tool, digest) => {
-    const entry = catalog.record(self)?.servers.find((published) => published.name === server)
-    if (entry === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `this node offers no server named "${server.slice(0, 64)}"`)
+    const tools = current().get(server)
+    if (tools === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `this node offers no server named "${server.slice(0, 64)}"`)
     if (tool === undefined) return
-    const listed = entry.tools.find((published) => published.name === tool)
+    const listed = tools.get(tool)
     if (listed === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `server "${server}" of this node offers no tool named "${tool.slice(0, 128)}"`)
-    if (digest !== undefined && digest !== listed.digest) {
-      throw new SkeinError('SKEIN_NOT_FOUND', `tool "${tool}" of server "${server}" has changed since it was listed: list the tools again`)
+    if (digest !== undefined && digest !== listed) {
+      throw new SkeinError('SKEIN_NOT_FOUND', `tool "${tool.slice(0, 128)}" of server "${server}" has changed since it was listed: list the tools again`)
     }
   }
 }

@@ -31,9 +31,16 @@ export interface ServeDeps {
   check(server: string, tool: string | undefined, digest: string | undefined): void
 }
 
+export interface McpServing {
+  /** Ends the listens of other nodes, which would go on for ever: they listen elsewhere. Calls finish by themselves. */
+  drain(): void
+}
+
 /** The provider's side of protocols/mcp.md: answers other nodes' requests from local upstreams. */
-export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): void {
+export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): McpServing {
   const share = createPeerShare()
+  /** Bounded by the share of each peer. */
+  const listens = new Set<() => void>()
   rpc.handle(METHOD.MCP_CALL, (exchange) => {
     try {
       serve(exchange)
@@ -47,6 +54,12 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     if (session.startsWith(`${exchange.peer}/`)) local.endSession(session)
     exchange.end(new Uint8Array())
   })
+
+  return {
+    drain() {
+      for (const end of listens) end()
+    }
+  }
 
   function serve(exchange: ServerExchange): void {
     const { peer } = exchange
@@ -63,13 +76,22 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     const { trace } = exchange.header
     if (trace !== undefined) request.trace = trace
     const stopRenewing = method === LISTEN ? renewEvery(exchange, clock) : undefined
+    const endListen = () => {
+      exchange.end(encodeCallEnd({ result: {} }))
+      running.cancel('the node is leaving')
+    }
 
     const over = (status: string) => {
       leave()
       stopRenewing?.()
-      logger.info('served a call of another node', { correlation, peer, server, method, status, duration_ms: Math.round(clock.now() - started) })
+      listens.delete(endListen)
+      const fields = { correlation, peer, server, method, status, duration_ms: Math.round(clock.now() - started) }
+      // As at the edge: thousands a second that went well are not worth a line each.
+      if (status === 'ok') logger.debug('served a call of another node', fields)
+      else logger.info('a call of another node failed', fields)
     }
     const running = local.run(request, { notification: (message) => exchange.send(encodeCallMessage(message), { renew: true }) })
+    if (method === LISTEN) listens.add(endListen)
     exchange.onCancel((reason) => running.cancel(reason.message))
     running.outcome
       .then(

@@ -1,175 +1,78 @@
 /**
- * Four real nodes under mixed traffic while servers crash and nodes are killed: `npm run soak -- --minutes 8`. Every 30 s a line per
- * node: resident memory, heap after a collection, open handles, children, worst event-loop delay. The last line has the totals;
- * the exit code is 1 after an answer that the disturbances do not explain. Ends only processes it started.
+ * Four real nodes under mixed traffic of clients and servers of both eras while servers crash, nodes are killed and configurations
+ * change: `npm run soak -- --minutes 30`. Every 30 s a line per node. At the end: what each node had in the first and in the last
+ * third of the time, what is left once every client is gone, and the totals. The exit code is 1 after an answer that the
+ * disturbances do not explain, an error in a node's log, something left over, or, from 15 minutes on, something that grew. Ends
+ * only processes it started.
  */
 import { parseArgs } from 'node:util'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createInspector, type Inspector } from '../support/inspector.ts'
-import { leanClient, type LeanAnswer, type LeanClient } from '../support/lean-mcp.ts'
-import { descendants } from '../support/processes.ts'
-import { makeToken, ROOT, startSkein, tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
+import { createReport } from './report.ts'
+import { startTraffic, type Traffic } from './traffic.ts'
+import { createWorld } from './world.ts'
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '8' } } })
 const minutes = Number(values.minutes)
 const REPORT_MS = 30_000
 /** Longer than the recovery, so that there are times in which every error is one. */
-const DISTURB_MS = 12_000
-const SETTLE_MS = 2_000
-const WORKERS_PER_NODE = 4
-/** After a disturbance everything works again within this: a server's restart, a node's start and its first sync. */
-const RECOVERED_MS = 10_000
-const NAMES = ['a', 'b', 'c', 'd']
-/** What a client may be told while a node or server is down. */
-const EXPLAINED = new Set(['SKEIN_OUTCOME_UNKNOWN', 'SKEIN_NO_PROVIDER', 'SKEIN_NOT_FOUND', 'SKEIN_UPSTREAM_DOWN', 'SKEIN_UNDELIVERED', 'SKEIN_GOAWAY', 'SKEIN_BUSY'])
+const DISTURB_MS = 20_000
+/** Sessions whose clients left without a word are found after a minute and a keep-alive or two. */
+const QUIET_MS = 95_000
+/** In less time what grows is what starts. */
+const JUDGED_MINUTES = 15
 
-interface Running {
-  name: string
-  dataDir: string
-  node: SkeinProcess
-  inspector: Inspector
-  /** Being killed or just started: its clients get no answers. */
-  away: boolean
-}
-
-const echo = { command: process.execPath, args: [join(ROOT, 'test/fixtures/echo-server.ts')] }
-const config = (name: string) => ({
-  node: { id: name },
-  monitoring: { log_level: 'warn' },
-  mcp: { servers: { [`state-${name}`]: echo, shared: { ...echo, stateless: true, repeatable: ['echo', 'big'] } } }
-})
-
-const nodes: Running[] = []
-const counts = new Map<string, number>()
-const unexplained: string[] = []
-const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
+const world = await createWorld()
+const started = performance.now()
+const seconds = () => Math.round((performance.now() - started) / 1000)
+const disturbances = new Map<string, number>()
 const ending = new AbortController()
-const isOver = () => ending.signal.aborted
-/** When something was last broken or came back. */
-let disturbed = -Infinity
-
-async function startNode(name: string, dataDir: string, token?: string): Promise<Pick<Running, 'node' | 'inspector'>> {
-  const node = await startSkein({ dataDir, config: config(name), env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' }, ...(token === undefined ? {} : { token }) })
-  return { node, inspector: await createInspector(node.output) }
-}
-
-const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T
-
-/** One call of a random kind; says what is wrong with the answer, if it cannot be explained. */
-async function oneCall(client: LeanClient, home: Running): Promise<string | undefined> {
-  const server = Math.random() < 0.4 ? 'shared' : `state-${pick(NAMES)}`
-  const kind = pick(['echo', 'echo', 'echo', 'echo', 'slow', 'big', 'list', 'cancel'])
-  count(kind)
-  if (kind === 'list') {
-    const { result } = await client.ask('tools/list', {})
-    return Array.isArray((result as { tools?: unknown[] } | undefined)?.tools) ? undefined : 'a list without tools'
-  }
-  if (kind === 'cancel') {
-    await client.abandon('tools/call', { name: `${server}__slow`, arguments: { steps: 50, ms: 100 } }, 50 + Math.random() * 200)
-    return undefined
-  }
-  const text = 'x'.repeat(Math.floor(Math.random() * 2_000))
-  const bytes = Math.floor(Math.random() * 1_000_000)
-  const args = { echo: { text }, big: { bytes }, slow: { steps: 5, ms: 20 } }[kind as 'echo' | 'big' | 'slow']
-  const answer = await client.ask('tools/call', { name: `${server}__${kind}`, arguments: args, ...(kind === 'slow' ? { _meta: { progressToken: 'p' } } : {}) })
-  return judge(answer, { echo: text.length, big: bytes, slow: 'done 5'.length }[kind as 'echo' | 'big' | 'slow'], `${home.name}: ${server}__${kind}`)
-}
-
-function judge({ result, error }: LeanAnswer, length: number, what: string): string | undefined {
-  if (error !== undefined) {
-    const code = error.data?.code ?? String(error.code)
-    count(code)
-    const explained = EXPLAINED.has(code) && performance.now() - disturbed < RECOVERED_MS
-    return explained ? undefined : `${what}: ${code} ${error.message}`
-  }
-  const got = result?.content?.[0]?.text?.length
-  return got === length ? undefined : `${what}: ${got} characters instead of ${length}`
-}
-
-async function worker(home: Running): Promise<void> {
-  let client: LeanClient | undefined
-  while (!isOver()) {
-    if (home.away) {
-      client?.close()
-      client = undefined
-      await sleep(200)
-      continue
-    }
-    try {
-      client ??= await leanClient(home.node.mcpUrl(), 4)
-      const problem = await oneCall(client, home)
-      if (problem !== undefined) unexplained.push(problem)
-      // Clients come and go.
-      if (Math.random() < 0.01) {
-        await client.end()
-        client = undefined
-      }
-    } catch (error) {
-      client?.close()
-      client = undefined
-      if (!home.away && !isOver()) unexplained.push(`${home.name}: ${String(error)}`)
-    }
-    await sleep(5)
-  }
-  await client?.end().catch(() => {})
-}
+const problems: string[] = []
+const report = createReport()
+let traffic: Traffic | undefined
 
 async function disturb(): Promise<void> {
-  while (!isOver()) {
-    await sleep(DISTURB_MS)
-    const victim = pick(nodes)
-    if (isOver() || victim.away) continue
-    disturbed = performance.now()
-    if (Math.random() < 0.6) {
-      count('server kills')
-      const child = pick(descendants(victim.node.child.pid as number).filter((found) => found.command.includes('echo-server')))
-      if (child !== undefined) process.kill(child.pid, 'SIGKILL')
-      continue
-    }
-    count('node restarts')
-    victim.away = true
-    victim.inspector.close()
-    await victim.node.kill(Math.random() < 0.5 ? 'SIGKILL' : 'SIGTERM')
-    Object.assign(victim, await startNode(victim.name, victim.dataDir))
-    victim.away = false
-    disturbed = performance.now()
+  while (!ending.signal.aborted) {
+    await sleep(DISTURB_MS, undefined, { signal: ending.signal }).catch(() => {})
+    if (ending.signal.aborted) return
+    const what = await world.disturb()
+    console.log(`${seconds()}s ${what}`)
+    const kind = what.split(' ')[0] as string
+    disturbances.set(kind, (disturbances.get(kind) ?? 0) + 1)
   }
 }
 
-async function report(started: number): Promise<void> {
-  for (const { name, node, inspector, away } of nodes) {
-    if (away) continue
-    const { rss, heap, handles, delay } = await inspector.measure().catch(() => ({ rss: 0, heap: 0, handles: 0, delay: 0 }))
-    const mib = (bytes: number) => (bytes / 1_048_576).toFixed(1)
-    console.log(`${Math.round((performance.now() - started) / 1000)}s ${name} up ${Math.round(inspector.age() / 1000)}s rss ${mib(rss)} heap ${mib(heap)} handles ${handles} children ${descendants(node.child.pid as number).length} worst delay ${delay.toFixed(0)} ms`)
-  }
-  console.log(JSON.stringify(Object.fromEntries(counts)), `unexplained ${unexplained.length}`, unexplained.slice(-3))
+function summary(): string {
+  const told = Object.fromEntries([...(traffic?.counts ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  return `${JSON.stringify(told)}, disturbances ${JSON.stringify(Object.fromEntries(disturbances))}, unexplained ${traffic?.unexplained.length}`
 }
 
-const started = performance.now()
-const work: Promise<void>[] = []
 try {
-  let first: SkeinProcess | undefined
-  for (const name of NAMES) {
-    const token = first === undefined ? undefined : await makeToken(first)
-    const dataDir = tempDataDir()
-    nodes.push({ name, dataDir, away: false, ...(await startNode(name, dataDir, token)) })
-    first ??= nodes[0]?.node
-  }
-  // Until each knows the others' tools.
-  await sleep(SETTLE_MS)
-  work.push(...nodes.flatMap((home) => Array.from({ length: WORKERS_PER_NODE }, () => worker(home))), disturb())
-  for (const end = performance.now() + minutes * 60_000; performance.now() < end; ) {
+  traffic = startTraffic(world)
+  const disturbing = disturb().catch((error: unknown) => void problems.push(`the soak itself: ${String(error)}`))
+  let told = 0
+  for (const end = started + minutes * 60_000; performance.now() < end; ) {
     await sleep(Math.min(REPORT_MS, Math.max(0, end - performance.now())))
-    await report(started)
+    await report.sample(world.homes, seconds())
+    for (const problem of traffic.unexplained.slice(told)) console.log(`UNEXPLAINED ${problem}`)
+    told = traffic.unexplained.length
+  }
+  ending.abort()
+  await Promise.all([disturbing, traffic.stop()])
+  const flat = report.table()
+  if (!flat && minutes >= JUDGED_MINUTES) problems.push('something grew')
+  await sleep(QUIET_MS)
+  console.log('once every client is gone:')
+  for (const [name, { sessions, running, listeners, open, parked }] of await report.sample(world.homes, seconds())) {
+    // Who left in a question keeps its session for as long as the question is open.
+    const left = { sessions: Math.max(0, sessions - parked), running: Math.max(0, running - parked), listeners, open }
+    if (Object.values(left).some((count) => count > 0)) problems.push(`left over at ${name}: ${JSON.stringify(left)}, parked ${parked}`)
   }
 } finally {
   ending.abort()
-  for (const { status, reason } of (await Promise.allSettled(work)) as PromiseRejectedResult[]) if (status === 'rejected') unexplained.push(String(reason))
-  for (const { inspector } of nodes) inspector.close()
-  await Promise.all(nodes.map(({ node }) => node.dispose()))
+  await traffic?.stop()
+  await world.close()
 }
-for (const problem of unexplained) console.log(problem)
-console.log(`totals: ${JSON.stringify(Object.fromEntries(counts))}, unexplained ${unexplained.length}`)
-process.exitCode = unexplained.length === 0 ? 0 : 1
+for (const [text, count] of world.errors()) problems.push(`${count} times in a log: ${text}`)
+for (const problem of [...traffic.unexplained, ...problems]) console.log(`PROBLEM ${problem}`)
+console.log(`totals after ${minutes} min: ${summary()}, other problems ${problems.length}`)
+process.exitCode = traffic.unexplained.length + problems.length === 0 ? 0 : 1

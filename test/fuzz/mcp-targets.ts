@@ -20,6 +20,11 @@ function joined(head: unknown, params: unknown): Buffer {
   return Buffer.concat([length, bytes, Buffer.from(JSON.stringify(params))])
 }
 
+/** What the decoder of an END parses at most, without its checks. */
+function parseEnd(input: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(input).toString('utf8', 1))
+}
+
 function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) => unknown): FuzzTarget {
   const mine = vectors.filter((vector) => vector.kind === kind)
   return {
@@ -28,8 +33,11 @@ function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) =
     read: (input) => void CODECS[kind].decode(input),
     next(random) {
       const { hex, value } = mine[randomInt(random, mine.length)] as Vector
-      if (random.float() < 0.3) return mutateBytes(Buffer.from(hex, 'hex'), random)
-      if (kind === 'json') return Buffer.from(JSON.stringify(mutateJson(value, random)))
+      const bytes = Buffer.from(hex, 'hex')
+      if (random.float() < 0.3) return mutateBytes(bytes, random)
+      if (kind === 'message') return Buffer.from(JSON.stringify(mutateJson(value ?? {}, random)))
+      // Most kinds as they were, some others, with a result or error that was changed behind it.
+      if (kind === 'end') return Buffer.concat([Buffer.of(random.float() < 0.7 ? (bytes[0] as number) : randomInt(random, 6)), Buffer.from(JSON.stringify(mutateJson(parseEnd(bytes), random)))])
       const { head, params } = value as { head: unknown; params: unknown }
       return random.float() < 0.7 ? joined(mutateJson(head, random), params) : joined(head, mutateJson(params, random))
     }
@@ -37,4 +45,8 @@ function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) =
 }
 
 /** The bodies of protocols/mcp.md. */
-export const mcpTargets: FuzzTarget[] = [target('call', 'mcp call', parseCall), target('json', 'mcp message', (input) => JSON.parse(Buffer.from(input).toString()))]
+export const mcpTargets: FuzzTarget[] = [
+  target('call', 'mcp call', parseCall),
+  target('message', 'mcp message', (input) => JSON.parse(Buffer.from(input).toString())),
+  target('end', 'mcp end', parseEnd)
+]

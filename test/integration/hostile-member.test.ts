@@ -5,6 +5,7 @@ import { MAX_RECORD_BYTES, sealRecord, toolDigest } from '../../src/wire/catalog
 import { decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDigestAnswer, encodePush } from '../../src/wire/catalog.ts'
 import { encodeCbor } from '../../src/wire/cbor.ts'
 import { sealEnvelope, signerFromSeed } from '../../src/wire/envelope.ts'
+import { MAX_LISTENS } from '../../src/node/peer-share.ts'
 import { encodeMcpCall } from '../../src/wire/mcp-call.ts'
 import { METHOD, ROOT_POOL, catalogTopic } from '../../src/wire/protocols.ts'
 import { startHostileMember, type HostileMember } from '../support/hostile-member.ts'
@@ -52,9 +53,9 @@ describe('a member with a valid credential that does not keep to the rules', () 
   }
   const server = (name: string, tools: ServerEntry['tools'], claimed = Date.now()): ServerEntry => ({ name, claimed, stateless: false, tools })
 
-  function mcpCall(name: string, args: object, options: { session?: string; server?: string; capabilities?: Record<string, unknown> } = {}): Promise<string> {
-    const { session = `${mallory.self}/s`, capabilities = {} } = options
-    const head = { server: options.server ?? 'echo', method: 'tools/call', client: { session, clientInfo: { name: 'm', version: '1' }, capabilities } }
+  function mcpCall(name: string, args: object, options: { session?: string; server?: string; method?: string; capabilities?: Record<string, unknown> } = {}): Promise<string> {
+    const { session = `${mallory.self}/s`, capabilities = {}, method = 'tools/call' } = options
+    const head = { server: options.server ?? 'echo', method, client: { session, clientInfo: { name: 'm', version: '1' }, capabilities } }
     const { answer } = mallory.rpc.open(provider.self, METHOD.MCP_CALL, encodeMcpCall(head, JSON.stringify({ name, arguments: args })), { timeout: CALL_MS })
     return answer.then(
       ({ body }) => Buffer.from(body).toString(),
@@ -79,6 +80,7 @@ describe('a member with a valid credential that does not keep to the rules', () 
     for (const body of [new Uint8Array(), Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1), Buffer.concat([Uint8Array.of(0, 0, 0, 2), Buffer.from('{}{}')]), Buffer.alloc(1_000_000, '[')]) {
       await expect(raw(body)).rejects.toMatchObject({ code: expect.stringMatching(/^SKEIN_(BAD_REQUEST|PROTOCOL|LIMIT)$/) })
     }
+    for (const method of ['initialize', 'logging/setLevel', 'notifications/cancelled']) expect(await mcpCall('', {}, { method })).toBe('SKEIN_BAD_REQUEST')
     await mallory.rpc.call(provider.self, METHOD.MCP_END_SESSION, Buffer.from(`${edge.self}/any`), { timeout: CALL_MS })
     await othersWork()
   })
@@ -145,6 +147,19 @@ describe('a member with a valid credential that does not keep to the rules', () 
     expect(provider.api.peers().filter(({ state }) => state === 'connected')).toHaveLength(2)
     const newcomer = await startNodeHere('newcomer', {}, (await provider.api.createToken({})).token)
     await waitUntil('a newcomer lists the echo server', () => newcomer.api.tool('echo__echo') !== undefined).finally(() => newcomer.stop())
+    await othersWork()
+  })
+
+  test('a flood of listens is bounded, and calls go on', async () => {
+    const head = { server: 'echo', method: 'subscriptions/listen', client: { clientInfo: { name: 'm', version: '1' }, capabilities: {} } }
+    const body = encodeMcpCall(head, JSON.stringify({ notifications: { resourceSubscriptions: [] } }))
+    const refused: string[] = []
+    const listens = Array.from({ length: 600 }, () => mallory.rpc.open(provider.self, METHOD.MCP_CALL, body, { timeout: CALL_MS }))
+    for (const { answer } of listens) answer.catch((error: { code: string }) => refused.push(error.code))
+    await waitUntil('what is too much is refused', () => refused.length >= 600 - MAX_LISTENS)
+    expect(refused).toEqual(Array.from({ length: 600 - MAX_LISTENS }, () => 'SKEIN_BUSY'))
+    await othersWork()
+    for (const listen of listens) listen.cancel('enough')
     await othersWork()
   })
 

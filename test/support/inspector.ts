@@ -1,19 +1,28 @@
 import { waitUntil } from './wait-until.ts'
 
+export interface Measured {
+  rss: number
+  heap: number
+  handles: number
+  /** The worst, and the 99th percentile. */
+  delay: number
+  delayP99: number
+}
+
 export interface Inspector {
-  /** Bytes, counts and ms; the heap after a collection, the worst event-loop delay since the last time. */
-  measure(): Promise<{ rss: number; heap: number; handles: number; delay: number }>
+  /** Bytes, counts and ms; the heap after a collection, the event-loop delay since the last time (without that collection's own). */
+  measure(): Promise<Measured>
   /** Since the process was attached to, ms. */
   age(): number
   close(): void
 }
 
 const PREPARE = `globalThis.soakDelay ??= process.getBuiltinModule('node:perf_hooks').monitorEventLoopDelay({ resolution: 10 }); globalThis.soakDelay.enable()`
+const DELAY = '[globalThis.soakDelay.max / 1e6, globalThis.soakDelay.percentile(99) / 1e6]'
 const MEASURE = `(() => {
-  const delay = globalThis.soakDelay.max / 1e6
   globalThis.soakDelay.reset()
   const { rss, heapUsed } = process.memoryUsage()
-  return { rss, heap: heapUsed, handles: process.getActiveResourcesInfo().length, delay }
+  return { rss, heap: heapUsed, handles: process.getActiveResourcesInfo().length }
 })()`
 
 /** Attaches to a process that was started with --inspect=127.0.0.1:0; `output` is what it printed. */
@@ -48,8 +57,9 @@ export async function createInspector(output: () => string): Promise<Inspector> 
   const since = performance.now()
   return {
     async measure() {
+      const [delay = 0, delayP99 = 0] = (await evaluate(DELAY)).result.value as number[]
       await send('HeapProfiler.collectGarbage')
-      return (await evaluate(MEASURE)).result.value as { rss: number; heap: number; handles: number; delay: number }
+      return { ...((await evaluate(MEASURE)).result.value as Omit<Measured, 'delay' | 'delayP99'>), delay, delayP99 }
     },
     age: () => performance.now() - since,
     close: () => socket.close()

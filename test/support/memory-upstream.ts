@@ -39,6 +39,8 @@ export interface MemoryServer {
   tools: unknown[]
   /** What prompts/list, resources/list and resources/templates/list answer, by the member of the result; without one the test answers. */
   lists: Record<string, unknown[]>
+  /** Of its transports: with one they stand for a child's stdio, without for HTTP. */
+  pid: number | undefined
   /** The next starts fail with this. */
   failStart: Error | undefined
   /** Links from now on end only when they die, however they are closed. */
@@ -63,6 +65,7 @@ export function createMemoryServer(tools: unknown[] = [{ name: 'echo', inputSche
     instructions: undefined,
     tools,
     lists: { prompts: [], resources: [], resourceTemplates: [] },
+    pid: undefined,
     failStart: undefined,
     linger: false,
     greet: true,
@@ -145,7 +148,7 @@ function createLink(server: MemoryServer): MemoryLink {
       onMessage() {},
       onClose() {},
       onNoise() {},
-      pid: undefined,
+      pid: server.pid,
       async start({ signal }) {
         signal.throwIfAborted()
         if (server.failStart !== undefined) throw server.failStart

@@ -24,8 +24,8 @@ export interface RecordingOptions {
   url: string
   /** Declared to the server. */
   capabilities: Message
-  /** Answers a question of a server: the result. */
-  onAsked?: (method: string, params: Message) => Message
+  /** Answers a question of a server: the result, now or when the person has decided. */
+  onAsked?: (method: string, params: Message) => Message | Promise<Message>
 }
 
 const ACCEPT = 'application/json, text/event-stream'
@@ -85,8 +85,8 @@ export async function legacyClient({ name, url, capabilities, onAsked }: Recordi
     if (message.method === undefined) return answers.get(message.id)?.(message)
     if (message.id === undefined) return
     asked.push(message)
-    const answer = onAsked === undefined ? { error: { code: -32601, message: 'nobody here' } } : { result: onAsked(message.method, message.params ?? {}) }
-    wire.send('POST', headers, { id: message.id, ...answer })
+    if (onAsked === undefined) return void wire.send('POST', headers, { id: message.id, error: { code: -32601, message: 'nobody here' } })
+    void Promise.resolve(onAsked(message.method, message.params ?? {})).then((result) => wire.send('POST', headers, { id: message.id, result }))
   })
   async function ask(method: string, params: Message = {}): Promise<Message> {
     const id = ++lastId
@@ -165,7 +165,7 @@ export function modernClient({ name, url, capabilities, onAsked }: RecordingOpti
       const responses: Message = {}
       for (const [key, question] of Object.entries<Message>(inputRequests)) {
         asked.push(question)
-        responses[key] = onAsked?.(question.method, question.params ?? {})
+        responses[key] = await onAsked?.(question.method, question.params ?? {})
       }
       sent = { ...params, inputResponses: responses, ...(requestState === undefined ? {} : { requestState }) }
     }

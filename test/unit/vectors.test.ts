@@ -6,7 +6,10 @@ import { REQUEST_TIMEOUT } from '../../src/federation/driver.ts'
 import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.ts'
 import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY } from '../../src/federation/exchanges.ts'
 import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/records.ts'
-import { IDLE_TIMEOUT } from '../../src/mcp/upstream/session-children.ts'
+import { IDLE_TIMEOUT } from '../../src/mcp/upstream/children.ts'
+import { BACKOFF_BASE_MS, BACKOFF_CAP_MS, LISTEN_LEASE_MS } from '../../src/node/listening.ts'
+import { MAX_CALLS, MAX_LISTENS } from '../../src/node/peer-share.ts'
+import { LISTEN_RENEW_MS } from '../../src/node/serve-mcp.ts'
 import { EXCHANGE_TIMEOUT_MS, STRANGER_TIMEOUT_MS } from '../../src/net/admission-protocol.ts'
 import { REFUSALS, WINDOW_MS } from '../../src/net/gater.ts'
 import { DEFAULT_LIMITS, MAX_SESSIONS_PER_PEER } from '../../src/rpc/limits.ts'
@@ -16,7 +19,7 @@ import { MAX_ADMISSION_MESSAGE, MAX_MESSAGE, MAX_TOKEN_TEXT } from '../../src/wi
 import * as record from '../../src/wire/catalog-record.ts'
 import * as catalog from '../../src/wire/catalog.ts'
 import { MAX_DEPTH } from '../../src/wire/cbor.ts'
-import { MAX_HEAD_BYTES } from '../../src/wire/mcp-call.ts'
+import { END_KIND, MAX_HEAD_BYTES, MAX_SESSION } from '../../src/wire/mcp-call.ts'
 import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL } from '../../src/wire/protocols.ts'
 import * as frames from '../../src/wire/rpc-frames.ts'
 import { CODECS, readVectors, VALUES } from '../support/mcp-vectors.ts'
@@ -80,6 +83,10 @@ describe('the tables of the pages are those of the code', () => {
     for (const page of Object.values(pages)) {
       for (const [code] of page.matchAll(/SKEIN_[A-Z_]+/g)) expect(ERROR_CODES).toHaveProperty(code)
     }
+  })
+
+  test('kinds of an END', () => {
+    expect(rows('mcp', numbered).map(([number]) => Number(number))).toEqual(Object.values(END_KIND))
   })
 
   test('frame types and GOAWAY reasons', () => {
@@ -168,6 +175,10 @@ const STATED: [string, string, number[]][] = [
   ['catalog', '(bare name inside), at most #.', [catalog.MAX_DEFINITION_BYTES]],
   ['catalog', 'JSON object of at most # levels', [DEFINITION_DEPTH]],
   ['mcp', 'length of the head in bytes (at most #)', [MAX_HEAD_BYTES]],
+  ['mcp', 'optional, at most # characters', [MAX_SESSION]],
+  ['mcp', 'runs at most # requests of one node on one server at once, and # listens of one node', [MAX_CALLS, MAX_LISTENS]],
+  ['mcp', 'Its time limit is #, and the provider sends `{}` with RENEW every #.', [LISTEN_LEASE_MS, LISTEN_RENEW_MS]],
+  ['mcp', 'opens it again after #, 400 ms … # (', [BACKOFF_BASE_MS, BACKOFF_CAP_MS]],
   ['mcp', 'by itself after # of idling', [IDLE_TIMEOUT]]
 ]
 

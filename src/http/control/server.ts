@@ -8,7 +8,7 @@ import type { NodeApi } from '../../node/api.ts'
 import { toControlError } from '../../wire/control.ts'
 import { closeServer } from '../listen.ts'
 import { sendJson } from '../respond.ts'
-import { mcpServerOf } from '../server.ts'
+import { viewOf } from '../server.ts'
 import { listenOnSocket } from './listen.ts'
 import { answerControl } from './routes.ts'
 import { controlSocketPath, removeSocketPlace } from './socket-path.ts'
@@ -79,7 +79,7 @@ export function createControlServer(deps: ControlServerDeps, options: { dataDir:
   http.maxConnections = MAX_CONNECTIONS
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    const isMcp = req.headers.upgrade?.toLowerCase() === 'skein-mcp' && mcpServerOf(req.url ?? '/') !== null
+    const isMcp = req.headers.upgrade?.toLowerCase() === 'skein-mcp' && viewOf(req.url ?? '/') !== null
     if (!isMcp) return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))

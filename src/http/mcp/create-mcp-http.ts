@@ -1,25 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { randomHex } from '../../base/random.ts'
+import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
 import { readBody } from './body.ts'
-import { createExchange, type Exchange } from './exchange.ts'
-import { accepts, correlationOf, hostProblem, isJson, originProblem, type HostRules } from './guards.ts'
-import { createHttpSession, type HttpSession } from './http-session.ts'
+import { eraOfHeader, eraOfMessage } from './era.ts'
+import { accepts, hostProblem, isJson, originProblem, type HostRules } from './guards.ts'
 import { readMessage } from './json-rpc.ts'
 import { createMcpHttpMetrics } from './metrics.ts'
 import type { McpHttpDeps, McpHttpOptions } from './ports.ts'
-import type { JsonRpcRequest } from '../../wire/json-rpc.ts'
-import { BAD_REQUEST, INVALID_REQUEST, PARSE_ERROR, refuse, SESSION_NOT_FOUND, skipBody, UNSUPPORTED_VERSION } from './replies.ts'
-import { createSessionTable } from './session-table.ts'
+import { BAD_REQUEST, INVALID_REQUEST, PARSE_ERROR, refuse, skipBody, UNSUPPORTED_VERSION } from './replies.ts'
+import { createSessionEndpoint } from './rev2025/endpoint.ts'
+import { createStatelessEndpoint } from './rev2026/endpoint.ts'
 import { createStdioSession, type StdioSession } from './stdio-session.ts'
 
 export interface McpHttp {
-  /** Serves one request on `/mcp` (`server` undefined) or `/mcp/<server>`, body not yet read. Never throws. */
-  handle(req: IncomingMessage, res: ServerResponse, server: string | undefined): void
+  /** Serves one request on `/mcp` (`view` undefined) or `/mcp/<view>`, body not yet read. Never throws. */
+  handle(req: IncomingMessage, res: ServerResponse, view: string | undefined): void
   /** Serves an MCP session over a byte stream, one JSON message a line. */
-  attachStdio(socket: Duplex, server: string | undefined): void
+  attachStdio(socket: Duplex, view: string | undefined): void
   /** Whether there is such a view now. */
-  serves(server: string | undefined): boolean
+  serves(view: string | undefined): boolean
   /** Open sessions, both kinds. */
   sessions(): number
   /** Refuses new requests; resolves when the running ones are answered. */
@@ -29,27 +28,29 @@ export interface McpHttp {
 }
 
 const ALLOW = 'GET, POST, DELETE'
+const ALLOW_STATELESS = 'POST'
 
 /**
- * The streamable HTTP edge for clients of 2025-11-25 and older, on bare node:http. A client that closes a POST early does
- * not cancel its request (the specification asks for notifications/cancelled): it runs on and its answer is discarded.
+ * The streamable HTTP edge on bare node:http, for clients of both eras. A client with a session that closes a POST early does not
+ * cancel its request (the specification asks for notifications/cancelled); a stateless one does.
  */
 export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): McpHttp {
-  const { clock, downstream, random } = deps
+  const { downstream } = deps
   const maxBody = options.maxBody ?? 4 * 1024 * 1024
   const rules: HostRules = { loopback: options.loopback ?? true, allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }
-  const maxSessions = options.maxSessions ?? 256
   const logger = deps.logger.child({ area: 'mcp-http' })
   const metrics = createMcpHttpMetrics(deps.meter)
-  const table = createSessionTable(
-    { clock, onEvict: () => metrics.evicted.inc() },
-    { maxSessions, idleTimeout: options.sessionIdleTimeout ?? 3_600_000 }
-  )
-  const stdio = new Set<StdioSession>()
   const onSlow = () => {
     metrics.slow.inc()
     logger.warn('closed a client that does not read what it is sent')
   }
+  const sessions = createSessionEndpoint({ ...deps, metrics, onSlow }, { maxSessions: options.maxSessions ?? 256, idleTimeout: options.sessionIdleTimeout ?? 3_600_000 })
+  const stateless = createStatelessEndpoint({ ...deps, onSlow })
+  const stdio = new Set<StdioSession>()
+  deps.meter.onCollect(() => {
+    metrics.kept.set(sessions.kept())
+    metrics.stateless.set(stateless.open)
+  })
 
   /** A failure of ours ends one request, never the process. */
   function guarded(res: ServerResponse, serve: () => void): void {
@@ -61,58 +62,17 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     }
   }
 
-  /** The session a request names, or undefined after it was refused. */
-  function sessionOf(req: IncomingMessage, res: ServerResponse, view: string | undefined): HttpSession | undefined {
-    const id = req.headers['mcp-session-id']
-    if (typeof id !== 'string') {
-      refuse(res, 400, { code: BAD_REQUEST, message: 'The header Mcp-Session-Id is missing: send initialize first and repeat the id it returns.' })
-      return undefined
-    }
-    const session = table.get(id)
-    if (session === undefined || session.view !== view) {
-      refuse(res, 404, { code: SESSION_NOT_FOUND, message: 'There is no such session, or it has expired: start a new one with initialize.' })
-      return undefined
-    }
-    session.used = clock.now()
-    return session
+  /** The revision that a request names; a header that came twice is none of ours. */
+  function versionOf(req: IncomingMessage): string | undefined {
+    const version = req.headers['mcp-protocol-version']
+    return version === undefined ? undefined : String(version).trim()
   }
 
-  function openSession(req: IncomingMessage, res: ServerResponse, view: string | undefined): HttpSession | undefined {
-    if (req.headers['mcp-session-id'] !== undefined) {
-      refuse(res, 400, { code: INVALID_REQUEST, message: 'initialize starts a new session: send it without Mcp-Session-Id.' })
-    } else if (!downstream.serves(view)) {
-      refuse(res, 404, { code: BAD_REQUEST, message: `No node offers a server named "${view}": see "skein tools ls" for what there is.` })
-    } else if (!table.makeRoom()) {
-      metrics.refused('sessions')
-      refuse(res, 503, { code: BAD_REQUEST, message: `All ${maxSessions} sessions (mcp.max_sessions) are in use: try again in a while.` }, { 'retry-after': '5' })
-    } else {
-      return createHttpSession({ downstream, onSlow }, { id: randomHex(random, 16), view, now: clock.now() })
-    }
-    return undefined
-  }
-
-  function request(req: IncomingMessage, res: ServerResponse, view: string | undefined, message: JsonRpcRequest): void {
-    const opening = message.method === 'initialize'
-    const session = opening ? openSession(req, res, view) : sessionOf(req, res, view)
-    if (session === undefined) return
-    const headers: Record<string, string> = opening ? { 'mcp-session-id': session.id } : {}
-    const exchange = createExchange(res, { accepts: accepts(req.headers.accept), headers, onSlow })
-    if (opening) table.add(session)
-    const answering: Exchange = !opening
-      ? exchange
-      : {
-          ...exchange,
-          answer(answer) {
-            if (!('error' in answer)) return exchange.answer(answer)
-            // A refused initialize leaves no session behind.
-            delete headers['mcp-session-id']
-            const sent = exchange.answer(answer)
-            table.end(session, 'initialize was refused')
-            return sent
-          }
-        }
-    if (session.request(message, answering, correlationOf(req.headers['x-correlation-id']))) return
-    refuse(res, 400, { code: INVALID_REQUEST, message: 'A request with this id is still running: use a new id for each request.' }, {}, message.id)
+  function refuseVersion(req: IncomingMessage, res: ServerResponse, message?: JsonRpcMessage): void {
+    const data = { supported: [...downstream.statelessVersions, ...downstream.versions], requested: versionOf(req)?.slice(0, 64) }
+    const id = message !== undefined && 'method' in message && 'id' in message ? message.id : null
+    const text = 'This endpoint does not speak the revision in MCP-Protocol-Version: use one of data.supported.'
+    refuse(res, 400, { code: UNSUPPORTED_VERSION, message: text, data }, undefined, id)
   }
 
   function received(req: IncomingMessage, res: ServerResponse, view: string | undefined, text: string): void {
@@ -125,11 +85,12 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     const read = readMessage(value)
     if ('problem' in read) return refuse(res, 400, { code: INVALID_REQUEST, message: read.problem })
     const { message } = read
-    if ('method' in message && 'id' in message) return request(req, res, view, message)
-    const session = sessionOf(req, res, view)
-    if (session === undefined) return
-    session.receive(message)
-    res.writeHead(202).end()
+    const version = versionOf(req)
+    const header = eraOfHeader(version, downstream)
+    const era = 'method' in message ? eraOfMessage(message, header) : header
+    if (era === 'stateless') stateless.post(req, res, view, message)
+    else if (era === 'sessions') sessions.post(req, res, view, message, version)
+    else refuseVersion(req, res, message)
   }
 
   function post(req: IncomingMessage, res: ServerResponse, view: string | undefined): void {
@@ -151,60 +112,43 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     })
   }
 
-  function get(req: IncomingMessage, res: ServerResponse, view: string | undefined): void {
-    if (!accepts(req.headers.accept).sse) return refuse(res, 406, { code: BAD_REQUEST, message: 'The client must accept text/event-stream.' })
-    const session = sessionOf(req, res, view)
-    if (session === undefined) return
-    if (session.streaming) return refuse(res, 409, { code: BAD_REQUEST, message: 'This session already has a stream: close that one first.' })
-    session.stream(res)
-  }
-
-  function remove(req: IncomingMessage, res: ServerResponse, view: string | undefined): void {
-    const session = sessionOf(req, res, view)
-    if (session === undefined) return
-    table.end(session, 'the client ended it')
-    res.writeHead(204).end()
-  }
-
-  /** Checks that come before any method; false after a refusal. */
+  /** Whether Host and Origin are allowed; false after a refusal. */
   function admitted(req: IncomingMessage, res: ServerResponse): boolean {
     const host = hostProblem(req.headers.host, rules)
     const problem = host ?? originProblem(req.headers.origin, rules)
-    const version = req.headers['mcp-protocol-version']
-    if (problem !== undefined) {
-      metrics.refused(host === undefined ? 'origin' : 'host')
-      refuse(res, 403, { code: BAD_REQUEST, message: problem })
-    } else if (version !== undefined && !downstream.versions.includes(String(version))) {
-      const data = { supported: downstream.versions, requested: String(version).slice(0, 64) }
-      const message = 'This endpoint does not speak the revision in MCP-Protocol-Version: use one of data.supported.'
-      refuse(res, 400, { code: UNSUPPORTED_VERSION, message, data })
-    } else return true
+    if (problem === undefined) return true
+    metrics.refused(host === undefined ? 'origin' : 'host')
     skipBody(req)
+    refuse(res, 403, { code: BAD_REQUEST, message: problem })
     return false
   }
 
   return {
-    handle(req, res, server) {
+    handle(req, res, view) {
       // Errors of a socket are its end, nothing more: without a listener they would be the process's.
       res.on('error', () => res.destroy())
       guarded(res, () => {
         if (!admitted(req, res)) return
-        if (req.method === 'POST') return post(req, res, server)
+        if (req.method === 'POST') return post(req, res, view)
         skipBody(req)
-        if (req.method === 'GET') return get(req, res, server)
-        if (req.method === 'DELETE') return remove(req, res, server)
-        refuse(res, 405, { code: BAD_REQUEST, message: `Method not allowed: use ${ALLOW}.` }, { allow: ALLOW })
+        const era = eraOfHeader(versionOf(req), downstream)
+        const allow = era === 'stateless' ? ALLOW_STATELESS : ALLOW
+        if (era === 'unknown') return refuseVersion(req, res)
+        if (req.method === 'GET' && era === 'sessions') return sessions.get(req, res, view)
+        if (req.method === 'DELETE' && era === 'sessions') return sessions.remove(req, res, view)
+        refuse(res, 405, { code: BAD_REQUEST, message: `Method not allowed: use ${allow}.` }, { allow })
       })
     },
-    attachStdio(socket, server) {
-      const session = createStdioSession(socket, { downstream, onSlow, onEnd: () => stdio.delete(session) }, { view: server, maxLine: maxBody })
+    attachStdio(socket, view) {
+      const session = createStdioSession(socket, { downstream, onSlow, onEnd: () => stdio.delete(session) }, { view, maxLine: maxBody })
       stdio.add(session)
     },
-    serves: (server) => downstream.serves(server),
-    sessions: () => table.size + stdio.size,
+    serves: (view) => downstream.serves(view),
+    sessions: () => sessions.size + stdio.size,
     drain: () => downstream.drain(),
     close() {
-      table.close('the node is stopping')
+      sessions.close('the node is stopping')
+      stateless.close()
       for (const session of stdio) session.close('the node is stopping')
       downstream.close()
     }

@@ -32,8 +32,11 @@ export function originProblem(origin: string | undefined, rules: HostRules): str
   return `Pages of ${origin.slice(0, 255)} may not use this endpoint: add the origin to security.allowed_origins if they should.`
 }
 
+const BOTH = { json: true, sse: true }
+
 /** What the Accept header allows. `sse` only when named: `*` is what tools send that cannot read event streams. */
 export function accepts(accept: string | undefined): { json: boolean; sse: boolean } {
+  if (accept === 'application/json, text/event-stream') return BOTH
   if (accept === undefined) return { json: true, sse: false }
   const types = accept.split(',').map((part) => (part.split(';')[0] as string).trim().toLowerCase())
   return {
@@ -43,7 +46,7 @@ export function accepts(accept: string | undefined): { json: boolean; sse: boole
 }
 
 export function isJson(contentType: string | undefined): boolean {
-  return contentType !== undefined && (contentType.split(';')[0] as string).trim().toLowerCase() === 'application/json'
+  return contentType === 'application/json' || (contentType !== undefined && (contentType.split(';')[0] as string).trim().toLowerCase() === 'application/json')
 }
 
 /** A client may name the correlation id of its request, if it is fit for logs. */

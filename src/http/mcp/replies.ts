@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { responseText, type JsonRpcError, type JsonRpcId, type Outcome } from '../../wire/json-rpc.ts'
 
 /** JSON-RPC codes of this edge; -32000, -32001 and -32600 as servers of the SDK use them. */
 export const BAD_REQUEST = -32000
@@ -7,10 +8,17 @@ export const PARSE_ERROR = -32700
 export const INVALID_REQUEST = -32600
 export const UNSUPPORTED_VERSION = -32022
 
+/** Why a path is refused that is well-formed but leads nowhere now. */
+export function noSuchView(view: string | undefined): string {
+  if (view?.startsWith('@')) return `There is no view named "${view}": see mcp.views in the configuration.`
+  return `No node offers a server named "${view}": see "skein tools ls" for what there is.`
+}
+
 /** Answers with a JSON body in one write. */
-export function sendJson(res: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
+export function sendJson(res: ServerResponse, status: number, body: string, headers?: Record<string, string>): void {
   if (res.headersSent || res.destroyed) return
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers })
+  const length = Buffer.byteLength(body)
+  res.writeHead(status, headers === undefined ? { 'content-type': 'application/json', 'content-length': length } : { 'content-type': 'application/json', 'content-length': length, ...headers })
   res.end(body)
 }
 
@@ -18,11 +26,28 @@ export function sendJson(res: ServerResponse, status: number, body: string, head
 export function refuse(
   res: ServerResponse,
   status: number,
-  error: { code: number; message: string; data?: unknown },
-  headers: Record<string, string> = {},
-  id: string | number | null = null
+  error: JsonRpcError,
+  headers?: Record<string, string>,
+  id: JsonRpcId | null = null
 ): void {
-  sendJson(res, status, JSON.stringify({ jsonrpc: '2.0', id, error }), headers)
+  sendJson(res, status, responseText(id, { error }), headers)
+}
+
+/** The node is going: the connection ends with the answer, so that the client's next one finds another. */
+const LEAVING = { connection: 'close', 'retry-after': '1' }
+
+/**
+ * A whole answer. `atOnce`: it came while the request was handed in, so that SKEIN_GOAWAY is our own node that stops, which HTTP
+ * has a status for, and not one that was asked.
+ */
+export function sendOutcome(res: ServerResponse, id: JsonRpcId, outcome: Outcome, status: number, atOnce: boolean, headers?: Record<string, string>): void {
+  const leaving = atOnce && 'error' in outcome && codeOf(outcome.error) === 'SKEIN_GOAWAY'
+  sendJson(res, leaving ? 503 : status, responseText(id, outcome), leaving ? { ...headers, ...LEAVING } : headers)
+}
+
+/** Our own code in an error, such as SKEIN_BUSY. */
+function codeOf(error: JsonRpcError): unknown {
+  return typeof error.data === 'object' && error.data !== null && 'code' in error.data ? error.data.code : undefined
 }
 
 /** Lets a body that nobody reads pass by, so that the connection can serve the next request. */

@@ -6,35 +6,38 @@ import type { ServerResponse } from 'node:http'
  */
 export const MAX_UNREAD = 4 * 1024 * 1024
 
-export interface SseStream {
-  /** False: the client is gone, or was closed because it does not read. */
-  send(json: string): boolean
-  /** A comment that tells proxies and clients that we are here. */
-  keepAlive(): void
-  end(): void
+const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
+
+/** A comment that tells proxies and clients that we are here. */
+export const KEEP_ALIVE = ': keep-alive\n\n'
+
+/** Ms; below the 30 to 60 s after which proxies and phones drop a silent connection. */
+export const KEEP_ALIVE_EVERY = 15_000
+
+/**
+ * A request that has waited for less, ms, is not turned into an event stream only to be kept alive: most get a plain answer, with
+ * its own status. So the first keep-alive comes after 20 s at the latest.
+ */
+export const PLAIN_FOR = 5000
+
+/** Turns a response into an event stream (WHATWG HTML, section 9.2). Nothing goes out before the first event. */
+export function startSse(res: ServerResponse, headers?: Record<string, string>): void {
+  res.writeHead(200, headers === undefined ? HEADERS : { ...HEADERS, ...headers })
 }
 
-/** Turns a response into an event stream (WHATWG HTML, section 9.2). Events carry no ids: streams are not resumable. */
-export function openSse(res: ServerResponse, headers: Record<string, string>, onSlow: () => void): SseStream {
-  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', ...headers })
-  res.flushHeaders()
-  // Each event counts when it is written; waiting for the next packet (Nagle) would only delay progress.
-  res.socket?.setNoDelay(true)
+/** One message as an event; with an id, where the stream can be resumed. `json` has no line breaks. */
+export function eventText(json: string, id?: string): string {
+  return id === undefined ? `event: message\ndata: ${json}\n\n` : `event: message\nid: ${id}\ndata: ${json}\n\n`
+}
 
-  function write(text: string): boolean {
-    if (res.destroyed || res.writableEnded) return false
-    if (res.writableLength > MAX_UNREAD) {
-      onSlow()
-      res.destroy()
-      return false
-    }
-    res.write(text)
-    return true
+/** False: the client is gone, or was closed because it does not read. */
+export function writeSse(res: ServerResponse, text: string, onSlow: () => void): boolean {
+  if (res.destroyed || res.writableEnded) return false
+  if (res.writableLength > MAX_UNREAD) {
+    onSlow()
+    res.destroy()
+    return false
   }
-
-  return {
-    send: (json) => write(`event: message\ndata: ${json}\n\n`),
-    keepAlive: () => void write(': keep-alive\n\n'),
-    end: () => void res.end()
-  }
+  res.write(text)
+  return true
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
+import { createLineSplitter } from '../../base/lines.ts'
+import { responseText, type JsonRpcMessage } from '../../wire/json-rpc.ts'
 import { readMessage } from './json-rpc.ts'
 import type { Session, Sessions } from './ports.ts'
 import { INVALID_REQUEST, PARSE_ERROR } from './replies.ts'
@@ -17,13 +18,10 @@ export interface StdioSession {
 }
 
 /**
- * An MCP session over a byte stream: one JSON message a line, as on stdio. A client that ends its side still gets the answers
- * to what runs, then we end ours. While it does not read, nothing more is read from it.
+ * An MCP session over a byte stream: one JSON message a line, as on stdio, of either era. A client that ends its side still gets the
+ * answers to what runs, then we end ours. While it does not read, nothing more is read from it.
  */
 export function createStdioSession(socket: Duplex, deps: StdioDeps, options: { view: string | undefined; maxLine: number }): StdioSession {
-  const decoder = new StringDecoder()
-  let partial: string[] = []
-  let partialLength = 0
   let inputEnded = false
   let over = false
 
@@ -32,7 +30,12 @@ export function createStdioSession(socket: Duplex, deps: StdioDeps, options: { v
     transport: 'stdio',
     link: {
       send(message) {
-        const sent = !(inputEnded && 'method' in message && 'id' in message) && write(message)
+        // Nobody is there to answer a question.
+        if (inputEnded && 'id' in message) return false
+        return write(JSON.stringify(message))
+      },
+      answer(id, outcome) {
+        const sent = write(responseText(id, outcome))
         settle()
         return sent
       },
@@ -40,14 +43,21 @@ export function createStdioSession(socket: Duplex, deps: StdioDeps, options: { v
     }
   })
 
-  function write(message: object): boolean {
+  const uncork = () => socket.uncork()
+
+  function write(json: string): boolean {
     if (over || socket.destroyed || socket.writableEnded) return false
     if (socket.writableLength > MAX_UNREAD) {
       deps.onSlow()
       close('it did not read')
       return false
     }
-    if (!socket.write(`${JSON.stringify(message)}\n`) && !inputEnded) socket.pause()
+    // What is said in one turn goes out in one system call.
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(uncork)
+    }
+    if (!socket.write(`${json}\n`) && !inputEnded) socket.pause()
     return true
   }
 
@@ -67,39 +77,35 @@ export function createStdioSession(socket: Duplex, deps: StdioDeps, options: { v
   }
 
   function problem(code: number, message: string): void {
-    write({ jsonrpc: '2.0', id: null, error: { code, message } })
+    write(responseText(null, { error: { code, message } }))
   }
 
-  function line(text: string): void {
-    if (text.trim() === '') return
+  function parsed(line: Buffer): JsonRpcMessage | undefined {
+    const text = line.toString()
+    if (text.trim() === '') return undefined
     let value: unknown
     try {
       value = JSON.parse(text)
     } catch {
-      return problem(PARSE_ERROR, 'A line was not JSON: send one JSON-RPC message a line.')
+      problem(PARSE_ERROR, 'A line was not JSON: send one JSON-RPC message a line.')
+      return undefined
     }
     const read = readMessage(value)
-    if ('problem' in read) problem(INVALID_REQUEST, read.problem)
-    else session.receive(read.message)
+    if ('message' in read) return read.message
+    problem(INVALID_REQUEST, read.problem)
+    return undefined
   }
 
-  socket.on('data', (chunk: Buffer) => {
-    const pieces = decoder.write(chunk).split('\n')
-    const rest = pieces.pop() as string
-    for (const piece of pieces) {
-      if (over) return
-      const whole = partial.join('') + piece
-      partial = []
-      partialLength = 0
-      line(whole)
-    }
+  const lines = createLineSplitter(options.maxLine, (line) => {
     if (over) return
-    partial.push(rest)
-    partialLength += rest.length
-    if (partialLength > options.maxLine) {
-      problem(INVALID_REQUEST, `A message is longer than ${options.maxLine} bytes (mcp.max_body_bytes): send less at once.`)
-      close('a message was too long')
-    }
+    const message = parsed(line)
+    if (message !== undefined) session.receive(message)
+  })
+
+  socket.on('data', (chunk: Buffer) => {
+    if (over || lines.feed(chunk)) return
+    problem(INVALID_REQUEST, `A message is longer than ${options.maxLine} bytes (mcp.max_body_bytes): send less at once.`)
+    close('a message was too long')
   })
   socket.on('drain', () => socket.resume())
   socket.on('end', () => {

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { McpHttp } from './create-mcp-http.ts'
+import { noSuchView } from './replies.ts'
 
 /** The name in `Upgrade:` of an MCP session over the raw connection. */
 const UPGRADE_PROTOCOL = 'skein-mcp'
@@ -12,22 +13,22 @@ function refuse(socket: Duplex, status: number, message: string): void {
 }
 
 /**
- * Answers `Upgrade: skein-mcp` on `/mcp` or `/mcp/<server>` (the control socket's 'upgrade' event): the connection carries
+ * Answers `Upgrade: skein-mcp` on `/mcp`, `/mcp/<server>` or `/mcp/@<view>` (the control socket's 'upgrade' event): the connection carries
  * an MCP session from then on. Access is the socket's own matter: it is checked before this is called.
  */
 export function acceptMcpUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, mcpHttp: McpHttp): void {
   socket.on('error', () => socket.destroy())
   if (req.headers.upgrade?.toLowerCase() !== UPGRADE_PROTOCOL) return refuse(socket, 400, `Only "Upgrade: ${UPGRADE_PROTOCOL}" is spoken here.`)
   const match = /^\/mcp(?:\/([^/?]+))?\/?(?:\?.*)?$/.exec(req.url ?? '')
-  if (match === null) return refuse(socket, 404, 'MCP sessions are at /mcp and /mcp/<server>.')
-  let server: string | undefined
+  if (match === null) return refuse(socket, 404, 'MCP sessions are at /mcp, /mcp/<server> and /mcp/@<view>.')
+  let view: string | undefined
   try {
-    server = match[1] === undefined ? undefined : decodeURIComponent(match[1])
+    view = match[1] === undefined ? undefined : decodeURIComponent(match[1])
   } catch {
-    return refuse(socket, 400, 'The server name in the path is not valid percent-encoding.')
+    return refuse(socket, 400, 'The name in the path is not valid percent-encoding.')
   }
-  if (!mcpHttp.serves(server)) return refuse(socket, 404, `No node offers a server named "${server}": see "skein tools ls" for what there is.`)
+  if (!mcpHttp.serves(view)) return refuse(socket, 404, noSuchView(view))
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`)
   if (head.length > 0) socket.unshift(head)
-  mcpHttp.attachStdio(socket, server)
+  mcpHttp.attachStdio(socket, view)
 }

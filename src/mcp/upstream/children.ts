@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { ClientContext } from '../ports.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
-import type { UpstreamConnection } from './connection-ports.ts'
+import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
 import { SkeinError } from '../../base/errors.ts'
 
 /** A child is often a whole Node or Python process of 50-100 MiB. */
@@ -49,9 +49,12 @@ export interface Children {
   stop(options?: { grace?: number }): Promise<void>
 }
 
+/** What a child needs to know of its place: parts of ConnectionOptions. */
+export type ChildOpening = Pick<ConnectionOptions, 'capabilities' | 'onNotification' | 'sole'>
+
 export interface ChildrenDeps {
   clock: Clock
-  open(capabilities: Json, onNotification: (message: JsonRpcNotification) => void, options: { signal: AbortSignal }): Promise<UpstreamConnection>
+  open(opening: ChildOpening, options: { signal: AbortSignal }): Promise<UpstreamConnection>
   /** What a session's own child says outside of calls. */
   onNotification(session: string, message: JsonRpcNotification): void
   /** A session's child is gone and its state with it, while the session lives on. */
@@ -92,7 +95,7 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
     if (children.size < max) return
     let oldest: Child | undefined
     for (const child of children) if (child.users === 0 && (oldest === undefined || child.lastUsed < oldest.lastUsed)) oldest = child
-    if (oldest === undefined) throw new SkeinError('SKEIN_BUSY', `All ${max} processes of this server that belong to one client each are in use. Try again later, or set isolation: shared.`)
+    if (oldest === undefined) throw new SkeinError('SKEIN_BUSY', `All ${max} processes or sessions of this server that belong to one client each are in use. Try again later, or set isolation: shared.`)
     drop(oldest)
   }
 
@@ -104,7 +107,7 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
       // Between the calls of a pool there is nobody to hear it.
       if (session !== undefined && children.has(child)) deps.onNotification(session, message)
     }
-    const connection = deps.open(announced, onNotification, { signal: abort.signal })
+    const connection = deps.open({ capabilities: announced, onNotification, sole: () => child.users === 1 }, { signal: abort.signal })
     const child: Child = { session, key, connection, live: undefined, abort, users: 0, idle: undefined, lastUsed: clock.now() }
     children.add(child)
     const forget = () => {

@@ -34,6 +34,8 @@ export interface ConnectionOptions {
    * latest running call is parked; otherwise a sentence why nobody can be asked.
    */
   asks: 'calls' | string
+  /** Whether it serves nobody but one call now: giving that up makes room for another client. */
+  sole(): boolean
   parking: Parking
   /** Notifications that belong to no running call: the three list_changed, resources/updated, logs, elicitation/complete. */
   onNotification(message: JsonRpcNotification): void
@@ -74,16 +76,25 @@ export interface UpstreamConnection {
 export interface ParkedCall {
   /** The request that was parked last: a retry must be for the same. */
   readonly request: McpRequest
+  /** Whether ending it frees a connection of its own. */
+  sole(): boolean
   /** Answers the server and goes on. */
   resume(request: McpRequest, sink: CallSink): RunningCall
-  /** Nobody came back: the server hears no and its call is cancelled. */
+  /** Nobody came back in time: the server hears no and its call is cancelled. */
   expire(reason: string): void
+  /** As of the connection's call. */
+  readonly over: Promise<void>
 }
 
 /** The parked calls of one server, shared by its connections. */
 export interface Parking {
-  /** The ticket under which the call goes on, or undefined when there is no room. */
-  park(call: ParkedCall): string | undefined
+  /** The ticket under which the call goes on. Where there is no room, another call is given up. */
+  park(call: ParkedCall): string
+  /**
+   * Ends the call that waits longest among those whose end frees a connection; clients without a session first, for with a session
+   * somebody is being asked right now. Resolves when it is over; undefined: there is none.
+   */
+  makeRoom(): Promise<void> | undefined
   /** Takes out a call that ended while it was parked. */
   drop(ticket: string): void
   /**

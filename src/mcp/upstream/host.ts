@@ -91,17 +91,17 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     return sum
   }
 
-  function attach(name: string, spec: ServerSpec): Supervisor {
-    const supervisor = createSupervisor({ ...deps, metrics, onChange }, { ...options, name, spec })
+  function attach(name: string, spec: ServerSpec, untold: Iterable<string> = []): Supervisor {
+    const supervisor = createSupervisor({ ...deps, metrics, onChange }, { ...options, name, spec, untold })
     supervisors.set(name, supervisor)
     if (spec.enabled) supervisor.start()
     return supervisor
   }
 
   async function replace(name: string, old: Supervisor, spec: ServerSpec): Promise<Supervisor | undefined> {
-    old.announceRestart()
+    const untold = old.announceRestart()
     await old.stop()
-    return stopped ? undefined : attach(name, spec)
+    return stopped ? undefined : attach(name, spec, untold)
   }
 
   async function applyNow(servers: Readonly<Record<string, ServerSpec>>, wait: number): Promise<ApplyResult> {

@@ -32,8 +32,8 @@ export interface Listeners {
   resourceUpdated(message: JsonRpcNotification, ownChild: (client: ClientContext) => boolean): void
   /** What a session's own child says. */
   toSession(session: string, message: JsonRpcNotification): void
-  /** A log line of ours for a session, unless it wants only worse ones. */
-  warn(session: string, text: string): void
+  /** A log line of ours for a session, unless it wants only worse ones. False: nobody of this session listens. */
+  warn(session: string, text: string): boolean
   endSession(session: string): void
   readonly size: number
   close(): void
@@ -124,10 +124,12 @@ export function createListeners(deps: { logger: Logger; onChange(): void }): Lis
       }
     },
     warn(session, text) {
-      const message: JsonRpcNotification = { jsonrpc: '2.0', method: 'notifications/message', params: { level: WARNING, logger: 'skein', data: text } }
-      for (const entry of bySession.get(session) ?? []) {
-        if (wantsLog(entry.client.logLevel, WARNING)) entry.deliver(message)
+      const found = bySession.get(session)
+      for (const entry of found ?? []) {
+        const message = warning(text, entry.client.logLevel)
+        if (message !== undefined) entry.deliver(message)
       }
+      return found !== undefined
     },
     endSession: (session) => endAll(bySession.get(session) ?? []),
     get size() {
@@ -135,6 +137,12 @@ export function createListeners(deps: { logger: Logger; onChange(): void }): Lis
     },
     close: () => endAll(entries)
   }
+}
+
+/** A log line of ours for a client; undefined: it wants only worse ones. */
+export function warning(text: string, wanted: ClientContext['logLevel']): JsonRpcNotification | undefined {
+  if (!wantsLog(wanted, WARNING)) return undefined
+  return { jsonrpc: '2.0', method: 'notifications/message', params: { level: WARNING, logger: 'skein', data: text } }
 }
 
 /** The URIs a listener asks for, or what is wrong with them. */

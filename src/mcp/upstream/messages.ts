@@ -64,3 +64,8 @@ export function wantsLog(wanted: LogLevel | 'default' | undefined, level: unknow
   const rank = LEVELS.indexOf(String(level))
   return (rank < 0 ? LEVELS.indexOf('info') : rank) >= LEVELS.indexOf(wanted)
 }
+
+/** How the edge passes on that a client refused or failed: an error where the result would be. */
+export function isRefusal(value: unknown): value is { error: JsonRpcError } {
+  return isObject(value) && isJsonRpcError(value.error) && Object.keys(value).length === 1
+}

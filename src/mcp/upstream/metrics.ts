@@ -15,6 +15,7 @@ export interface ServerMetrics {
   restarts: Counter
   requests: Record<RequestStatus, Counter>
   children: Gauge
+  givenUp: Counter
 }
 
 export interface UpstreamMetrics {
@@ -49,6 +50,11 @@ export function createUpstreamMetrics(meter: Meter, totals: () => UpstreamTotals
     'Child processes or connections of an attached server. High: many clients need one of their own; see `isolation`.',
     ['server']
   )
+  const givenUp = meter.counter(
+    'skein_upstream_parked_given_up_total',
+    'Calls that waited for an answer of their client and were ended because others needed the place. Growing: clients ask and do not come back, or more ask at once than `isolation` has processes or sessions for.',
+    ['server']
+  )
   const parked = meter
     .gauge('skein_upstream_parked', 'Calls of servers of the 2025 era that wait for an answer of their client, on all attached servers. High: clients ask and do not come back; each waits ten minutes at most.')
     .with()
@@ -66,7 +72,7 @@ export function createUpstreamMetrics(meter: Meter, totals: () => UpstreamTotals
       if (labels.size < MAX_LABELS) labels.add(name)
       const label = labels.has(name) ? name : 'other'
       const counters = Object.fromEntries(STATUSES.map((status) => [status, requests.with(label, status)])) as Record<RequestStatus, Counter>
-      return { state: state.with(label), restarts: restarts.with(label), requests: counters, children: children.with(label) }
+      return { state: state.with(label), restarts: restarts.with(label), requests: counters, children: children.with(label), givenUp: givenUp.with(label) }
     }
   }
 }

@@ -12,12 +12,15 @@ const HANDSHAKE_TIMEOUT = 60_000
 /** Some servers ignore what they do not know, others are still starting: then both handshakes are on the way. */
 const SILENCE = 2_000
 
+/** Over HTTP every request is answered, if only with an error: whoever is silent is slow. */
+const HTTP_SILENCE = 10_000
+
 export interface Negotiated {
   era: Era
   identity: ServerIdentity
 }
 
-type Ours = Pick<ConnectionOptions, 'era' | 'version' | 'capabilities'>
+type Ours = Pick<ConnectionOptions, 'era' | 'version' | 'capabilities' | 'transport'>
 
 /** The handshake of the given era, or of the one the server speaks. */
 export async function negotiate(clock: Clock, link: Link, ours: Ours): Promise<Negotiated> {
@@ -29,7 +32,7 @@ export async function negotiate(clock: Clock, link: Link, ours: Ours): Promise<N
 }
 
 /**
- * Asks with `server/discover`, and with `initialize` after an error or two seconds of silence. Once `initialize` is on the way its
+ * Asks with `server/discover`, and with `initialize` after an error or some seconds of silence. Once `initialize` is on the way its
  * success decides: a server of both eras that has read it holds us for a client of the older one.
  */
 function probe(clock: Clock, link: Link, ours: Ours): Promise<Negotiated> {
@@ -37,7 +40,8 @@ function probe(clock: Clock, link: Link, ours: Ours): Promise<Negotiated> {
     const open = { discover: true, initialize: false }
     let modern: Negotiated | undefined
     const errors: unknown[] = []
-    let timer = clock.after(SILENCE, initialize)
+    const silence = ours.transport.pid === undefined ? HTTP_SILENCE : SILENCE
+    let timer = clock.after(silence, initialize)
 
     function initialize(): void {
       timer.cancel()

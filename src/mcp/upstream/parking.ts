@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { Counter } from '../../base/meter.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { McpRequest } from '../ports.ts'
@@ -7,6 +8,9 @@ import { randomHex } from '../../base/random.ts'
 
 /** As many as one server runs calls. */
 const MAX_PARKED = 256
+
+/** Of them for the sessions of one edge: no single node may take the places of all others. */
+const EDGE_SHARE = 1 / 2
 
 /** Long enough for a person to read and decide, short enough that a forgotten dialog ends. */
 const TTL = 600_000
@@ -18,6 +22,8 @@ export interface ParkingDeps {
   clock: Clock
   random: Random
   logger: Logger
+  /** Counts those that are ended because there is no room. */
+  givenUp: Counter
 }
 
 export interface ParkingOptions {
@@ -28,9 +34,11 @@ export interface ParkingOptions {
 }
 
 /** Keeps the calls of one legacy server that wait for answers of their clients. */
-export function createParking({ clock, random, logger }: ParkingDeps, options: ParkingOptions = {}): Parking {
+export function createParking({ clock, random, logger, givenUp }: ParkingDeps, options: ParkingOptions = {}): Parking {
   const max = options.max ?? MAX_PARKED
+  const maxPerEdge = Math.ceil(max * EDGE_SHARE)
   const ttl = options.ttl ?? TTL
+  /** Those that wait longest first. */
   const parked = new Map<string, { call: ParkedCall; timer: Timer }>()
 
   function take(ticket: string): ParkedCall | undefined {
@@ -46,15 +54,35 @@ export function createParking({ clock, random, logger }: ParkingDeps, options: P
     call.expire(reason)
   }
 
+  function tickets(wanted: (call: ParkedCall) => boolean): string[] {
+    return [...parked].flatMap(([ticket, { call }]) => (wanted(call) ? [ticket] : []))
+  }
+  /** Which of these goes: the one that waits longest, of clients without a session where there are any. */
+  function choose(among: readonly string[]): string | undefined {
+    return among.find((ticket) => parked.get(ticket)?.call.request.client.session === undefined) ?? among[0]
+  }
+  function giveUp(ticket: string): void {
+    givenUp.inc()
+    logger.info('a call that waits for its client is given up: others need its place', { waiting: parked.size })
+    expire(ticket, 'its client did not answer, and others needed its place')
+  }
+
   return {
     park(call) {
-      if (parked.size >= max) {
-        logger.warn('too many calls wait for answers of their clients, so this one is ended', { max, method: call.request.method, correlation: call.request.correlation })
-        return undefined
-      }
+      const edge = edgeOf(call.request)
+      const ofEdge = edge === undefined ? [] : tickets(({ request }) => edgeOf(request) === edge)
+      const gone = ofEdge.length >= maxPerEdge ? ofEdge[0] : parked.size >= max ? choose([...parked.keys()]) : undefined
+      if (gone !== undefined) giveUp(gone)
       const ticket = randomHex(random, TICKET_BYTES)
       parked.set(ticket, { call, timer: clock.after(ttl, () => expire(ticket, `its client did not answer within ${ttl / 1000} s`)) })
       return ticket
+    },
+    makeRoom() {
+      const ticket = choose(tickets((call) => call.sole()))
+      if (ticket === undefined) return undefined
+      const over = parked.get(ticket)?.call.over
+      giveUp(ticket)
+      return over
     },
     drop: (ticket) => void take(ticket),
     resume(request, sink) {
@@ -70,6 +98,11 @@ export function createParking({ clock, random, logger }: ParkingDeps, options: P
       for (const ticket of parked.keys()) expire(ticket, 'the server is being stopped')
     }
   }
+}
+
+/** The node whose client it is: a session's name begins with it. Clients without a session do not say. */
+function edgeOf({ client }: McpRequest): string | undefined {
+  return client.session?.split('/', 1)[0]
 }
 
 /** A ticket answers for one call of one client only, wherever it was copied to. */

@@ -23,13 +23,13 @@ export interface RunnerDeps {
   clock: Clock
   keeper: Pick<Keeper, 'connection' | 'state' | 'ready'>
   children: Pick<Children, 'acquire'>
-  parking: Pick<Parking, 'resume'>
+  parking: Pick<Parking, 'resume' | 'makeRoom'>
   hangs: HangWatch
   spec(): ServerSpec
   /** What the server speaks, once it is known. */
   era(): Era | undefined
-  /** A client uses the shared connection: what the server keeps for it is there. */
-  onShared(client: ClientContext): void
+  /** A call begins, on the shared connection or (`alone`) on one of its client's own: what the server keeps for the client is there. */
+  onBegin(client: ClientContext, sink: CallSink, alone: boolean): void
 }
 
 /** Runs a request on the connection it belongs to: the shared one, one of the client's own, or where it was parked. */
@@ -39,7 +39,7 @@ export function createRunner(deps: RunnerDeps): (request: McpRequest, sink: Call
 
   function begin(connection: UpstreamConnection, request: McpRequest, sink: CallSink, left: number, alone: boolean) {
     levels.want(connection, request.client.logLevel, alone)
-    if (!alone) deps.onShared(request.client)
+    deps.onBegin(request.client, sink, alone)
     const since = clock.now()
     const call = connection.call(left === request.timeout ? request : { ...request, timeout: left }, sink)
     const failed = (error: unknown) => {
@@ -123,8 +123,8 @@ export function createRunner(deps: RunnerDeps): (request: McpRequest, sink: Call
   async function acquire(client: ClientContext, era: Era, left: number, signal: AbortSignal): Promise<{ connection: UpstreamConnection; lease?: Lease }> {
     if (!wantsOwn(client, deps.spec().isolation, era)) return { connection: await keeper.ready({ wait: Math.min(left, RESTART_WAIT), signal }) }
     if (keeper.state === 'failed' || keeper.state === 'stopped') await keeper.ready({ wait: 0, signal })
-    const lease = deps.children.acquire(client)
-    const late = new SkeinError('SKEIN_UPSTREAM_DOWN', `A process of this client's own for ${name} did not start in time; the request was not run.`)
+    const lease = await lend(client)
+    const late = new SkeinError('SKEIN_UPSTREAM_DOWN', `A process or session of this client's own for ${name} did not start in time; the request was not run.`)
     try {
       return { connection: await within(lease.connection, Math.min(left, OWN_START_WAIT), signal, late), lease }
     } catch (error) {
@@ -132,10 +132,22 @@ export function createRunner(deps: RunnerDeps): (request: McpRequest, sink: Call
       throw error
     }
   }
+  /** A child for this client; where all are in use, one whose client was asked and does not come back gives way. */
+  async function lend(client: ClientContext): Promise<Lease> {
+    for (;;) {
+      try {
+        return deps.children.acquire(client)
+      } catch (error) {
+        const freed = isSkeinError(error, 'SKEIN_BUSY') ? deps.parking.makeRoom() : undefined
+        if (freed === undefined) throw error
+        await freed
+      }
+    }
+  }
   function resume(request: McpRequest, sink: CallSink, due: number): RunningCall {
     const resumed = deps.parking.resume({ ...request, timeout: due - clock.now() }, sink)
     if (resumed !== undefined) return resumed
-    const message = 'The question this answers is no longer open: its server was restarted, or nobody answered in time. Call again without requestState.'
+    const message = 'The question this answers is no longer open: its server was restarted, nobody answered in time, or others needed its place. What the call did before it asked is not undone: look before you call again from the beginning.'
     return { outcome: Promise.resolve({ error: { code: INVALID_PARAMS, message } }), cancel() {} }
   }
 

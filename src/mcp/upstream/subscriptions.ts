@@ -106,7 +106,7 @@ export function createSubscriptions(deps: SubscriptionsDeps): Subscriptions {
           await Promise.race([connection.closed, ended])
         }
       } catch (error) {
-        logger.warn("a session's subscriptions wait: its own process could not be started", { error: errorMessage(error) })
+        logger.warn("a session's subscriptions wait: its own process or session could not be started", { error: errorMessage(error) })
       } finally {
         hold.connection = undefined
         release()

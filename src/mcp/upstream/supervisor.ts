@@ -14,6 +14,7 @@ import { createHangWatch } from './hang-watch.ts'
 import { wantsOwn } from './isolation.ts'
 import { createKeeper } from './keeper.ts'
 import { createListeners } from './listeners.ts'
+import { createLostState } from './lost-state.ts'
 import { STATES, type UpstreamMetrics, type UpstreamState } from './metrics.ts'
 import { createParking } from './parking.ts'
 import { createRunner } from './runner.ts'
@@ -23,9 +24,6 @@ import { createSubscriptions } from './subscriptions.ts'
 
 /** Its tools stay listed through restarts, so that clients do not notice; after this many failures in a row it is gone. */
 const LISTED_THROUGH = 3
-
-/** Sessions that are told when their server loses its state; of more the oldest are forgotten. */
-const MAX_REMEMBERED = 4_096
 
 export interface UpstreamStatus {
   name: string
@@ -64,6 +62,8 @@ export interface SupervisorOptions {
   spec: ServerSpec
   /** Our version. */
   version: string
+  /** Sessions whose state was in the one that this one replaces, and that do not know yet. */
+  untold?: Iterable<string>
   maxInFlight?: number
   maxChildren?: number
 }
@@ -78,8 +78,8 @@ export interface Supervisor {
   tools(): UpstreamTools
   run(request: McpRequest, sink: CallSink): RunningCall
   endSession(session: string): void
-  /** It is about to be stopped and attached anew: those who lose state by it are told. */
-  announceRestart(): void
+  /** It is about to be stopped and attached anew: those who lose state by it are told. Returns the sessions that could not be. */
+  announceRestart(): Iterable<string>
   /** Calls that wait for their clients, and clients that listen. */
   counts(): { parked: number; listeners: number }
   stop(options?: { grace?: number }): Promise<void>
@@ -95,16 +95,15 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const logger = deps.logger.child({ server: name })
   let spec = options.spec
   let shared: UpstreamConnection | undefined
-  /** Sessions with state in the shared connection, oldest first. */
-  const users = new Set<string>()
 
   const eras = createEraMemory(spec.protocol ?? 'auto')
-  const parking = createParking({ clock, random, logger })
+  const parking = createParking({ clock, random, logger, givenUp: metrics.givenUp })
   const lists = createServerLists({ clock, logger, onChange: relist })
   const listeners = createListeners({ logger, onChange: () => subscriptions.sync() })
+  const losses = createLostState({ name, listeners, stateless: () => spec.stateless }, options.untold)
   let listed: UpstreamTools = view()
 
-  type Opening = Pick<ConnectionOptions, 'capabilities' | 'asks' | 'onNotification'>
+  type Opening = Pick<ConnectionOptions, 'capabilities' | 'asks' | 'sole' | 'onNotification'>
   const open = (opening: Opening, { signal }: { signal: AbortSignal }) =>
     eras.open(
       (era) => openConnection({ clock, logger, random }, { ...opening, era, transport: deps.connect(spec, name), version, parking, definition: lists.definition }, { signal }),
@@ -117,7 +116,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     onRestart: () => metrics.restarts.inc(),
     onChange,
     async open({ signal }) {
-      const connection = await open({ capabilities: {}, asks: SHARED_REFUSAL, onNotification: onSharedNotification }, { signal })
+      const connection = await open({ capabilities: {}, asks: SHARED_REFUSAL, sole: () => false, onNotification: onSharedNotification }, { signal })
       try {
         await lists.load(connection)
         return connection
@@ -130,9 +129,9 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const children = createChildren(
     {
       clock,
-      open: (capabilities, onNotification, { signal }) => open({ capabilities, asks: 'calls', onNotification }, { signal }),
+      open: (opening, { signal }) => open({ ...opening, asks: 'calls' }, { signal }),
       onNotification: (session, message) => listeners.toSession(session, message),
-      onLost: (session, era) => warnLost([session], era),
+      onLost: (session, era) => losses.lost([session], era),
       onChange
     },
     options.maxChildren === undefined ? {} : { max: options.maxChildren }
@@ -140,7 +139,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const ownChild = (client: ClientContext) => client.session !== undefined && wantsOwn(client, spec.isolation, era() ?? '2025')
   const subscriptions = createSubscriptions({ clock, random, logger, children, listeners: listeners.all, ownChild, shared: () => shared })
   const hangs = createHangWatch({ clock, timeout: () => spec.timeout, giveUp })
-  const runOn = createRunner({ name, clock, keeper, children, parking, hangs, spec: () => spec, era, onShared })
+  const runOn = createRunner({ name, clock, keeper, children, parking, hangs, spec: () => spec, era, onBegin: losses.begins })
   const run = createGate({ name, metrics, spec: () => spec, run: runOn }, options.maxInFlight)
 
   function era(): Era | undefined {
@@ -160,17 +159,6 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     else void connection.close().catch(() => {})
   }
 
-  function onShared({ session }: ClientContext): void {
-    if (session === undefined || users.has(session)) return
-    if (users.size >= MAX_REMEMBERED) users.delete(users.values().next().value as string)
-    users.add(session)
-  }
-  /** A server of the 2026 era, or a stateless one, has nothing to lose. */
-  function warnLost(sessions: Iterable<string>, lostEra: Era): void {
-    if (spec.stateless || lostEra === '2026') return
-    for (const session of sessions) listeners.warn(session, `The server ${name} was restarted; its state is gone.`)
-  }
-
   function view(): UpstreamTools {
     const definitions = lists.tools.filter((definition) => isExposed(spec, String(definition.name)))
     const repeatable = new Set(definitions.filter((definition) => isRepeatable(spec, definition)).map((definition) => String(definition.name)))
@@ -185,11 +173,9 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     metrics.state.set(STATES.indexOf(state))
     metrics.children.set((connection === undefined ? 0 : 1) + children.size)
     if (connection !== shared) {
-      const before = users.size > 0 ? [...users] : []
       shared = connection
       if (connection !== undefined) {
-        users.clear()
-        warnLost(before, connection.era)
+        losses.sharedIsNew(connection.era)
         subscriptions.sync()
       }
     }
@@ -223,14 +209,15 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     tools: () => listed,
     run: (request, sink) => (request.method === 'subscriptions/listen' ? listen(request, sink) : run(request, sink)),
     endSession(session) {
-      users.delete(session)
+      losses.end(session)
       // First those that would start the child again.
       listeners.endSession(session)
       children.end(session)
     },
     announceRestart() {
       const lostEra = era()
-      if (lostEra !== undefined) warnLost(new Set([...users, ...children.sessions()]), lostEra)
+      if (lostEra !== undefined) losses.lost(new Set([...losses.users(), ...children.sessions()]), lostEra)
+      return losses.untold()
     },
     counts: () => ({ parked: parking.size, listeners: listeners.size }),
     async stop(how) {

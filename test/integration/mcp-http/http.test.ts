@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { events } from './fake-sessions.ts'
 import { INITIALIZE, open, post, setup, until } from './setup.ts'
 
 const call = (id: number | string, name: string, extra: object = {}) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: { text: 't' }, ...extra } })
@@ -31,7 +32,6 @@ describe('status codes', () => {
     ['a notification without session', { jsonrpc: '2.0', method: 'notifications/initialized' }, {}, 400, -32000],
     ['an unknown session', { jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-session-id': 'x' }, 404, -32001],
     ['initialize within a session', INITIALIZE, { 'mcp-session-id': 'x' }, 400, -32600],
-    ['a revision we do not speak', INITIALIZE, { 'mcp-protocol-version': '2026-07-28' }, 400, -32022],
     ['Accept without a type of ours', INITIALIZE, { accept: 'text/html' }, 406, -32000],
     ['another Content-Type', INITIALIZE, { 'content-type': 'text/plain' }, 415, -32000],
     ['a body too large', JSON.stringify({ ...INITIALIZE, pad: 'x'.repeat(20_000) }), {}, 413, -32000]
@@ -41,6 +41,13 @@ describe('status codes', () => {
     expect(response.status).toBe(status)
     expect(response.headers.get('content-type')).toBe('application/json')
     expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code, message: expect.stringMatching(/\.$/) } })
+  })
+
+  test('a revision we do not speak names those we do', async () => {
+    const { url } = await setup()
+    const response = await post(url, INITIALIZE, { 'mcp-protocol-version': '2027-01-01' })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ id: 0, error: { code: -32022, data: { supported: expect.arrayContaining(['2026-07-28', '2025-11-25']), requested: '2027-01-01' } } })
   })
 
   test('a body too large without a length is cut off too', async () => {
@@ -177,7 +184,7 @@ describe('answers', () => {
     const { url } = await setup()
     const session = await open(url)
     const response = await post(url, call(1, 'a__echo'), { ...session, accept: 'text/event-stream' })
-    expect(await response.text()).toMatch(/^event: message\ndata: \{"jsonrpc":"2.0","id":1,.*\}\n\n$/)
+    expect(await response.text()).toMatch(/^event: message\nid: 2-1\ndata: \{"jsonrpc":"2.0",.*,"id":1\}\n\n$/)
   })
 
   test('a cancelled request ends without an answer', async () => {
@@ -266,7 +273,7 @@ describe('the stream of a session', () => {
     clock.advance(15_000)
     const response = await waiting
     backend.calls[0]!.answer({ result: {} })
-    expect(await response.text()).toMatch(/^: keep-alive\n\nevent: message\ndata: /)
+    expect(await response.text()).toMatch(/^: keep-alive\n\nevent: message\nid: 2-1\ndata: /)
   })
 })
 
@@ -322,6 +329,24 @@ describe('limits', () => {
     req.destroy()
   })
 
+  test('drain ends subscriptions with their result, and refuses new stateless requests', async () => {
+    const { url, mcpHttp } = await setup()
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
+    const stateless = (id: string, method: string, name?: string) =>
+      post(
+        url,
+        { jsonrpc: '2.0', id, method, params: { name, notifications: { toolsListChanged: true }, _meta } },
+        { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': name }) }
+      )
+    const stream = events(await stateless('l', 'subscriptions/listen'))
+    expect(JSON.parse((await stream.next())!.data)).toMatchObject({ method: 'notifications/subscriptions/acknowledged' })
+    await mcpHttp.drain()
+    expect((await stream.rest()).map(({ data }) => JSON.parse(data))).toMatchObject([{ id: 'l', result: { resultType: 'complete' } }])
+    const refused = await stateless('t', 'tools/call', 'a__echo')
+    expect(refused.status).toBe(503)
+    expect(await refused.json()).toMatchObject({ id: 't', error: { data: { code: 'SKEIN_GOAWAY' } } })
+  })
+
   test('drain refuses new calls and waits for the answer on its way', async () => {
     const { url, backend, mcpHttp } = await setup()
     const session = await open(url)
@@ -329,7 +354,9 @@ describe('limits', () => {
     await until(() => backend.calls.length === 1)
     let drained = false
     const draining = mcpHttp.drain().then(() => (drained = true))
-    expect(await (await post(url, call(2, 'a__echo'), session)).json()).toMatchObject({ error: { data: { code: 'SKEIN_GOAWAY' } } })
+    const refused = await post(url, call(2, 'a__echo'), session)
+    expect([refused.status, refused.headers.get('connection'), refused.headers.get('retry-after')]).toEqual([503, 'close', '1'])
+    expect(await refused.json()).toMatchObject({ id: 2, error: { data: { code: 'SKEIN_GOAWAY' } } })
     expect(drained).toBe(false)
     backend.calls[0]!.answer({ result: { last: true } })
     await draining

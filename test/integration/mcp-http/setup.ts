@@ -13,23 +13,25 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { createMcpHttp } from '../../../src/http/mcp/create-mcp-http.ts'
 import type { McpHttpOptions } from '../../../src/http/mcp/ports.ts'
 import { acceptMcpUpgrade } from '../../../src/http/mcp/upgrade.ts'
+import { viewOf } from '../../../src/http/server.ts'
 import { createDownstream } from '../../../src/mcp/downstream/create-downstream.ts'
-import { createFakeBackend, type FakeCall } from '../../support/fake-mcp-backend.ts'
+import { createFakeBackend, toolNamed, type FakeCall } from '../../support/fake-mcp-backend.ts'
 
 /** Behaves by the tool's name: echo, progress (three, then the answer), ask (samples), wait (until cancelled), hold (until the test answers). */
 function behave(call: FakeCall): void {
   const { name, arguments: args } = call.request.params as { name?: string; arguments?: { text?: string } }
   const text = (value: string) => call.answer({ result: { content: [{ type: 'text', text: value }] } })
   const token = (call.request.params['_meta'] as { progressToken?: unknown } | undefined)?.progressToken
-  if (call.request.method === 'resources/list') call.answer({ result: { resources: [{ uri: 'a://b', name: 'b' }] } })
+  if (call.request.method === 'resources/list') call.answer({ result: { resources: [{ uri: 'a://b', name: 'b' }], ttlMs: 0, cacheScope: 'private' } })
   else if (name === 'a__echo' || name === 'echo') text(String(args?.text))
   else if (name === 'a__progress') {
     for (const progress of [1, 2, 3]) call.sink.notification({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: token, progress, total: 3 } })
     setTimeout(() => text('done'), 5)
   } else if (name === 'a__ask') {
-    void call.sink
-      .request('sampling/createMessage', { messages: [{ role: 'user', content: { type: 'text', text: 'hi' } }], maxTokens: 5 })
-      .then((outcome) => text(JSON.stringify(outcome)))
+    const answers = call.request.params['inputResponses'] as { question: unknown } | undefined
+    const question = { method: 'sampling/createMessage', params: { messages: [{ role: 'user', content: { type: 'text', text: 'hi' } }], maxTokens: 5 } }
+    if (answers === undefined) call.answer({ result: { resultType: 'input_required', inputRequests: { question }, requestState: 's' } })
+    else text(JSON.stringify(answers.question))
   } else if (name === 'a__wait' || name === 'a__hold') return
   else call.fail(new SkeinError('SKEIN_NOT_FOUND', `There is no tool ${name}.`))
 }
@@ -45,15 +47,14 @@ export async function setup(options: McpHttpOptions & { clock?: Clock } = {}) {
   const backend = createFakeBackend(behave)
   const tools = ['a__echo', 'a__progress', 'a__ask', 'a__wait', 'a__hold']
   backend.setTools(tools)
-  backend.setTools(['echo'], 'files')
+  backend.setView('files', { tools: [toolNamed('echo')], capabilities: { tools: {}, resources: {} } })
   const meter = createMeter()
   const deps = { clock, random: systemRandom, meter, logger: silentLogger }
   const downstream = createDownstream({ ...deps, backend, edge: 'peerA' }, { version: '1.2.3' })
   const mcpHttp = createMcpHttp({ ...deps, downstream }, httpOptions)
   const route = (server: Server) =>
     server.on('request', (req, res) => {
-      const match = /^\/mcp(?:\/([^/?]+))?$/.exec(req.url ?? '')
-      mcpHttp.handle(req, res, match?.[1])
+      mcpHttp.handle(req, res, viewOf(req.url ?? '/') ?? undefined)
     })
   const server = route(createServer())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -63,12 +64,13 @@ export async function setup(options: McpHttpOptions & { clock?: Clock } = {}) {
   const control = createServer()
   control.on('upgrade', (req, socket, head) => acceptMcpUpgrade(req, socket, head, mcpHttp))
   await new Promise<void>((resolve) => control.listen(socketPath, resolve))
+  const closeControl = () => (control.listening ? close(control) : Promise.resolve())
   onTestFinished(async () => {
     mcpHttp.close()
-    await Promise.all([close(server), close(control)])
+    await Promise.all([close(server), closeControl()])
     await rm(directory, { recursive: true, force: true })
   })
-  return { backend, meter, mcpHttp, port, tools, url: new URL(`http://127.0.0.1:${port}/mcp`), socketPath, connect: () => connect(socketPath) }
+  return { backend, meter, mcpHttp, port, tools, url: new URL(`http://127.0.0.1:${port}/mcp`), socketPath, closeControl, connect: () => connect(socketPath) }
 }
 
 export const INITIALIZE = {

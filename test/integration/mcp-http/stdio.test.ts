@@ -9,7 +9,7 @@ const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message
 const call = (id: number, name: string, params: object = {}) => line({ id, method: 'tools/call', params: { name, arguments: { text: 't' }, ...params } })
 
 /** The bridge with pipes in place of a terminal. */
-function bridge(socketPath: string, server?: string) {
+function bridge(socketPath: string, server?: string, patience?: number) {
   const stdin = new PassThrough()
   const stdout = new PassThrough()
   const stderr = new PassThrough()
@@ -17,7 +17,7 @@ function bridge(socketPath: string, server?: string) {
   let err = ''
   stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
   stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-  const code = runMcpBridge({ socketPath, stderr, ...(server === undefined ? {} : { server }) }, stdin, stdout)
+  const code = runMcpBridge({ socketPath, stderr, ...(server === undefined ? {} : { server }), ...(patience === undefined ? {} : { patience }) }, stdin, stdout)
   const messages = () => out.split('\n').filter(Boolean).map((text) => JSON.parse(text))
   return { stdin, stdout, code, messages, err: () => err }
 }
@@ -53,11 +53,11 @@ test('sampling and cancellation work both ways', async () => {
   await until(() => client.messages().length === 2)
   client.stdin.write(line({ id: client.messages()[1].id, result: { role: 'assistant' } }))
   await until(() => client.messages().length === 3)
-  expect(client.messages()[2].result.content[0].text).toBe('{"result":{"role":"assistant"}}')
+  expect(client.messages()[2].result.content[0].text).toBe('{"role":"assistant"}')
   client.stdin.write(call(2, 'a__wait') + line({ method: 'notifications/cancelled', params: { requestId: 2, reason: 'r' } }) + line({ id: 3, method: 'ping' }))
   await until(() => client.messages().length === 4)
   expect(client.messages()[3]).toEqual({ jsonrpc: '2.0', id: 3, result: {} })
-  expect(backend.calls[1]?.cancelled).toBe('r')
+  expect(backend.calls[2]?.cancelled).toBe('r')
   client.stdin.end()
   expect(await client.code).toBe(0)
 })
@@ -81,26 +81,33 @@ test('no node: a sentence on stderr and code 3', async () => {
   expect(client.messages()).toEqual([])
 })
 
-test('the node ends the session: code 1 and a sentence, stdin still open', async () => {
-  const { socketPath, mcpHttp } = await setup()
-  const client = bridge(socketPath)
+test('the node goes and does not come back: code 1 and a sentence, stdin still open', async () => {
+  const { socketPath, mcpHttp, closeControl } = await setup()
+  const client = bridge(socketPath, undefined, 250)
   client.stdin.write(`${JSON.stringify(INITIALIZE)}\n`)
   await until(() => client.messages().length === 1)
+  const closing = closeControl()
   mcpHttp.close()
+  await closing
   expect(await client.code).toBe(1)
   expect(client.err()).toContain('the node ended the session')
+  expect(client.err()).toContain('did not come back')
 })
 
-test('bad lines get errors and do not end the session; one too long does', async () => {
+test('bad lines get errors and do not end the session; one too long does, and the client gets another', async () => {
   const { socketPath, mcpHttp } = await setup({ maxBody: 2_000 })
   const client = bridge(socketPath)
   client.stdin.write(`${JSON.stringify(INITIALIZE)}\nnot json\n\n[]\n{"jsonrpc":"2.0","id":1,"method":"ping"}\r\n`)
   await until(() => client.messages().length === 4)
   expect(client.messages().slice(1).map((message) => message.error?.code ?? message.id)).toEqual([-32700, -32600, 1])
-  client.stdin.write('x'.repeat(3_000))
-  expect(await client.code).toBe(1)
+  client.stdin.write(`${'x'.repeat(3_000)}\n`)
+  await until(() => client.messages().length === 5)
   expect(client.messages()[4].error.message).toContain('2000 bytes')
-  expect(mcpHttp.sessions()).toBe(0)
+  client.stdin.write(line({ id: 2, method: 'ping' }))
+  await until(() => client.messages().at(-1).id === 2)
+  expect(mcpHttp.sessions()).toBe(1)
+  client.stdin.end()
+  expect(await client.code).toBe(0)
 })
 
 test('multi-byte characters survive any cut', async () => {

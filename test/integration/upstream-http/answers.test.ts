@@ -168,6 +168,28 @@ describe('refusals', () => {
     expect(client.closes[0]).toMatchObject({ code: 'SKEIN_UPSTREAM_DOWN' })
   })
 
+  test('requests on their way when the session is lost have their own end each: not run, answered, or not known', async () => {
+    const waiting: Record<string, Parameters<Parameters<typeof session>[0]>[1]> = {}
+    const { url } = await serve(
+      session((posted, response) => {
+        if (posted.method !== 'POST') return void response.writeHead(405).end()
+        waiting[String(posted.message?.id)] = response
+      })
+    )
+    const client = await connect({ url })
+    await client.initialize()
+    const asked = [1, 2, 3, 4].map((id) => client.ask(id, 'tools/call').catch((failure: unknown) => failure))
+    await waitUntil('the server has all four', () => Object.keys(waiting).length === 4)
+    for (const id of [1, 2]) {
+      waiting[id]?.writeHead(404).end()
+      await asked[id - 1]
+    }
+    json(waiting[3] as NonNullable<(typeof waiting)[3]>, { jsonrpc: '2.0', id: 3, result: { done: true } })
+    expect(await Promise.all(asked)).toMatchObject([{ code: 'SKEIN_UPSTREAM_DOWN' }, { code: 'SKEIN_UPSTREAM_DOWN' }, { result: { done: true } }, { code: 'SKEIN_OUTCOME_UNKNOWN' }])
+    expect(client.closes).toHaveLength(1)
+    expect(await errorOf(client.ask(5, 'tools/call'))).toMatchObject({ code: 'SKEIN_UPSTREAM_DOWN' })
+  })
+
   test('a dislike of initialized is noise, and the server is used all the same', async () => {
     const { url } = await serve(
       reading((posted, response) => {

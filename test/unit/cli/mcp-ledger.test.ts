@@ -57,6 +57,14 @@ describe('while a session lasts', () => {
     expect(ledger.waiting).toBe(true)
   })
 
+  test('news is not waited for: a client that ends while it listens has ended', () => {
+    const ledger = createLedger()
+    say(ledger, request('l', 'subscriptions/listen', { notifications: { toolsListChanged: true } }))
+    expect(ledger.waiting).toBe(false)
+    say(ledger, request(1, 'tools/list'))
+    expect(ledger.waiting).toBe(true)
+  })
+
   test('a cancelled request is not waited for', () => {
     const ledger = createLedger()
     say(ledger, request(1, 'tools/call'), { method: 'notifications/cancelled', params: { requestId: 1 } })

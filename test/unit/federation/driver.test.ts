@@ -176,6 +176,9 @@ describe('catalog driver', () => {
     s.driver.setLocal([localServer('graph', ['g'], { about: { document: about, exposed: false } }, false)], DESCRIPTOR)
     expect(s.driver.records()[0]?.servers).toEqual([])
     expect(s.driver.offers().servers[0]).toMatchObject({ about: toolDigest(about) })
+    s.driver.setLocal([localServer('half', ['t'], { about: { document: about, exposed: false } })], DESCRIPTOR)
+    expect(s.driver.records()[0]?.servers).toMatchObject([{ name: 'half' }])
+    expect(s.driver.records()[0]?.servers[0]).not.toHaveProperty('about')
     expect(decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [toolDigest(about)] }), other.peer)).definitions).toEqual([])
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { mcpServerOf } from '../../../src/http/server.ts'
+import { viewOf } from '../../../src/http/server.ts'
 import { localUrl } from '../../../src/http/listen.ts'
 import { parseRunFile } from '../../../src/wire/run-file.ts'
 import { fromControlError, toControlError } from '../../../src/wire/control.ts'
@@ -32,12 +32,15 @@ describe('paths and URLs', () => {
     ['/mcp/', undefined],
     ['/mcp/files', 'files'],
     ['/mcp/a%20b', 'a b'],
+    ['/mcp/@search', '@search'],
+    ['/mcp/%40search', '@search'],
+    ['/mcp/@', null],
     ['/mcp/a/b', null],
     ['/mcp/a%2Fb', null],
     ['/mcp/%', null],
     ['/mcpx', null],
     ['/', null]
-  ])('%s', (path, server) => expect(mcpServerOf(path)).toBe(server))
+  ])('%s', (path, view) => expect(viewOf(path)).toBe(view))
 
   test.each([
     ['127.0.0.1', 'http://127.0.0.1:80'],

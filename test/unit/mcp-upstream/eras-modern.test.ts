@@ -64,6 +64,15 @@ describe('calls of a server of the newer era', () => {
     await Promise.all(calls.map((call) => call.over))
   })
 
+  test('a client that refused a question ends the call; the server, which has no form for that, hears nothing', async () => {
+    const { link, connection } = await modern()
+    const error = { code: -1, message: 'the person said no' }
+    const { outcome, over } = connection.call(toolCall('x', 'echo', { params: { requestState: 's', inputResponses: { a: { action: 'accept' }, b: { error } } } }), recordingSink())
+    expect(await outcome).toEqual({ error })
+    await over
+    expect(link.open('tools/call')).toEqual([])
+  })
+
   test('our own requests carry the envelope too, and their results are read', async () => {
     const { link, connection } = await modern()
     expect(await connection.request('tools/list', { cursor: 'c' }, 1_000)).toMatchObject({ result: { tools: [{ name: 'echo' }] } })

@@ -8,9 +8,13 @@ import { dial, type DialOptions } from '../../support/upstream-connections.ts'
 const IDENTITY = { capabilities: {}, serverInfo: { name: 'memory', version: '1' } }
 const DISCOVERED = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, instructions: 'be kind', _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'new' } } }
 
-function silent(options: DialOptions = {}) {
+const CHILD = 4_711
+
+/** A server whose handshake is the test's: a child, or one over HTTP. */
+function silent({ http = false, ...options }: DialOptions & { http?: boolean } = {}) {
   const server = createMemoryServer()
   server.greet = false
+  if (!http) server.pid = CHILD
   const dialled = dial(server, { era: 'auto', ...options })
   const methods = () => dialled.link.received.map((message) => ('method' in message ? message.method : 'an answer'))
   const idOf = (method: string) => {
@@ -50,6 +54,28 @@ describe('the era is found', () => {
       { jsonrpc: '2.0', method: 'notifications/initialized' }
     ])
     expect(clock.pending).toBe(0)
+  })
+
+  test.each(['auto', '2026'] as const)('%s: refused with our own version among those it speaks, a server is asked again', async (era) => {
+    const { opening, link, idOf, methods } = silent({ era })
+    await flush()
+    link.refuseRequest(idOf('server/discover'), -32022, 'not in this state', { supported: ['2025-11-25', '2026-07-28'], requested: '2026-07-28' })
+    await flush()
+    expect(methods()).toEqual(['server/discover', 'server/discover'])
+    link.answer(idOf('server/discover'), DISCOVERED)
+    expect((await opening).era).toBe('2026')
+  })
+
+  test('refused so twice, it is asked in the older era, which it named too', async () => {
+    const { opening, link, idOf, methods } = silent()
+    for (let round = 0; round < 2; round += 1) {
+      await flush()
+      link.refuseRequest(idOf('server/discover'), -32022, 'not in this state', { supported: ['2025-11-25', '2026-07-28'], requested: '2026-07-28' })
+    }
+    await flush()
+    expect(methods()).toEqual(['server/discover', 'server/discover', 'initialize'])
+    link.answer(idOf('initialize'), { protocolVersion: '2025-11-25', ...IDENTITY })
+    expect((await opening).era).toBe('2025')
   })
 
   test.each([
@@ -134,6 +160,28 @@ describe('a server that says nothing', () => {
     clock.advance(2_000)
     expect((await opening).era).toBe('2026')
     expect(link.sent('notifications/cancelled')).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+
+  test('over HTTP gets initialize as well after ten seconds: there every request is answered, and whoever is silent is slow', async () => {
+    const { opening, link, clock, idOf, methods } = silent({ http: true })
+    await flush()
+    clock.advance(9_999)
+    expect(methods()).toEqual(['server/discover'])
+    clock.advance(1)
+    expect(methods()).toEqual(['server/discover', 'initialize'])
+    link.answer(idOf('initialize'), { protocolVersion: '2025-11-25', ...IDENTITY })
+    expect((await opening).era).toBe('2025')
+    expect(clock.pending).toBe(0)
+  })
+
+  test('over HTTP a slow answer to discover alone has the word', async () => {
+    const { opening, link, clock, idOf, methods } = silent({ http: true })
+    await flush()
+    clock.advance(9_000)
+    link.answer(idOf('server/discover'), DISCOVERED)
+    expect((await opening).era).toBe('2026')
+    expect(methods()).toEqual(['server/discover'])
     expect(clock.pending).toBe(0)
   })
 

@@ -88,6 +88,36 @@ test('a parked call keeps its pooled child to itself', async () => {
   expect(alive()).toBe(3)
 })
 
+test('over the bound a call whose client does not come back gives way, and its retry is told so', async () => {
+  const { clock, server, host, echo, call, alive, metric } = await upstreamWorld({}, undefined, { maxChildren: 2 })
+  const clients = [{ session: 'edge/a', capabilities: ASKABLE }, { session: null, capabilities: ASKABLE }]
+  const states: string[] = []
+  for (const client of clients) {
+    const first = call('slow', client)
+    await flush()
+    server.last.emit({ id: 'q', method: 'elicitation/create', params: { message: '?' } })
+    clock.advance(5)
+    states.push(((await first.outcome) as { result: { requestState: string } }).result.requestState)
+  }
+  expect(alive()).toBe(3)
+  // The one of no session goes first, though it came last.
+  expect(await echo(null, { sampling: {} })).toMatchObject(DONE)
+  expect(metric('skein_upstream_parked')).toBe(1)
+  expect(metric('skein_upstream_parked_given_up_total')).toBe(1)
+  expect(await call('slow', { ...clients[1], params: { requestState: states[1] } }).outcome).toMatchObject({ error: { code: -32602, message: expect.stringContaining('others needed its place') } })
+  const busy = call('slow', { session: null, capabilities: { roots: {} } })
+  await flush()
+  expect(await echo('edge/b', ASKABLE)).toMatchObject(DONE)
+  expect(metric('skein_upstream_parked')).toBe(0)
+  expect(metric('skein_upstream_parked_given_up_total')).toBe(2)
+  const full = call('slow', { session: 'edge/b', capabilities: ASKABLE })
+  await flush()
+  expect(await codeOf(echo('edge/c', ASKABLE))).toBe('SKEIN_BUSY')
+  await host.stop()
+  for (const one of [busy, full]) expect(await codeOf(one.outcome)).toBe('SKEIN_OUTCOME_UNKNOWN')
+  expect(clock.pending).toBe(0)
+})
+
 test('over the bound the longest idle child goes; if none is idle the call is refused', async () => {
   const { clock, server, host, echo, call, alive } = await upstreamWorld({}, undefined, { maxChildren: 2 })
   await echo('a', ASKABLE)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { codeOf, flush, serverSpec } from '../../support/mcp-calls.ts'
+import { codeOf, flush, recordingSink, serverSpec } from '../../support/mcp-calls.ts'
 import type { MemoryLink, MemoryServer } from '../../support/memory-upstream.ts'
 import { upstreamWorld } from '../../support/upstream-world.ts'
 
@@ -154,6 +154,29 @@ describe('a child of one session', () => {
 
 describe('lost state', () => {
   const TEXT = ['The server one was restarted; its state is gone.']
+
+  test('sessions that do not listen are warned with their next call, also on a server that was configured anew', async () => {
+    const { server, host, call } = await upstreamWorld()
+    const next = async (client: Parameters<typeof call>[1]) => {
+      const sink = recordingSink()
+      await call('echo', client, sink).outcome
+      return warnings(sink.notifications)
+    }
+    for (const session of ['a', 'b', 'quiet']) await next({ session })
+    server.last.die()
+    await flush()
+    expect(await next({ session: 'a' })).toEqual(TEXT)
+    expect(await next({ session: 'a' })).toEqual([])
+    expect(await next({ session: 'new' })).toEqual([])
+    expect(await next({ session: null })).toEqual([])
+    expect(await next({ session: 'quiet', logLevel: 'error' })).toEqual([])
+    await next({ session: 'own', ...ASKABLE })
+    await host.apply({ one: serverSpec({ args: ['other'] }) })
+    await flush()
+    for (const client of [{ session: 'a' }, { session: 'b' }, { session: 'own', ...ASKABLE }]) expect(await next(client)).toEqual(TEXT)
+    host.endSession('new')
+    expect(await next({ session: 'new' })).toEqual([])
+  })
 
   test('after a restart the sessions that had used the server are warned, through their listeners', async () => {
     const { clock, server, listen, echo } = await upstreamWorld()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { RunningCall } from '../../../src/mcp/ports.ts'
+import type { McpRequest, RunningCall } from '../../../src/mcp/ports.ts'
 import type { Json } from '../../../src/wire/json-rpc.ts'
+import type { ConnectionCall } from '../../../src/mcp/upstream/connection-ports.ts'
 import { GATHER } from '../../../src/mcp/upstream/rev2025/dialog.ts'
 import { codeOf, flush, recordingSink, toolCall, type CallOptions } from '../../support/mcp-calls.ts'
 import { answersTo, connected, sentCall, type DialOptions } from '../../support/upstream-connections.ts'
@@ -165,6 +166,13 @@ describe('a question of a legacy server', () => {
     expect(await last.running.outcome).toEqual({ result: { content: [] } })
   })
 
+  test('a token for progress of the client stays here: there is no way back for it', async () => {
+    const { ask } = await asking()
+    const own = { message: 'sure?', requestedSchema: { type: 'object' } }
+    const asked = await ask({ ...ELICIT, params: { ...own, _meta: { progressToken: 4 } } }, { ...ELICIT, params: { ...own, _meta: { progressToken: 'x', 'vendor/key': 1 } } })
+    expect(asked.inputRequests).toEqual({ elicitation_1: { ...ELICIT, params: own }, elicitation_2: { ...ELICIT, params: { ...own, _meta: { 'vendor/key': 1 } } } })
+  })
+
   test('a question the server takes back needs no answer', async () => {
     const { link, clock, running, id, ask, retry, resting } = await asking()
     link.emit({ id: 'gone', ...ELICIT })
@@ -224,6 +232,44 @@ describe('who is asked', () => {
     expect(modern.link.received.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { requestId: modern.id } })
   })
 
+  const SHARED = { asks: 'several clients share this server' }
+
+  test('on a shared connection: the client of the only call if it lacks the capability, otherwise nobody', async () => {
+    const { link, connection, running, id } = await asking(SHARED, { session: null, capabilities: {} })
+    link.emit({ id: 'a', method: 'sampling/createMessage', params: {} })
+    expect(await running.outcome).toMatchObject({ error: { code: -32021, data: { requiredCapabilities: { sampling: {} } } } })
+    expect(link.received.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { requestId: id } })
+    const two = [1, 2].map(() => connection.call(toolCall('x', 'ask', { session: null }), recordingSink()))
+    await flush()
+    link.emit({ id: 'b', method: 'sampling/createMessage', params: {} })
+    expect(answersTo(link, 'b')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('several clients share') } }])
+    link.emit({ id: 'c', method: 'sampling/createMessage', params: {} }, { related: sentCall(link, 1).id })
+    expect(await two[0]?.outcome).toMatchObject({ error: { code: -32021 } })
+    link.answer(sentCall(link, 2).id, { content: [] })
+    expect(await two[1]?.outcome).toEqual({ result: { content: [] } })
+  })
+
+  test('on a shared connection: a client that declared the capability is asked if the question came on the stream of its call', async () => {
+    const { link, clock, connection, running } = await asking(SHARED)
+    link.emit({ id: 'a', ...ELICIT })
+    expect(answersTo(link, 'a')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('several clients share') } }])
+    const other = connection.call(toolCall('x', 'other', { session: null, capabilities: ALL }), recordingSink())
+    await flush()
+    link.emit({ id: 'b', ...ELICIT }, { related: sentCall(link, 0).id })
+    clock.advance(GATHER)
+    expect(await questionsOf(running)).toMatchObject({ inputRequests: { elicitation_1: ELICIT } })
+    link.answer(sentCall(link, 1).id, { content: [] })
+    expect(await other.outcome).toEqual({ result: { content: [] } })
+  })
+
+  test('on a shared connection a legacy client hears nothing of what it lacks: the server goes on without', async () => {
+    const { link, running, id } = await asking(SHARED, { capabilities: {} })
+    link.emit({ id: 'a', ...ELICIT })
+    expect(answersTo(link, 'a')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('did not declare') } }])
+    link.answer(id, { content: [] })
+    expect(await running.outcome).toEqual({ result: { content: [] } })
+  })
+
   test('too many questions, or an id used twice, are refused', async () => {
     const { link } = await asking()
     for (let id = 1; id <= 65; id += 1) link.emit({ id, ...ELICIT })
@@ -263,24 +309,57 @@ describe('tickets', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('when there are too many, the next call that asks ends with an error', async () => {
-    const { clock, link, connection, parking, ask } = await asking({ maxParked: 1 })
-    await ask(ELICIT)
-    const second = connection.call(toolCall('x', 'ask', { capabilities: ALL }), recordingSink())
-    await flush()
-    link.emit({ id: 'second', ...ELICIT })
-    clock.advance(GATHER)
-    expect(await second.outcome).toMatchObject({ error: { code: -32603 } })
-    await second.over
-    expect(answersTo(link, 'second')).toMatchObject([{ error: { code: -32603 } }])
-    expect(parking.size).toBe(1)
+  test.each([
+    ['the longest', [null, null, null], 0],
+    ['the longest', ['edge1/a', 'edge2/b', 'edge3/c', null], 0],
+    ['one without a session', ['edge1/a', 'edge2/b', null, null, 'edge3/c'], 2],
+    ["the longest of the new one's edge, which has half of all places", [null, 'edge2/a', 'edge2/b', 'edge1/c', 'edge2/d'], 1]
+  ] as const)('when there are too many, %s is given up: %j', async (_which, sessions, gone) => {
+    const { clock, link, connection, parking } = await connected({ maxParked: sessions.length - 1 })
+    const calls: ConnectionCall[] = []
+    const retries: McpRequest[] = []
+    for (const session of sessions) {
+      const running = connection.call(toolCall('x', 'ask', { capabilities: ALL, session }), recordingSink())
+      calls.push(running)
+      await flush()
+      link.emit({ id: `q${calls.length - 1}`, ...ELICIT })
+      clock.advance(GATHER)
+      const { requestState } = await questionsOf(running)
+      retries.push(toolCall('x', 'ask', { capabilities: ALL, session, params: { requestState } }))
+    }
+    await calls[gone]?.over
+    expect(parking.size).toBe(sessions.length - 1)
+    expect(link.sent('notifications/cancelled').map(({ params }) => params?.requestId)).toEqual([sentCall(link, gone).id])
+    expect(answersTo(link, `q${gone}`)).toMatchObject([{ error: { code: -32603, message: expect.stringContaining('others needed its place') } }])
+    expect(retries.map((retry) => parking.resume(retry, recordingSink()) !== undefined)).toEqual(sessions.map((_, index) => index !== gone))
   })
 
-  test('are unknown after the server died; its call is over', async () => {
+  test('the one that is given up to make room frees a connection; otherwise there is none', async () => {
+    const shared = await asking({ sole: () => false })
+    await shared.ask(ELICIT)
+    expect(shared.parking.makeRoom()).toBeUndefined()
+    const answered = await asking()
+    await answered.ask(ELICIT)
+    answered.link.answer(answered.id, { content: [] })
+    // Its connection is free already.
+    expect(answered.parking.makeRoom()).toBeUndefined()
+    const { parking, running, link, ask } = await asking()
+    await ask(ELICIT)
+    const freed = parking.makeRoom()
+    expect(freed).toBeDefined()
+    await freed
+    await running.over
+    expect(parking.size).toBe(0)
+    expect(answersTo(link, 'q1')).toMatchObject([{ error: { code: -32603 } }])
+  })
+
+  test('tell after the server died that the call may have run; it is over', async () => {
     const { clock, link, running, ask, retry, parking } = await asking()
     const asked = await ask(ELICIT)
     link.die()
     await running.over
+    const again = retry({ requestState: asked.requestState, inputResponses: { elicitation_1: { action: 'accept' } } })
+    expect(await codeOf((again.running as NonNullable<typeof again.running>).outcome)).toBe('SKEIN_OUTCOME_UNKNOWN')
     expect(parking.size).toBe(0)
     expect(retry({ requestState: asked.requestState }).running).toBeUndefined()
     expect(clock.pending).toBe(0)

@@ -38,7 +38,7 @@ async function setup(check: ServeDeps['check'] = () => {}) {
     },
     endSession: (session: string) => void ended.push(session)
   }
-  serveMcpCalls({ rpc: b.rpc, clock: net.clock, logger: silentLogger, local, check })
+  const serving = serveMcpCalls({ rpc: b.rpc, clock: net.clock, logger: silentLogger, local, check })
   const remote = createRemoteRunner(a.rpc, silentLogger)
   async function run(request: McpRequest, digest?: string) {
     const sink = recordingSink()
@@ -47,7 +47,7 @@ async function setup(check: ServeDeps['check'] = () => {}) {
     await net.run()
     return { running, sink, at: served.at(-1) as Served }
   }
-  return { net, a, b, remote, served, ended, run }
+  return { net, b, remote, serving, served, ended, run }
 }
 const call = (options: CallOptions = {}) => toolCall('s', 't', { session: 'a/1', ...options })
 const progress = (n: number) => ({ jsonrpc: '2.0' as const, method: 'notifications/progress', params: { progressToken: 7, progress: n } })
@@ -146,6 +146,34 @@ describe('MCP over a hop', () => {
     await net.run()
     expect(at.cancelled).toHaveLength(1)
     expect(net.clock.pending).toBeLessThan(before)
+  })
+
+  test('a call that ended, in whatever way, counts no more for the share of its node', async () => {
+    const { net, run } = await setup()
+    for (let n = 0; n < 200; n++) {
+      const { running, at } = await run(call())
+      if (n % 3 === 0) at.settle({ raw: '{}', typed: false })
+      else if (n % 3 === 1) at.fail(new SkeinError('SKEIN_UPSTREAM_DOWN', 'gone'))
+      else running.cancel('enough')
+      await net.run()
+      expect(await codeOf(running.outcome)).toBe(['resolved', 'SKEIN_UPSTREAM_DOWN', 'SKEIN_CANCELLED'][n % 3])
+    }
+  })
+
+  test('a provider that leaves ends its listens, and nothing else', async () => {
+    const { net, b, serving, run } = await setup()
+    const listen = await run(mcpRequest('s', 'subscriptions/listen', {}, { session: null, timeout: 60_000 }))
+    const other = await run(call())
+    let idle = false
+    void b.rpc.idle().then(() => (idle = true))
+    serving.drain()
+    await net.run()
+    expect(await listen.running.outcome).toEqual({ raw: '{}', typed: false })
+    expect(listen.at.cancelled).toEqual(['the node is leaving'])
+    expect([other.at.cancelled, idle]).toEqual([[], false])
+    other.at.settle({ raw: '{}', typed: false })
+    await net.run()
+    expect(idle).toBe(true)
   })
 
   test('a session of the edge is ended, one of another node is not', async () => {

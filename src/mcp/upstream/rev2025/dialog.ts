@@ -6,9 +6,9 @@ import type { CallEnd, PendingCall } from '../calls.ts'
 import type { ConnectionCall, Parking } from '../connection-ports.ts'
 import type { Link } from '../link.ts'
 import { errorMessage, SkeinError } from '../../../base/errors.ts'
-import { INTERNAL_ERROR, isJsonRpcError, isObject, progressToken } from '../messages.ts'
+import { INTERNAL_ERROR, isObject, isRefusal, progressToken } from '../messages.ts'
 import { keepNotifications, type KeptNotifications } from './kept.ts'
-import { legacyOutcome, legacyParams } from './results.ts'
+import { legacyOutcome, legacyParams, questionParams } from './results.ts'
 
 /**
  * Questions that a server asks at once arrive as several messages. This long we wait for the next one, ms: nothing for a person, and
@@ -21,6 +21,8 @@ export interface DialogDeps {
   logger: Logger
   link: Link
   parking: Parking
+  /** See ConnectionOptions. */
+  sole(): boolean
   /** The question has its answer, or needs none any more. */
   settled(id: JsonRpcId): void
   onParked(parked: boolean): void
@@ -51,7 +53,7 @@ interface Run {
 }
 
 /** A dialog whose request is not sent yet. */
-export function createDialog({ clock, logger, link, parking, settled, onParked, onOver }: DialogDeps, request: McpRequest, sink: CallSink): Dialog {
+export function createDialog({ clock, logger, link, parking, sole, settled, onParked, onOver }: DialogDeps, request: McpRequest, sink: CallSink): Dialog {
   const over = Promise.withResolvers<void>()
   /** Given to the client, by the key under which it answers. */
   const open = new Map<string, JsonRpcRequest>()
@@ -74,9 +76,8 @@ export function createDialog({ clock, logger, link, parking, settled, onParked, 
     refuseAll('the call is over')
     onOver(call)
     over.resolve()
+    // How it ended waits for the client: one that answers a question of a server that died must hear that the call may have run.
     if (!parked) settle(run, end)
-    // An answer waits for the client; without one there is nothing to come back for.
-    else if ('failure' in end) forgetTicket()
   }
   function settle(to: Run, end: CallEnd): void {
     if ('answer' in end) to.resolve(legacyOutcome(to.request, end.answer))
@@ -117,13 +118,8 @@ export function createDialog({ clock, logger, link, parking, settled, onParked, 
     for (const question of queued) open.set(`${question.method.split('/')[0]}_${++asked}`, question)
     queued = []
     if (open.size === 0) return
-    const ticket = parking.park({ request: run.request, resume, expire: (reason) => expire(reason) })
-    if (ticket === undefined) {
-      return end('too many calls wait for their clients', {
-        answer: { error: { code: INTERNAL_ERROR, message: 'The server asked the client something, but too many calls of this server wait for answers already. Try again later.' } }
-      })
-    }
-    const inputRequests = Object.fromEntries([...open].map(([key, { method, params }]) => [key, { method, params: params ?? {} }]))
+    const ticket = parking.park({ request: run.request, sole: () => ended === undefined && sole(), resume, expire, over: over.promise })
+    const inputRequests = Object.fromEntries([...open].map(([key, { method, params }]) => [key, { method, params: questionParams(params ?? {}) }]))
     kept = keepNotifications()
     call.pause()
     call.caller = { client: run.request.client, sink: kept.sink, token: progressToken(run.request.params) }
@@ -203,9 +199,4 @@ export function createDialog({ clock, logger, link, parking, settled, onParked, 
 function newRun(request: McpRequest): [Run, Promise<McpOutcome>] {
   const { promise, resolve, reject } = Promise.withResolvers<McpOutcome>()
   return [{ request, resolve, reject, ticket: undefined }, promise]
-}
-
-/** How the edge passes on that a client refused or failed: an error where the result would be. */
-function isRefusal(value: Json): value is { error: JsonRpcError } {
-  return isJsonRpcError(value.error) && Object.keys(value).length === 1
 }

@@ -19,6 +19,14 @@ export function legacyParams(params: Json): Json {
   return meta === undefined || Object.keys(meta).length === 0 ? own : { ...own, _meta: meta }
 }
 
+/** The params of a server's question: nobody takes its client's progress back to it, so there is no token for it. */
+export function questionParams(params: Json): Json {
+  if (!isObject(params._meta) || !('progressToken' in params._meta)) return params
+  const { progressToken: _token, ...meta } = params._meta
+  const { _meta, ...own } = params
+  return Object.keys(meta).length === 0 ? own : { ...own, _meta: meta }
+}
+
 /** An answer of this era in the internal form. */
 export function legacyOutcome(request: McpRequest, answer: Answer): McpOutcome {
   if ('error' in answer) return legacyError(request, answer.error)

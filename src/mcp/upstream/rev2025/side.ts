@@ -1,4 +1,4 @@
-import type { JsonRpcId, JsonRpcNotification, JsonRpcRequest } from '../../../wire/json-rpc.ts'
+import type { Json, JsonRpcId, JsonRpcNotification, JsonRpcRequest } from '../../../wire/json-rpc.ts'
 import type { LogLevel } from '../../ports.ts'
 import type { PendingCall } from '../calls.ts'
 import type { ConnectionDeps, ConnectionOptions, ServerIdentity } from '../connection-ports.ts'
@@ -26,14 +26,14 @@ const OUTSIDE_CALLS = new Set([
   'notifications/elicitation/complete'
 ])
 
-export type LegacyOptions = Pick<ConnectionOptions, 'asks' | 'parking' | 'onNotification'> & { identity: ServerIdentity }
+export type LegacyOptions = Pick<ConnectionOptions, 'asks' | 'sole' | 'parking' | 'onNotification'> & { identity: ServerIdentity }
 
 /**
  * The era with sessions: what the server asks while a call runs ends the call with `input_required`, and its client's next try goes
  * on with it.
  */
 export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, options: LegacyOptions): EraSide {
-  const { asks, parking, identity } = options
+  const { asks, sole, parking, identity } = options
   const { capabilities } = identity
   const dialogs = new Map<PendingCall, Dialog>()
   const questions = new Map<JsonRpcId, Dialog>()
@@ -46,6 +46,7 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
     logger,
     link,
     parking,
+    sole,
     settled: (id: JsonRpcId) => void questions.delete(id),
     onOver: (call: PendingCall) => void dialogs.delete(call),
     onParked(now: boolean) {
@@ -58,24 +59,29 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
   function refuse(id: JsonRpcId, code: number, message: string): void {
     link.answer(id, { error: { code, message } })
   }
+  /** What the client of this call would have had to declare to be asked. */
+  function missingFor({ call }: Dialog, method: string, params: Json | undefined): Json | undefined {
+    return missingCapabilities(method, params, call.caller?.client.capabilities ?? {})
+  }
   /** The dialog of whom to ask, or why there is none. */
-  function whoIsAsked(related: PendingCall | undefined): Dialog | string {
+  function whoIsAsked(related: PendingCall | undefined, method: string, params: Json | undefined): Dialog | string {
     const dialog = related === undefined ? undefined : dialogs.get(related)
     if (dialog !== undefined) return dialog
-    if (asks !== 'calls') return asks
-    return [...dialogs.values()].at(-1) ?? 'no call of this client is running, so there is nobody to ask'
+    if (asks === 'calls') return [...dialogs.values()].at(-1) ?? 'no call of this client is running, so there is nobody to ask'
+    // Nobody can be asked here without knowing for whom, but a client that lacks a capability may learn it from its only call.
+    const [only] = dialogs.size === 1 ? dialogs.values() : []
+    return only !== undefined && missingFor(only, method, params) !== undefined ? only : asks
   }
   function ask(question: JsonRpcRequest, related: PendingCall | undefined): void {
     const { id, method } = question
     const params = isObject(question.params) ? question.params : undefined
-    const dialog = whoIsAsked(related)
+    const dialog = whoIsAsked(related, method, params)
     if (typeof dialog === 'string') return refuse(id, asks === 'calls' ? INVALID_REQUEST : METHOD_NOT_FOUND, `${method}: ${dialog}`)
-    const client = dialog.call.caller?.client
-    const missing = missingCapabilities(method, params, client?.capabilities ?? {})
+    const missing = missingFor(dialog, method, params)
     if (missing !== undefined) {
       refuse(id, METHOD_NOT_FOUND, `${method}: the client did not declare this capability`)
       // Clients of the newer era are told what the call needs; those of this one expect the server to do without.
-      if (client?.session === undefined) {
+      if (dialog.call.caller?.client.session === undefined) {
         dialog.fail({ code: MISSING_CAPABILITY, message: `Missing required client capabilities: ${Object.keys(missing).join(', ')}`, data: { requiredCapabilities: missing } })
       }
       return

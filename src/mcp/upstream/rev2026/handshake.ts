@@ -10,7 +10,10 @@ export type Discovered = { identity: ServerIdentity } | { versions: readonly str
 /** `server/discover`, which servers that speak only older revisions answer with some error. Rejects with the link's error. */
 export async function discover(link: Link, ours: { version: string }, timeout: number): Promise<Discovered> {
   const params = { _meta: ownEnvelope(ours.version) }
-  const answer = await link.request('server/discover', params, timeout, requestHeaders('server/discover', params))
+  const ask = () => link.request('server/discover', params, timeout, requestHeaders('server/discover', params))
+  let answer = await ask()
+  // Refused with the version we asked in among those it speaks: a server that is asked to choose again.
+  if ('error' in answer && versionsIn(answer).includes(MODERN_VERSION)) answer = await ask()
   const versions = versionsIn(answer)
   return 'result' in answer && versions.includes(MODERN_VERSION) ? { identity: identityOf(answer.result) } : { versions }
 }

@@ -1,5 +1,5 @@
 import type { CallSink, McpOutcome, McpRequest } from '../../ports.ts'
-import type { Json, JsonRpcNotification } from '../../../wire/json-rpc.ts'
+import type { Json, JsonRpcError, JsonRpcNotification } from '../../../wire/json-rpc.ts'
 import type { Answer } from '../messages.ts'
 import type { PendingCall } from '../calls.ts'
 import type { ConnectionCall, ConnectionDeps, ConnectionOptions, ServerIdentity } from '../connection-ports.ts'
@@ -7,7 +7,7 @@ import type { EraSide } from '../era-side.ts'
 import type { Headers, Link } from '../link.ts'
 import { SkeinError } from '../../../base/errors.ts'
 import { logOwner } from '../calls.ts'
-import { HEADER_MISMATCH, isObject, METHOD_NOT_FOUND, progressToken, wantsLog } from '../messages.ts'
+import { HEADER_MISMATCH, isObject, isRefusal, METHOD_NOT_FOUND, progressToken, wantsLog } from '../messages.ts'
 import { ownEnvelope, withEnvelope } from './envelope.ts'
 import { requestHeaders, scanHeaders } from './headers.ts'
 import { createListenStream } from './listen.ts'
@@ -51,6 +51,8 @@ export function createModernSide({ clock, logger, random }: ConnectionDeps, link
 
   function call(request: McpRequest, sink: CallSink): ConnectionCall {
     const { method, params, client, timeout } = request
+    const refusal = refusalIn(params)
+    if (refusal !== undefined) return { outcome: Promise.resolve({ error: refusal }), over: Promise.resolve(), cancel() {} }
     const { promise: outcome, resolve, reject } = Promise.withResolvers<McpOutcome>()
     const over = Promise.withResolvers<void>()
     const pending = link.prepare({
@@ -101,6 +103,12 @@ export function createModernSide({ clock, logger, random }: ConnectionDeps, link
     setLogLevel() {},
     close: () => listening.close()
   }
+}
+
+/** A client of the older era refuses a question with an error, for which this era has no form: the call ends with it. */
+function refusalIn({ inputResponses }: Json): JsonRpcError | undefined {
+  if (!isObject(inputResponses)) return undefined
+  return Object.values(inputResponses).find(isRefusal)?.error
 }
 
 /** What is complete passes on unread. */

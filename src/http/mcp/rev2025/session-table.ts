@@ -1,8 +1,6 @@
-import type { Clock, Timer } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
+import { KEEP_ALIVE_EVERY } from '../sse.ts'
 import type { HttpSession } from './http-session.ts'
-
-/** Below the 30 to 60 s after which proxies and phones drop a silent connection. */
-const KEEP_ALIVE = 15_000
 
 /** A client that has just used its session is not idle: it keeps it even when others wait. */
 const MIN_IDLE = 5_000
@@ -14,6 +12,8 @@ export interface SessionTable {
   add(session: HttpSession): void
   end(session: HttpSession, reason: string): void
   readonly size: number
+  /** Characters kept for clients that come back, all sessions together. */
+  kept(): number
   close(reason: string): void
 }
 
@@ -32,12 +32,11 @@ export function createSessionTable(
   function tick(): void {
     const now = deps.clock.now()
     for (const session of sessions.values()) {
-      if (session.busy) {
-        session.keepAlive()
-        session.used = now
-      } else if (now - session.used >= options.idleTimeout) end(session, 'idle for too long')
+      session.tick(now)
+      if (session.busy) session.used = now
+      else if (now - session.used >= options.idleTimeout) end(session, 'idle for too long')
     }
-    timer = sessions.size > 0 ? deps.clock.after(KEEP_ALIVE, tick) : undefined
+    timer = sessions.size > 0 ? deps.clock.after(KEEP_ALIVE_EVERY, tick) : undefined
   }
 
   return {
@@ -56,11 +55,16 @@ export function createSessionTable(
     },
     add(session) {
       sessions.set(session.id, session)
-      timer ??= deps.clock.after(KEEP_ALIVE, tick)
+      timer ??= deps.clock.after(KEEP_ALIVE_EVERY, tick)
     },
     end,
     get size() {
       return sessions.size
+    },
+    kept() {
+      let sum = 0
+      for (const session of sessions.values()) sum += session.kept
+      return sum
     },
     close(reason) {
       timer?.cancel()

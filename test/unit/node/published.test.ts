@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { publishedCheck } from '../../../src/node/published.ts'
+import type { NodeRecord } from '../../../src/wire/catalog-types.ts'
+import { nodeRecord, server } from '../../support/catalog-fixtures.ts'
+
+test('what other nodes may call is what the own record says now', () => {
+  let record: NodeRecord | undefined
+  const check = publishedCheck({ record: () => record }, 'me')
+  const missing = (reason: RegExp) => expect.objectContaining({ code: 'SKEIN_NOT_FOUND', message: expect.stringMatching(reason) })
+  expect(() => check('s', undefined, undefined)).toThrow(missing(/no server named "s"/))
+  record = nodeRecord('me', { servers: [server('s', ['t'])] })
+  const digest = record.servers[0]?.tools[0]?.digest as string
+  check('s', undefined, undefined)
+  check('s', 't', undefined)
+  check('s', 't', digest)
+  expect(() => check('s', 'u', undefined)).toThrow(missing(/no tool named "u"/))
+  expect(() => check('s', 't', 'ab')).toThrow(missing(/changed/))
+  expect(() => check('other', 't', undefined)).toThrow(missing(/no server/))
+  record = nodeRecord('me', { servers: [server('s', ['u'])] })
+  expect(() => check('s', 't', digest)).toThrow(missing(/no tool named "t"/))
+  check('s', 'u', undefined)
+})
