@@ -128,6 +128,8 @@ export interface ViewLists {
    * they changed. False: the lists here are the answer.
    */
   passesLists: boolean
+  /** The same for the tools of clients with sessions that can be asked: a server of the 2025 era may have more for them than the list here. */
+  passesTools: boolean
   /** Of servers behind the view: `tools`, `prompts`, `resources`, `completions`, `logging` where some server has them. */
   capabilities: Json
   instructions: string | undefined

@@ -40,6 +40,7 @@ function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View
     resources: about?.resources ?? [],
     resourceTemplates: about?.resourceTemplates ?? [],
     passesLists: true,
+    passesTools: about?.protocol === '2025',
     // Before it was fetched nothing more is known than that servers usually have tools.
     capabilities: viewCapabilities(about === undefined ? [] : [about], rows.length > 0 || about === undefined),
     instructions: about?.instructions,
@@ -63,6 +64,7 @@ function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView): View<T> 
     resources: lists.resources,
     resourceTemplates: lists.resourceTemplates,
     passesLists: false,
+    passesTools: false,
     capabilities: viewCapabilities(servers.flatMap(({ about }) => (about === undefined ? [] : [about])), true),
     instructions: isSearch ? SEARCH_INSTRUCTIONS : joinInstructions(servers),
     table,

@@ -40,8 +40,9 @@ interface Kept {
 }
 
 /**
- * Joins offers with definitions; tools and documents that have not been fetched yet are left out until they are. A server that did
- * not change is the same object as before, so that what was built of it is kept.
+ * Joins offers with definitions; tools and documents that have not been fetched yet are left out until they are. What only changed
+ * stays as it was until the new text is there: else each change would take it from clients for a moment. A server that did not change
+ * is the same object as before, so that what was built of it is kept.
  */
 export function createVisible(definitionOf: (digest: string) => Json | undefined): (offers: readonly CatalogServer[]) => VisibleServer[] {
   let kept = new Map<string, Kept>()
@@ -59,18 +60,22 @@ export function createVisible(definitionOf: (digest: string) => Json | undefined
 
   function build(offer: CatalogServer, before: Kept | undefined): Kept {
     const { advertised, server, notice, timeout, providers } = offer
-    const about = aboutOf(offer.about)
+    const fetched = aboutOf(offer.about)
+    const last = before !== undefined && continues(before.offer, offer) ? before.visible : undefined
+    const about = fetched ?? (offer.about === undefined ? undefined : last?.about)
     const extra = { ...(timeout === undefined ? {} : { timeout }), ...(notice === undefined ? {} : { notice }) }
     const old = new Map(before?.visible.tools.map((tool) => [tool.tool, tool]))
     const tools: Offered<ToolTarget>[] = []
+    let complete = offer.about === undefined || fetched !== undefined
     for (const tool of offer.tools) {
-      const definition = definitionOf(tool.digest)
-      if (definition === undefined) continue
       const same = old.get(tool.tool)
+      const known = definitionOf(tool.digest)
+      if (known === undefined) complete = false
+      const definition = known ?? (last === undefined ? undefined : same?.definition)
+      if (definition === undefined) continue
       const target: ToolTarget = { advertised, server, ...tool, ...extra }
       tools.push(same !== undefined && same.definition === definition && sameTarget(same.target, target) ? same : { server: advertised, tool: tool.tool, definition, target })
     }
-    const complete = tools.length === offer.tools.length && (offer.about === undefined || about !== undefined)
     return { offer, visible: { server: advertised, advertised, name: server, providers, about, tools, ...extra }, complete }
   }
 
@@ -83,6 +88,11 @@ export function createVisible(definitionOf: (digest: string) => Json | undefined
     kept = next
     return [...next.values()].map(({ visible }) => visible)
   }
+}
+
+/** Whether it is still the same server, whatever it says by now. */
+function continues(before: CatalogServer, offer: CatalogServer): boolean {
+  return before.server === offer.server && before.providers.some((peer) => offer.providers.includes(peer))
 }
 
 function sameOffer(a: CatalogServer, b: CatalogServer): boolean {

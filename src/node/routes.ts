@@ -1,5 +1,6 @@
 import { SkeinError } from '../base/errors.ts'
 import type { BackendRequest } from '../mcp/ports.ts'
+import { isAskable } from '../mcp/askable.ts'
 import type { View } from '../mcp/view-types.ts'
 import type { Json, JsonRpcError } from '../wire/json-rpc.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
@@ -14,7 +15,7 @@ export interface Route {
   providers: readonly string[]
   /** May run again after an unknown outcome. */
   repeatable: boolean
-  /** For tools/call: of the definition that the caller listed. */
+  /** For tools/call: of the definition that the caller listed; undefined: one that only its client's own list has. */
   digest?: string
   /** For tools/call: the bare name. */
   tool?: string
@@ -42,11 +43,15 @@ export function routeOf(federation: Federation, request: RoutedRequest): Route |
   return { ...route, providers: [pinned], repeatable: false }
 }
 
-function routeOfTool(federation: Federation, { view, params }: RoutedRequest): ToolTarget {
+function routeOfTool(federation: Federation, { view: viewName, params, client }: RoutedRequest): Route {
   const name = String(params['name'])
-  const target = federation.view(view)?.table.get(name)
-  if (target === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no tool named "${name.slice(0, 128)}": list the tools again`)
-  return target
+  const view = federation.view(viewName)
+  const target = view?.table.get(name)
+  if (target !== undefined) return target
+  // What its own list says of tools for this client alone nobody else knows: the server decides, without a digest.
+  const found = view?.passesTools === true && client.session !== undefined && isAskable(client) ? federation.server(viewName as string) : undefined
+  if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no tool named "${name.slice(0, 128)}": list the tools again`)
+  return { ...routeTo(found), tool: name, repeatable: false }
 }
 
 function routeOfServer(federation: Federation, request: RoutedRequest): Route | { error: JsonRpcError } {
@@ -55,7 +60,11 @@ function routeOfServer(federation: Federation, request: RoutedRequest): Route | 
   const found = federation.server(name)
   if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `there is no server named "${name.slice(0, 64)}" now`)
   // Everything that is not a tool call reads: listing, reading, completing.
-  return { server: found.name, providers: found.providers, repeatable: true, ...(found.timeout === undefined ? {} : { timeout: found.timeout }) }
+  return routeTo(found)
+}
+
+function routeTo({ name, providers, timeout }: VisibleServer): Route {
+  return { server: name, providers, repeatable: true, ...(timeout === undefined ? {} : { timeout }) }
 }
 
 /** The advertised server that a request other than tools/call is for. */

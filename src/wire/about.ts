@@ -1,3 +1,4 @@
+import { isObject } from '../base/is-object.ts'
 import type { Json } from './json-rpc.ts'
 
 /** What one MCP server says about itself beside its tools (protocols/catalog.md). The same object until something changes. */
@@ -6,6 +7,8 @@ export interface About {
   capabilities: Json
   serverInfo: Json
   instructions?: string
+  /** Revisions with `initialize` (2025-11-25 and older) or without (2026-07-28). Nodes of earlier versions do not say. */
+  protocol?: '2025' | '2026'
   /** Its lists as it gives them; bounded where they are fetched. */
   prompts: readonly Json[]
   resources: readonly Json[]
@@ -22,11 +25,12 @@ export const ABOUT_LISTS = ['resources', 'resourceTemplates', 'prompts'] as cons
  * as absent.
  */
 export function readAbout(document: Json): About {
-  const { capabilities, serverInfo, instructions, partial } = document
+  const { capabilities, serverInfo, instructions, protocol, partial } = document
   return {
     capabilities: isObject(capabilities) ? capabilities : {},
     serverInfo: isObject(serverInfo) ? serverInfo : {},
     ...(typeof instructions === 'string' ? { instructions } : {}),
+    ...(protocol === '2025' || protocol === '2026' ? { protocol } : {}),
     prompts: entries(document['prompts'], 'name'),
     resources: entries(document['resources'], 'uri'),
     resourceTemplates: entries(document['resourceTemplates'], 'uriTemplate'),
@@ -37,8 +41,4 @@ export function readAbout(document: Json): About {
 /** Entries with the text that names them. */
 function entries(value: unknown, key: string): Json[] {
   return Array.isArray(value) ? value.filter((entry): entry is Json => isObject(entry) && typeof entry[key] === 'string') : []
-}
-
-function isObject(value: unknown): value is Json {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../base/is-object.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { Json, JsonRpcError, JsonRpcNotification, Outcome } from './json-rpc.ts'
 
@@ -161,10 +162,6 @@ function parseObject(text: string, what: string): Json {
   }
   if (!isObject(value)) throw bad(`${what} is not a JSON object`)
   return value
-}
-
-function isObject(value: unknown): value is Json {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 function bad(reason: string): SkeinError {

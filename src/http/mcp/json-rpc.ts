@@ -1,3 +1,4 @@
+import { isObject } from '../../base/is-object.ts'
 import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
 
 /** A JSON-RPC request, notification or response, or a sentence that says why it is none. The envelope only: params stay as they are. */
@@ -17,10 +18,6 @@ export function readMessage(value: unknown): { message: JsonRpcMessage } | { pro
   if (typeof method !== 'string') return { problem: 'The method of a message must be a string.' }
   if (params !== undefined && !isObject(params)) return { problem: 'The params of a message must be an object.' }
   return { message: value as JsonRpcMessage }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isError(value: unknown): boolean {

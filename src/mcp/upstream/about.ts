@@ -1,7 +1,7 @@
 import type { About } from '../../wire/about.ts'
 import type { Json } from '../../wire/json-rpc.ts'
 import type { FetchedList } from './pages.ts'
-import type { ServerIdentity } from './connection-ports.ts'
+import type { UpstreamConnection } from './connection-ports.ts'
 
 /** Prompts, resources and templates together, bytes of JSON: with the rest below they stay in one document of the catalog (256 KiB). */
 const MAX_LISTS = 200 * 1024
@@ -40,7 +40,8 @@ export function fitsAbout({ entries, cut }: FetchedList): AboutList {
   return cut === undefined ? { entries, bytes: jsonBytes(entries), partial: false } : { entries: [], bytes: 0, partial: true }
 }
 /** The document of what a server said and lists, bounded. What is most likely to be small comes first; a list that no longer fits is left empty and named. */
-export function composeAbout(identity: ServerIdentity | undefined, lists: AboutLists): About {
+export function composeAbout(from: Pick<UpstreamConnection, 'era' | 'identity'> | undefined, lists: AboutLists): About {
+  const identity = from?.identity
   let left = MAX_LISTS
   const partial: string[] = []
   const fit = (name: keyof AboutLists): readonly Json[] => {
@@ -58,6 +59,7 @@ export function composeAbout(identity: ServerIdentity | undefined, lists: AboutL
     capabilities: boundedCapabilities(identity?.capabilities ?? {}),
     serverInfo: boundedServerInfo(identity?.serverInfo ?? {}),
     ...(instructions === undefined ? {} : { instructions: boundedText(instructions) }),
+    ...(from === undefined ? {} : { protocol: from.era }),
     ...shown,
     ...(partial.length === 0 ? {} : { partial })
   }

@@ -3,20 +3,14 @@ import type { ClientContext } from '../ports.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { ASKABLE } from '../askable.ts'
+import { withoutTasks } from './announced.ts'
 
 /** A child is often a whole Node or Python process of 50-100 MiB. */
 const MAX_CHILDREN = 32
 
 /** Long enough that a person who thinks between two calls keeps the server's state. */
 export const IDLE_TIMEOUT = 300_000
-
-/** What a server may ask of a client: a child is told what its client can. */
-const ASKABLE = ['sampling', 'elicitation', 'roots'] as const
-
-/** Clients with one of these can be asked by a server, and a shared legacy server cannot say whom it asks. */
-export function isAskable(client: ClientContext): boolean {
-  return ASKABLE.some((capability) => typeof client.capabilities[capability] === 'object' && client.capabilities[capability] !== null)
-}
 
 interface Child {
   /** The client session it belongs to; undefined: of the pool, for one call at a time. */
@@ -102,7 +96,7 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
   function create({ session, capabilities }: ClientContext, key: string): Child {
     makeRoom()
     const abort = new AbortController()
-    const announced = session === undefined ? (JSON.parse(key) as Json) : capabilities
+    const announced = session === undefined ? (JSON.parse(key) as Json) : withoutTasks(capabilities)
     const onNotification = (message: JsonRpcNotification) => {
       // Between the calls of a pool there is nobody to hear it.
       if (session !== undefined && children.has(child)) deps.onNotification(session, message)

@@ -1,7 +1,7 @@
 import type { ClientContext, LogLevel } from '../ports.ts'
 import type { Era, UpstreamConnection } from './connection-ports.ts'
 import type { Isolation } from './spec.ts'
-import { isAskable } from './children.ts'
+import { isAskable } from '../askable.ts'
 import { wantsLog } from './messages.ts'
 
 /**

@@ -77,7 +77,7 @@ export function createServerLists(deps: { clock: Clock; logger: Logger; onChange
     // What an older connection said no longer counts.
     if (from !== connection) return
     if (freshLists !== undefined) lists = { ...lists, ...freshLists }
-    const freshAbout = composeAbout(from.identity, lists)
+    const freshAbout = composeAbout(from, lists)
     // After a restart all is nearly always the same: then nobody needs to hear of it.
     const sameTools = freshTools === undefined || JSON.stringify(freshTools) === JSON.stringify(tools)
     const sameAbout = JSON.stringify(freshAbout) === JSON.stringify(about)

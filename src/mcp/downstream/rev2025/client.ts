@@ -1,5 +1,6 @@
 import type { Json, JsonRpcError, JsonRpcNotification, JsonRpcResponse, Outcome } from '../../../wire/json-rpc.ts'
 import type { ClientContext, LogLevel } from '../../ports.ts'
+import { isAskable } from '../../askable.ts'
 import { createCall, inputRequired, type CallRules } from '../calls.ts'
 import { canSubscribe, has, nameProblem } from '../capabilities.ts'
 import { CHANGED, createListWatch, type ListWatch } from '../changes.ts'
@@ -89,6 +90,8 @@ export function createSessionClient(deps: SessionDeps, options: SessionOptions &
     }
     const missing = methodProblem(method, lists)
     if (missing !== undefined) return { error: missing }
+    // Its own child of a server with sessions may have tools for what this client can.
+    if (method === 'tools/list' && lists.passesTools && isAskable(client)) return undefined
     const name = ownList(method, lists)
     if (name === undefined) return PASSED.has(method) ? undefined : { error: notOffered(method) }
     const page = ownPage(lists, name, params?.['cursor'])
@@ -102,7 +105,7 @@ export function createSessionClient(deps: SessionDeps, options: SessionOptions &
     const problem = open.problem()
     if (problem !== undefined) return answer(deps, exchange, problem)
     // A child of its own may speak by itself: only clients that can be asked have one.
-    if (canBeAsked(client) && backend.lists(view)?.passesLists === true) news.open()
+    if (isAskable(client) && backend.lists(view)?.passesLists === true) news.open()
     const call = createCall(deps, exchange, client, rules)
     open.opened(call)
     call.run(exchange.request.params ?? {})
@@ -142,10 +145,6 @@ export function createSessionClient(deps: SessionDeps, options: SessionOptions &
       if (context !== undefined) backend.endSession(id)
     }
   }
-}
-
-function canBeAsked({ capabilities }: ClientContext): boolean {
-  return capabilities['sampling'] !== undefined || capabilities['elicitation'] !== undefined || capabilities['roots'] !== undefined
 }
 
 function beforeInitialize(method: string): JsonRpcError {

@@ -1,3 +1,4 @@
+import { isObject } from '../../../base/is-object.ts'
 import type { ViewLists } from '../../ports.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
 import { announced } from '../capabilities.ts'
@@ -14,10 +15,6 @@ export interface Hello {
 const MAX_INFO = 128
 
 const text = (value: unknown, otherwise: string) => (typeof value === 'string' ? value.slice(0, MAX_INFO) : otherwise)
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** Reads the params of `initialize`; a JSON-RPC error if they are not an initialize of 2025-11-25 or older. */
 export function readInitialize(params: Json | undefined): Hello | JsonRpcError {

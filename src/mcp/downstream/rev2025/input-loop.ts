@@ -1,3 +1,4 @@
+import { isObject } from '../../../base/is-object.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
 import type { Call } from '../calls.ts'
@@ -95,8 +96,4 @@ function readInputRequests({ inputRequests, requestState }: Json): Question[] | 
     questions.push({ key, method, params })
   }
   return questions.length === 0 && requestState === undefined ? undefined : questions
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../../../base/is-object.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
 import type { ClientContext } from '../../ports.ts'
 import { INVALID_PARAMS, MAX_NAMED } from '../errors.ts'
@@ -53,8 +54,4 @@ function wrong(key: string, problem: string): { error: JsonRpcError } {
 
 function isInfo(value: unknown): value is { name: string; version: string } {
   return isObject(value) && typeof value['name'] === 'string' && typeof value['version'] === 'string'
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

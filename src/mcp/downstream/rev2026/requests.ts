@@ -1,3 +1,4 @@
+import { isObject } from '../../../base/is-object.ts'
 import type { Json, JsonRpcError, Outcome } from '../../../wire/json-rpc.ts'
 import type { ClientContext, ViewLists } from '../../ports.ts'
 import { createCall, inputRequired, type Call } from '../calls.ts'
@@ -102,8 +103,4 @@ function retryProblem(method: string, params: Json | undefined): string | undefi
   if (!isObject(inputResponses)) return 'params.inputResponses must be an object: a result for each key of inputRequests.'
   const bad = Object.keys(inputResponses).find((key) => !isObject(inputResponses[key]))
   return bad === undefined ? undefined : `params.inputResponses: the value of "${bad.slice(0, MAX_NAMED)}" must be an object, the result of what was asked.`
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
