@@ -9,7 +9,7 @@ import { upgrade, type Upgraded } from './mcp-upgrade.ts'
 export interface McpBridgeOptions {
   /** The control socket of the running node. */
   socketPath: string
-  /** One server with bare names instead of everything. */
+  /** One server with bare names, or a view such as `@search`, instead of everything. */
   server?: string
   /** Where sentences for people go; stdout carries nothing but MCP. @default process.stderr */
   stderr?: Writable

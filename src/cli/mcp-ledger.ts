@@ -1,4 +1,5 @@
 import type { Json, JsonRpcId } from '../wire/json-rpc.ts'
+import { META_SUBSCRIPTION_ID, SERVER_ERROR } from '../wire/mcp-spec.ts'
 
 /** A line that is too odd to be understood goes through as it is: the other side says what is wrong with it. */
 const PASS = Symbol('pass')
@@ -19,8 +20,6 @@ const MAX_SUBSCRIPTIONS = 1024
 const OWN = 'skein-replay:'
 /** Before the id of a question that a later session asks: a late answer to an earlier one is not taken for its answer. */
 const ASKED = 'skein-session:'
-
-const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId'
 
 const KINDS = ['tools', 'prompts', 'resources'] as const
 
@@ -111,14 +110,14 @@ export function createLedger(): Ledger {
 
   /** The lists of the new session may be others: nobody was there to say so. */
   function listChanged(kinds: readonly string[], subscription?: JsonRpcId): Buffer[] {
-    const params = subscription === undefined ? {} : { params: { _meta: { [SUBSCRIPTION]: subscription } } }
+    const params = subscription === undefined ? {} : { params: { _meta: { [META_SUBSCRIPTION_ID]: subscription } } }
     return kinds.map((kind) => bytes({ method: `notifications/${kind}/list_changed`, ...params }))
   }
 
   /** A subscription of a stateless client that was made again: it knows that it has it, not what it missed. */
   function subscribed(line: Buffer, message: Message): Buffer[] {
     const params = isObject(message.params) ? message.params : {}
-    const id = isObject(params['_meta']) ? params['_meta'][SUBSCRIPTION] : undefined
+    const id = isObject(params['_meta']) ? params['_meta'][META_SUBSCRIPTION_ID] : undefined
     const request = inFlight.get(keyOf(id))
     if (request === undefined || !request.resent) return [line]
     request.resent = false
@@ -170,7 +169,7 @@ export function createLedger(): Ledger {
         if (line !== undefined && !resent) continue
         inFlight.delete(key)
         const message = 'The node was stopped or restarted while this ran: whether it was done is not known. Look before you repeat it.'
-        lost.push(bytes({ id, error: { code: -32000, message, data: { code: 'SKEIN_OUTCOME_UNKNOWN', retry: 'never' } } }))
+        lost.push(bytes({ id, error: { code: SERVER_ERROR, message, data: { code: 'SKEIN_OUTCOME_UNKNOWN', retry: 'never' } } }))
       }
       return lost
     },

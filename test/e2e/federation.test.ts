@@ -51,14 +51,15 @@ describe('three nodes, real MCP servers', () => {
     }
   })
 
+  /** `label` names what it creates: the servers remember it. */
   async function useAll(client: AnyClient, label: string): Promise<void> {
     const names = await client.list()
-    for (const wanted of ['everything__echo', 'filesystem__read_text_file', 'memory__read_graph', 'graph__create_graph']) expect(names, client.kind).toContain(wanted)
+    for (const wanted of ['everything__echo', 'filesystem__read_text_file', 'memory__read_graph', 'graph__create_graph']) expect(names, label).toContain(wanted)
     const echo = await client.call('everything__echo', { message: 'hi' })
     expect(JSON.stringify(echo.content)).toContain('hi')
     const file = await client.call('filesystem__read_text_file', { path: join(shared, 'hello.txt') })
     expect(JSON.stringify(file.content)).toContain('hello from B')
-    const entity = `${client.kind} ${label}`
+    const entity = label
     await client.call('memory__create_entities', { entities: [{ name: entity, entityType: 'test', observations: ['seen'] }] })
     const memory = await client.call('memory__read_graph')
     expect(JSON.stringify(memory)).toContain(entity)
@@ -74,12 +75,12 @@ describe('three nodes, real MCP servers', () => {
     const label = 'abc'[index] as string
     for (const kind of httpClients) {
       test(`${kind.kind} at ${label} lists and calls the tools of all three`, async () => {
-        await useAll(await kind.connect((nodes[index] as SkeinProcess).mcpUrl()), label)
+        await useAll(await kind.connect((nodes[index] as SkeinProcess).mcpUrl()), `${kind.kind} at ${label}`)
       })
     }
     for (const kind of stdioClients) {
       test(`${kind.kind} at ${label} lists and calls the tools of all three`, async () => {
-        await useAll(await kind.connect((nodes[index] as SkeinProcess).dataDir), label)
+        await useAll(await kind.connect((nodes[index] as SkeinProcess).dataDir), `${kind.kind} at ${label}`)
       })
     }
   }

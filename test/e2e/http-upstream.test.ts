@@ -19,8 +19,8 @@ describe('a real server over streamable HTTP', () => {
     await waitUntil('its tools are listed', async () => (await node.tools()).some((tool) => tool.name === 'remote__create_graph'), { timeout: 20_000, every: 200 })
   })
   afterAll(async () => {
-    await node.dispose()
-    await upstream.dispose()
+    await node?.dispose()
+    await upstream?.dispose()
   })
 
   test('is attached by its URL and called', async () => {

@@ -57,7 +57,7 @@ describe('around a running node', () => {
     other = await startSkein({ token: await makeToken(node), config: { mcp: { graph: { enabled: false } } } })
   })
   afterAll(async () => {
-    await Promise.all([node.dispose(), other.dispose()])
+    await Promise.all([node?.dispose(), other?.dispose()])
   })
 
   test('secrets in the data directory are 0600', () => {

@@ -39,12 +39,16 @@ describe('a call over a hop', () => {
     edge = await startSkein({ config: { node: { id: 'edge' }, monitoring: { log_level: 'debug' }, mcp: { graph: { enabled: false }, servers: {} } } })
     provider = await startSkein({
       token: await makeToken(edge),
-      config: { node: { id: 'provider' }, mcp: { graph: { enabled: false }, servers: { echo: { ...echoServer, env: { SKEIN_EVENTS: events } } } } }
+      config: {
+        node: { id: 'provider' },
+        monitoring: { log_level: 'debug' },
+        mcp: { graph: { enabled: false }, servers: { echo: { ...echoServer, env: { SKEIN_EVENTS: events } } } }
+      }
     })
     await waitUntil('the edge lists the tools', async () => (await edge.tools()).some((tool) => tool.name === 'echo__slow'), { timeout: 20_000, every: 200 })
   })
   afterAll(async () => {
-    await Promise.all([edge.dispose(), provider.dispose()])
+    await Promise.all([edge?.dispose(), provider?.dispose()])
     rmSync(scratch, { recursive: true, force: true })
   })
 

@@ -37,8 +37,8 @@ describe('a raw libp2p peer at a running node', () => {
     })) as unknown as typeof stranger
   })
   afterAll(async () => {
-    await stranger.stop()
-    await Promise.all([a.dispose(), b.dispose()])
+    await stranger?.stop()
+    await Promise.all([a?.dispose(), b?.dispose()])
   })
 
   test('is spoken to on the admission protocol', async () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   await waitUntil('the edge lists both servers', async () => new Set((await edge.tools()).map((tool) => tool.server)).size === 2, { timeout: 20_000, every: 200 })
 })
 afterAll(async () => {
-  await Promise.all([edge.dispose(), provider.dispose()])
+  await Promise.all([edge?.dispose(), provider?.dispose()])
 })
 
 test('a server’s own timeout holds wherever its client is; others have the general one', async () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   await waitUntil('the edge lists the other node', async () => (await edge.tools()).some(({ name }) => name === 'features__sample'), { timeout: 20_000, every: 200 })
 })
 afterAll(async () => {
-  await Promise.all([edge.dispose(), provider.dispose()])
+  await Promise.all([edge?.dispose(), provider?.dispose()])
 })
 
 const open: Client[] = []

@@ -47,7 +47,7 @@ export function createFakeBackend(behaviour?: (call: FakeCall) => void): FakeBac
       if (lists === undefined) views.delete(view)
       else {
         const passesLists = view !== undefined && !view.startsWith('@')
-        views.set(view, { tools: [], prompts: [], resources: [], resourceTemplates: [], passesLists, capabilities: {}, instructions: undefined, ...lists })
+        views.set(view, { tools: [], prompts: [], resources: [], resourceTemplates: [], passesLists, passesTools: false, capabilities: {}, instructions: undefined, ...lists })
       }
       for (const listener of listeners) listener()
     },

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import type { AnyClient, ClientKind, Revision, Target } from './mcp-clients.ts'
+import type { AnyClient, ClientKind, Target } from './mcp-clients.ts'
 
 /** A command connects, asks and ends within a second; other tests share the cores. */
 const COMMAND_MS = 30_000
@@ -19,12 +19,12 @@ interface Inspected {
 }
 
 /** One command of the Inspector: it connects, asks one thing, prints the result and ends. */
-async function inspect(home: string, scratch: string, target: Target, era: string, args: readonly string[]): Promise<Inspected> {
+async function inspect(home: string, scratch: string, target: Target, mode: string, args: readonly string[]): Promise<Inspected> {
   const main = join(home, 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js')
   const where = 'url' in target ? ['--transport', 'http', '--server-url', target.url] : []
   // Its own options end at `--`; what it starts may have some of its own.
   const what = 'url' in target ? [] : ['--', target.command, ...target.args]
-  const child = spawn(process.execPath, [main, '--cli', ...where, '--protocol-era', era, '--format', 'json', '--quiet', ...args, ...what], {
+  const child = spawn(process.execPath, [main, '--cli', ...where, '--protocol-era', mode, '--format', 'json', '--quiet', ...args, ...what], {
     cwd: tmpdir(),
     // It keeps state in the home directory.
     env: { ...process.env, HOME: scratch },
@@ -43,23 +43,22 @@ async function inspect(home: string, scratch: string, target: Target, era: strin
   return (JSON.parse(stdout) as { result: Inspected }).result
 }
 
-/** The Inspector's command line in each of its eras; `home` is where it is installed, `scratch` becomes its home directory. */
+/** The Inspector's command line in each of its modes; `home` is where it is installed, `scratch` becomes its home directory. */
 export function inspectorClis(home: string, scratch: string): ClientKind[] {
-  const eras: readonly [string, Revision][] = [
-    ['legacy', '2025-11-25'],
-    ['auto', '2026-07-28'],
-    ['modern', '2026-07-28']
+  const modes: readonly [string, ClientKind['era']][] = [
+    ['legacy', '2025'],
+    ['auto', '2026'],
+    ['modern', '2026']
   ]
-  return eras.map(([era, revision]) => {
-    const kind = `Inspector CLI (${era})`
+  return modes.map(([mode, era]) => {
+    const kind = `Inspector CLI (${mode})`
     return {
       kind,
-      revision,
+      era,
       async connect(target): Promise<AnyClient> {
-        const run = (...args: string[]) => inspect(home, scratch, target, era, args)
+        const run = (...args: string[]) => inspect(home, scratch, target, mode, args)
         return {
           kind,
-          revision: undefined,
           list: async () => (await run('--method', 'tools/list')).tools?.map(({ name }) => name) ?? [],
           call: (name, args = {}) => run('--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args)),
           resources: async () => (await run('--method', 'resources/list')).resources?.map(({ uri }) => uri) ?? [],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { NodeStatus } from '../../src/node/api.ts'
 import { ROOT, type SkeinProcess } from './skein-process.ts'
 import { waitUntil } from './wait-until.ts'
+import type { Seen, Witness } from './witnesses.ts'
 
 const FEATURES = join(ROOT, 'test/fixtures/feature-server.ts')
 const CONFORMANCE = join(ROOT, 'test/fixtures/conformance/server.ts')
@@ -61,3 +62,14 @@ export async function killServer(node: SkeinProcess, server: string): Promise<vo
   if (pids.length === 0) throw new Error(`${server} has no process`)
   for (const pid of pids) process.kill(pid, 'SIGKILL')
 }
+
+const texts = (one: Witness, logger: string) => one.heard.filter(({ method, params }) => method === 'notifications/message' && params?.logger === logger).map(({ params }) => String(params?.data))
+
+/** Log lines of skein itself that a client got. */
+export const warningsOf = (one: Witness) => texts(one, 'skein')
+
+/** Changes of lists that a client was told of. */
+export const toldOf = (one: Witness) => one.heard.flatMap(({ method }) => (String(method).endsWith('/list_changed') ? [String(method).replace('notifications/', '')] : []))
+
+/** How calls failed, `<code> <code of skein>`; a text stands for itself. */
+export const codesOf = (ended: Record<string, Seen>) => Object.values(ended).map((seen) => ('text' in seen ? seen.text : `${seen.code} ${seen.skein ?? seen.message}`))

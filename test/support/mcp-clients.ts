@@ -1,20 +1,17 @@
-import { createMCPClient } from '@ai-sdk/mcp'
+import { createMCPClient, ElicitationRequestSchema } from '@ai-sdk/mcp'
 import { StdioMCPTransport } from '@ai-sdk/mcp/mcp-stdio'
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { join } from 'node:path'
 import { ROOT } from './skein-process.ts'
-
-export type Revision = '2025-11-25' | '2026-07-28'
 
 /** What tests need of a client, whoever wrote it. */
 export interface AnyClient {
   kind: string
-  /** Agreed with the server; undefined if the client does not tell. */
-  revision: string | undefined
   /** Names of all tools, whatever the number of pages. */
   list(): Promise<string[]>
   call(name: string, args?: Record<string, unknown>): Promise<{ content?: unknown; structuredContent?: unknown; isError?: boolean }>
@@ -32,12 +29,17 @@ export type Target = { url: string } | { command: string; args: string[] }
 
 export interface ClientKind {
   kind: string
-  /** What it ends up speaking with a server of both eras. */
-  revision: Revision
-  connect(target: Target): Promise<AnyClient>
+  /** What it ends up speaking with a server of both eras: with sessions, or 2026-07-28. */
+  era: '2025' | '2026'
+  /** With `content` it lets servers ask a person, who always fills in this. */
+  connect(target: Target, content?: Answer): Promise<AnyClient>
 }
 
+/** Values of a form. */
+export type Answer = Record<string, string>
+
 const INFO = { name: 'skein-test', version: '1.0.0' }
+const ASKABLE = { elicitation: {} }
 
 type Page<Key extends string, Item> = { [key in Key]: Item[] } & { nextCursor?: string | undefined }
 interface Sdk {
@@ -61,10 +63,9 @@ async function allPages<Key extends string, Item>(key: Key, page: (params: { cur
   return items
 }
 
-function wrap(kind: string, revision: string | undefined, client: Sdk): AnyClient {
+function wrap(kind: string, client: Sdk): AnyClient {
   return {
     kind,
-    revision,
     list: async () => (await allPages('tools', (params) => client.listTools(params))).map(({ name }) => name),
     call: async (name, args = {}) => (await client.callTool({ name, arguments: args })) as Awaited<ReturnType<AnyClient['call']>>,
     resources: async () => (await allPages('resources', (params) => client.listResources(params))).map(({ uri }) => uri),
@@ -77,46 +78,41 @@ function wrap(kind: string, revision: string | undefined, client: Sdk): AnyClien
 
 const sdkV1: ClientKind = {
   kind: 'SDK v1',
-  revision: '2025-11-25',
-  async connect(target) {
-    const client = new ClientV1(INFO)
-    const transport = 'url' in target ? new HttpV1(new URL(target.url)) : new StdioV1(target)
-    // The SDK keeps what was agreed on from everybody but its HTTP transport.
-    let revision: string | undefined
-    const hooked = transport as { setProtocolVersion?: (version: string) => void }
-    const set = hooked.setProtocolVersion?.bind(transport)
-    hooked.setProtocolVersion = (version) => {
-      revision = version
-      set?.(version)
-    }
-    await client.connect(transport as never)
-    return wrap('SDK v1', revision, client as unknown as Sdk)
+  era: '2025',
+  async connect(target, content) {
+    const client = new ClientV1(INFO, { capabilities: content === undefined ? {} : ASKABLE })
+    if (content !== undefined) client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept' as const, content }))
+    await client.connect(('url' in target ? new HttpV1(new URL(target.url)) : new StdioV1(target)) as never)
+    return wrap('SDK v1', client as unknown as Sdk)
   }
 }
 
-function sdkV2(name: string, mode: 'legacy' | 'auto' | { pin: string }, revision: Revision): ClientKind {
+function sdkV2(name: string, mode: 'legacy' | 'auto' | { pin: string }, era: ClientKind['era']): ClientKind {
   const kind = `SDK v2 (${name})`
   return {
     kind,
-    revision,
-    async connect(target) {
-      const client = new ClientV2(INFO, { versionNegotiation: { mode } })
+    era,
+    async connect(target, content) {
+      const client = new ClientV2(INFO, { versionNegotiation: { mode }, capabilities: content === undefined ? {} : ASKABLE })
+      if (content !== undefined) client.setRequestHandler('elicitation/create', () => ({ action: 'accept' as const, content }))
       await client.connect('url' in target ? new HttpV2(new URL(target.url)) : new StdioV2(target))
-      return wrap(kind, client.getNegotiatedProtocolVersion(), client as unknown as Sdk)
+      return wrap(kind, client as unknown as Sdk)
     }
   }
 }
 
 /** Vercel's AI SDK: widely used, speaks both eras and shares no code with the MCP SDKs. */
-function aiSdk(name: string, protocolVersionDiscovery: boolean, revision: Revision): ClientKind {
+function aiSdk(name: string, protocolVersionDiscovery: boolean, era: ClientKind['era']): ClientKind {
   const kind = `AI SDK (${name})`
   return {
     kind,
-    revision,
-    async connect(target) {
+    era,
+    async connect(target, content) {
       const transport = 'url' in target ? { type: 'http' as const, url: target.url } : new StdioMCPTransport(target)
-      const client = await createMCPClient({ transport, clientName: INFO.name, version: INFO.version, protocolVersionDiscovery })
-      return wrap(kind, client.initializeResult.protocolVersion, {
+      const capabilities = content === undefined ? {} : ASKABLE
+      const client = await createMCPClient({ transport, clientName: INFO.name, version: INFO.version, protocolVersionDiscovery, capabilities })
+      if (content !== undefined) client.onElicitationRequest(ElicitationRequestSchema, () => ({ action: 'accept', content }))
+      return wrap(kind, {
         listTools: (params) => client.listTools({ params }),
         listResources: (params) => client.listResources({ params }),
         listPrompts: (params) => client.listPrompts({ params }),
@@ -129,16 +125,16 @@ function aiSdk(name: string, protocolVersionDiscovery: boolean, revision: Revisi
   }
 }
 
-const sdkV2Auto = sdkV2('auto', 'auto', '2026-07-28')
+const sdkV2Auto = sdkV2('auto', 'auto', '2026')
 
 /** Clients that live in the test's process. */
 export const CLIENTS: readonly ClientKind[] = [
   sdkV1,
-  sdkV2('legacy', 'legacy', '2025-11-25'),
+  sdkV2('legacy', 'legacy', '2025'),
   sdkV2Auto,
-  sdkV2('pinned', { pin: '2026-07-28' }, '2026-07-28'),
-  aiSdk('initialize', false, '2025-11-25'),
-  aiSdk('discovery', true, '2026-07-28')
+  sdkV2('pinned', { pin: '2026-07-28' }, '2026'),
+  aiSdk('initialize', false, '2025'),
+  aiSdk('discovery', true, '2026')
 ]
 
 /** Starts `skein mcp` for the node of this data directory, as a client's configuration does. */
@@ -148,4 +144,7 @@ export const bridgeTo = (dataDir: string): Target => ({ command: process.execPat
 export const httpClients = [sdkV1, sdkV2Auto].map(({ kind, connect }) => ({ kind: `${kind} over HTTP`, connect: (url: string) => connect({ url }) }))
 
 /** The same over `skein mcp`. */
-export const stdioClients = [sdkV1, sdkV2Auto].map(({ kind, connect }) => ({ kind: `${kind} over skein mcp`, connect: (dataDir: string) => connect(bridgeTo(dataDir)) }))
+export const stdioClients = [sdkV1, sdkV2Auto].map(({ kind, connect }) => ({
+  kind: `${kind} over skein mcp`,
+  connect: (dataDir: string) => connect(bridgeTo(dataDir))
+}))

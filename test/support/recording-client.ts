@@ -26,13 +26,15 @@ export interface RecordingOptions {
   capabilities: Message
   /** Answers a question of a server: the result, now or when the person has decided. */
   onAsked?: (method: string, params: Message) => Message | Promise<Message>
+  /** Called with each notification as it comes. */
+  onHeard?: (message: Message) => void
 }
 
 const ACCEPT = 'application/json, text/event-stream'
 
 interface Sent {
-  /** Resolves with the response's headers once the whole answer has been read. */
-  done: Promise<IncomingMessage['headers']>
+  /** Resolves with the response once the whole answer has been read. */
+  done: Promise<IncomingMessage>
   req: ClientRequest
 }
 
@@ -42,7 +44,7 @@ function createWire(url: string, onMessage: (message: Message) => void) {
     send(method: 'POST' | 'GET' | 'DELETE', headers: Record<string, string>, message?: Message): Sent {
       const text = message === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', ...message })
       const length = message === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }
-      const { promise: done, resolve, reject } = Promise.withResolvers<IncomingMessage['headers']>()
+      const { promise: done, resolve, reject } = Promise.withResolvers<IncomingMessage>()
       const req = request(url, { method, agent, headers: { accept: ACCEPT, ...length, ...headers } }, (res) => {
         const stream = (res.headers['content-type'] ?? '').startsWith('text/event-stream')
         let text = ''
@@ -61,7 +63,7 @@ function createWire(url: string, onMessage: (message: Message) => void) {
         res.on('error', reject)
         res.on('end', () => {
           if (!stream && text !== '') onMessage(JSON.parse(text) as Message)
-          resolve(res.headers)
+          resolve(res)
         })
       })
       req.on('error', reject)
@@ -74,7 +76,7 @@ function createWire(url: string, onMessage: (message: Message) => void) {
 }
 
 /** Revision 2025-11-25: a session, its GET stream, answers to requests of the server. */
-export async function legacyClient({ name, url, capabilities, onAsked }: RecordingOptions): Promise<RecordingClient> {
+export async function legacyClient({ name, url, capabilities, onAsked, onHeard }: RecordingOptions): Promise<RecordingClient> {
   const received: Message[] = []
   const asked: Message[] = []
   const answers = new Map<number, (message: Message) => void>()
@@ -83,7 +85,7 @@ export async function legacyClient({ name, url, capabilities, onAsked }: Recordi
   const wire = createWire(url, (message) => {
     received.push(message)
     if (message.method === undefined) return answers.get(message.id)?.(message)
-    if (message.id === undefined) return
+    if (message.id === undefined) return onHeard?.(message)
     asked.push(message)
     if (onAsked === undefined) return void wire.send('POST', headers, { id: message.id, error: { code: -32601, message: 'nobody here' } })
     void Promise.resolve(onAsked(message.method, message.params ?? {})).then((result) => wire.send('POST', headers, { id: message.id, result }))
@@ -93,10 +95,10 @@ export async function legacyClient({ name, url, capabilities, onAsked }: Recordi
     const { promise, resolve } = Promise.withResolvers<Message>()
     answers.set(id, resolve)
     const { done } = wire.send('POST', headers, { id, method, params })
-    return Promise.race([promise, done.then(() => answerOrFail(received, id, method))])
+    return Promise.race([promise, done.then((res) => answerOrFail(received, id, method, res))])
   }
   const hello = wire.send('POST', headers, { id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities, clientInfo: { name, version: '1.0.0' } } })
-  headers['mcp-session-id'] = (await hello.done)['mcp-session-id'] as string
+  headers['mcp-session-id'] = (await hello.done).headers['mcp-session-id'] as string
   headers['mcp-protocol-version'] = '2025-11-25'
   await wire.send('POST', headers, { method: 'notifications/initialized' }).done
   const stream = wire.send('GET', headers)
@@ -127,12 +129,15 @@ export async function legacyClient({ name, url, capabilities, onAsked }: Recordi
 }
 
 /** Revision 2026-07-28: a request by itself each time, questions answered by asking again. */
-export function modernClient({ name, url, capabilities, onAsked }: RecordingOptions): RecordingClient {
+export function modernClient({ name, url, capabilities, onAsked, onHeard }: RecordingOptions): RecordingClient {
   const received: Message[] = []
   const asked: Message[] = []
   const streams: ClientRequest[] = []
   let lastId = 0
-  const wire = createWire(url, (message) => received.push(message))
+  const wire = createWire(url, (message) => {
+    received.push(message)
+    if (message.method !== undefined) onHeard?.(message)
+  })
   const send = (id: number, method: string, params: Message) =>
     wire.send(
       'POST',
@@ -158,8 +163,7 @@ export function modernClient({ name, url, capabilities, onAsked }: RecordingOpti
   async function ask(method: string, params: Message = {}): Promise<Message> {
     for (let sent = params; ; ) {
       const id = ++lastId
-      await send(id, method, sent).done
-      const answer = answerOrFail(received, id, method)
+      const answer = answerOrFail(received, id, method, await send(id, method, sent).done)
       const { inputRequests, requestState, resultType } = answer.result ?? {}
       if (resultType !== 'input_required') return answer
       const responses: Message = {}
@@ -181,10 +185,12 @@ export function modernClient({ name, url, capabilities, onAsked }: RecordingOpti
       call.req.destroy()
     },
     async subscribe(uris) {
+      const acknowledged = () => received.filter((message) => message.method === 'notifications/subscriptions/acknowledged').length
+      const before = acknowledged()
       const stream = send(++lastId, 'subscriptions/listen', { notifications: { toolsListChanged: true, resourceSubscriptions: uris } })
       streams.push(stream.req)
       const end = performance.now() + 10_000
-      while (!received.some((message) => message.method === 'notifications/subscriptions/acknowledged')) {
+      while (acknowledged() === before) {
         if (performance.now() > end) throw new Error(`${name}: the subscription was not acknowledged`)
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
@@ -196,8 +202,8 @@ export function modernClient({ name, url, capabilities, onAsked }: RecordingOpti
   }
 }
 
-function answerOrFail(received: readonly Message[], id: number, method: string): Message {
+function answerOrFail(received: readonly Message[], id: number, method: string, { statusCode }: IncomingMessage): Message {
   const answer = received.find((message) => message.id === id && message.method === undefined)
-  if (answer === undefined) throw new Error(`${method} got no answer`)
+  if (answer === undefined) throw Object.assign(new Error(`${method} got no answer but HTTP ${statusCode}`), { code: statusCode })
   return answer
 }

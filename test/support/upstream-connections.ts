@@ -34,8 +34,7 @@ export function dial(server: MemoryServer, { maxParked, ...options }: DialOption
     version: '1.2.3',
     capabilities: {},
     era: '2025',
-    asks: 'calls',
-    sole: () => true,
+    own: { sole: () => true },
     parking,
     onNotification: (message) => void outside.push(message),
     definition: () => undefined

@@ -27,7 +27,7 @@ function summary(status: NodeStatus, now: number): string {
 
 function serverRow(server: ServerStatus): string[] {
   const error = server.error === undefined ? '' : shorten(server.error, ERROR_WIDTH)
-  return [server.name, server.state, server.kind, server.exposed ? 'yes' : 'no', String(server.tools), String(server.restarts), error]
+  return [server.name, server.state, server.kind, server.protocol ?? '', server.exposed ? 'yes' : 'no', String(server.tools), String(server.restarts), error]
 }
 
 export function addStatus(program: Command, context: CliContext): void {
@@ -39,7 +39,7 @@ export function addStatus(program: Command, context: CliContext): void {
       if (flags.json === true) return printJson(context.io, status)
       printLine(context.io, summary(status, context.clock.wall()))
       const servers = status.servers.map(serverRow)
-      if (servers.length > 0) printLine(context.io, `\n${table(['SERVER', 'STATE', 'KIND', 'EXPOSED', 'TOOLS', 'RESTARTS', 'ERROR'], servers)}`)
+      if (servers.length > 0) printLine(context.io, `\n${table(['SERVER', 'STATE', 'KIND', 'SPEAKS', 'EXPOSED', 'TOOLS', 'RESTARTS', 'ERROR'], servers)}`)
       if (status.notices.length > 0) printLine(context.io, `\n${status.notices.map((notice) => `! ${shorten(notice, 1000)}`).join('\n')}`)
     })
 }

@@ -1,10 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, copyFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../support/free-port.ts'
+import { installPinned } from '../../support/pinned-tools.ts'
 import { descendants } from '../../support/processes.ts'
 import { makeToken, startSkein, type SkeinProcess } from '../../support/skein-process.ts'
 import { waitUntil } from '../../support/wait-until.ts'
@@ -26,18 +26,11 @@ export interface Stand {
   stop(): Promise<void>
 }
 
-/** The gateways to compare with, from the pinned lock beside this file; installed once, where git does not look. */
-function installTools(print: (line: string) => void): string {
-  const home = join(ROOT, 'node_modules/.cache/skein-bench-tools')
-  const lock = readFileSync(join(TOOLS, 'package-lock.json'), 'utf8')
-  const installed = join(home, 'package-lock.json')
-  if (existsSync(join(home, 'node_modules')) && existsSync(installed) && readFileSync(installed, 'utf8') === lock) return home
-  print('installing mcp-proxy and supergateway (once)…')
-  mkdirSync(home, { recursive: true })
-  for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(TOOLS, file), join(home, file))
-  const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: home, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) throw new Error(`npm ci in ${home} failed: the gateways to compare with are not there; --only direct,skein,skein-2 does without`)
-  return home
+/** The gateways to compare with, from the pinned lock beside this file. */
+async function installTools(print: (line: string) => void): Promise<string> {
+  const installed = await installPinned(TOOLS, 'skein-bench-tools', print)
+  if ('home' in installed) return installed.home
+  throw new Error(`${installed.reason}\nThe gateways to compare with are not there; --only direct,skein,skein-2 does without.`)
 }
 
 async function proxy(name: string, args: readonly string[], port: number): Promise<Stand> {
@@ -112,7 +105,7 @@ export async function startStand(name: StandName, print: (line: string) => void,
   if (name === 'direct') return { name, url: undefined, gateways: [], stop: async () => {} }
   if (name === 'skein') return oneNode(env)
   if (name === 'skein-2') return twoNodes(env)
-  const home = installTools(print)
+  const home = await installTools(print)
   const port = await freePort()
   if (name === 'mcp-proxy') {
     const main = join(home, 'node_modules/mcp-proxy/dist/bin/mcp-proxy.mjs')

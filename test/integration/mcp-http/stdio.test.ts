@@ -156,6 +156,16 @@ test.each([
   response.resume()
 })
 
+test('an upgrade of a node that is stopping is refused, so that the client waits for the next one', async () => {
+  const { socketPath, mcpHttp } = await setup()
+  mcpHttp.close()
+  const req = request({ socketPath, path: '/mcp', headers: { connection: 'Upgrade', upgrade: 'skein-mcp' } })
+  req.end()
+  const [response] = await once(req, 'response')
+  expect(response.statusCode).toBe(503)
+  response.resume()
+})
+
 test('something else on the socket: a sentence and code 1', async () => {
   const { socketPath } = await setup()
   const other = createServer((_req, res) => res.writeHead(500).end('oops'))
