@@ -68,7 +68,7 @@ ${tables.join('\n\n')}
 What clients of this node see. \`/mcp\` has the tools of all servers under names \`<server>__<tool>\`; the entry \`default\` narrows and renames it. Every other entry is
 an endpoint of its own, \`/mcp/@<name>\`. \`/mcp/@search\` is there without an entry: its three tools (\`search_tools\`, \`describe_tool\`, \`call_tool\`) reach all others, for
 federations with more tools than a model can read; the entry \`search\` narrows it. \`/mcp/<server>\` is one server under its own names; no entry changes it.
-Names are 1 to 32 letters, digits, dashes or underscores. Only the file can set these keys.
+Names are 1 to 32 letters, digits, dashes or underscores. Only the file can set these keys. What passes through views: [mcp.md](mcp.md).
 
 ${table(view)}
 
@@ -90,7 +90,8 @@ mcp:
 ## mcp.servers
 
 One entry per server, by name (1 to 32 letters, digits, dashes or underscores; the name is the first part of its tools' names), in the shape clients
-already use: \`command\` for a server that this node starts, \`url\` for one that runs elsewhere. Only the file can set these keys.
+already use: \`command\` for a server that this node starts, \`url\` for one that runs elsewhere. Only the file can set these keys. Revisions, processes
+of single clients and limits: [mcp.md](mcp.md).
 
 ${table(server)}
 

@@ -2,6 +2,8 @@
 export interface LineSplitter {
   /** Hands every line that is now complete to `onLine`. False: a line is over the limit, nothing more will come out. */
   feed(chunk: Buffer): boolean
+  /** The stream is over: hands out what is left without a newline. */
+  end(): void
 }
 
 /**
@@ -36,6 +38,12 @@ export function createLineSplitter(maxBytes: number, onLine: (line: Buffer) => v
         }
       }
       return !over
+    },
+    end() {
+      const rest = parts
+      parts = []
+      if (size > 0 && !over) onLine(Buffer.concat(rest))
+      size = 0
     }
   }
 }

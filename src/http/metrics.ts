@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Meter } from '../base/meter.ts'
 
-export const ROUTES = ['health', 'ready', 'startup', 'other'] as const
+const ROUTES = ['health', 'ready', 'startup', 'other'] as const
 export type Route = (typeof ROUTES)[number]
 
 export interface HttpMetrics {

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import { createLineSplitter } from './line-splitter.ts'
+import { createLineSplitter } from '../base/lines.ts'
 
 /** Enough to read a stack trace as it happens; a server that floods its stderr must not flood our log. */
 const LINES_PER_SECOND = 50
@@ -16,7 +16,9 @@ export function createStderrLog(deps: { clock: Clock; logger: Logger }): { feed(
   const make = () => createLineSplitter(MAX_LINE_BYTES, onLine)
   let splitter = make()
 
-  function onLine(line: string): void {
+  function onLine(bytes: Buffer): void {
+    const line = bytes.toString().trim()
+    if (line === '') return
     last = line.slice(0, MAX_LINE)
     const now = deps.clock.now()
     if (now - windowStart >= 1000) {

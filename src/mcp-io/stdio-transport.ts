@@ -7,7 +7,7 @@ import type { UpstreamTransport } from '../mcp/ports.ts'
 import type { JsonRpcMessage } from '../wire/json-rpc.ts'
 import type { StdioTarget } from '../mcp/upstream/spec.ts'
 import { errorMessage, SkeinError } from '../base/errors.ts'
-import { createLineSplitter } from './line-splitter.ts'
+import { createLineSplitter } from '../base/lines.ts'
 import { parseMessages } from './message-parse.ts'
 import type { ProcessGroups } from './process-groups.ts'
 import { createStderrLog } from './stderr-log.ts'
@@ -53,7 +53,9 @@ export function createStdioTransport(deps: StdioDeps, options: StdioOptions): Up
   let writing = false
   const { promise: gone, resolve: markGone } = Promise.withResolvers<void>()
 
-  const lines = createLineSplitter(maxLineBytes, (line) => {
+  const lines = createLineSplitter(maxLineBytes, (bytes) => {
+    const line = bytes.toString().trim()
+    if (line === '') return
     const messages = parseMessages(line)
     if (messages === undefined) transport.onNoise(line.slice(0, 500))
     else for (const { message, resultText } of messages) transport.onMessage(message, resultText === undefined ? {} : { resultText })

@@ -1,5 +1,6 @@
 import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcNotification, Outcome } from '../wire/json-rpc.ts'
 import type { TraceContext } from '../wire/trace.ts'
+import type { LogLevel } from '../wire/mcp-spec.ts'
 
 /** What a transport knows about a message beside its content. */
 export interface MessageOrigin {
@@ -26,7 +27,7 @@ export interface UpstreamTransport {
   readonly pid: number | undefined
 }
 
-export type LogLevel = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical' | 'alert' | 'emergency'
+export type { LogLevel } from '../wire/mcp-spec.ts'
 
 /** The client on whose behalf a call runs, as far as an upstream needs to know it. */
 export interface ClientContext {

@@ -1,5 +1,7 @@
 /** A URI that is longer is no resource of anybody: matching it would only cost time. */
 const MAX_URI = 4_096
+/** Real ones have a tenth of it. */
+const MAX_TEMPLATE = 1_024
 /** Every expression is one pass over the URI; templates of real servers have one to four. */
 const MAX_EXPRESSIONS = 8
 
@@ -28,10 +30,10 @@ const EXPRESSION = /^([+#./;?&]?)[A-Za-z0-9_%.]+(?::\d+|\*)?(?:,[A-Za-z0-9_%.]+(
  * Whether a URI may come from a URI template (RFC 6570, levels 1 to 3): a test, the values are not taken out. `{x}` stands for one
  * or more characters of one path segment, `{+x}` (and `{x*}`, as servers write it) for any characters, and `{/x}`, `{.x}`, `{;x}`,
  * `{?x}`, `{&x}`, `{#x}` for nothing or what starts with their character. Time is linear in the URI, whatever the template.
- * Undefined: the template cannot be read, or has more than 8 expressions.
+ * Undefined: the template cannot be read, or has more than 8 expressions or 1 024 characters.
  */
 export function uriMatcher(template: string): ((uri: string) => boolean) | undefined {
-  const parts = parse(template)
+  const parts = template.length > MAX_TEMPLATE ? undefined : parse(template)
   if (parts === undefined) return undefined
   const [first] = parts
   const prefix = first !== undefined && 'literal' in first ? first.literal : ''
@@ -64,7 +66,7 @@ function fits(parts: readonly Part[], uri: string): boolean {
   for (const part of parts) {
     const next = new Uint8Array(uri.length + 1)
     if ('literal' in part) {
-      for (let at = 0; at < places.length; at++) if (places[at] === 1 && uri.startsWith(part.literal, at)) next[at + part.literal.length] = 1
+      for (let at = uri.indexOf(part.literal); at >= 0; at = uri.indexOf(part.literal, at + 1)) if (places[at] === 1) next[at + part.literal.length] = 1
     } else {
       let inside = false
       for (let at = 0; at <= uri.length; at++) {

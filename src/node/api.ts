@@ -1,5 +1,6 @@
 import type { McpBackend } from '../mcp/ports.ts'
 import type { MetricSnapshot } from '../base/meter.ts'
+import type { Era } from '../wire/mcp-spec.ts'
 
 /** What the edges (http/, cli/) may ask of a running node: the public surface of layer 4. */
 export interface NodeApi {
@@ -55,6 +56,8 @@ export interface ServerStatus {
   name: string
   state: 'starting' | 'ready' | 'backoff' | 'failed' | 'stopped'
   kind: 'stdio' | 'http'
+  /** MCP revisions it speaks: with `initialize` or without; undefined until that is known. */
+  protocol?: Era
   exposed: boolean
   tools: number
   restarts: number

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { failedCall } from '../mcp/failed-call.ts'
 import type { CallSink, McpOutcome, RunningCall } from '../mcp/ports.ts'
 import { chooseProvider } from '../routing/choose.ts'
 import { afterFailure, callerCode } from '../routing/retry.ts'
@@ -133,14 +134,6 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       }
     }
   }
-}
-
-/** A call that failed before it reached anybody. */
-export function failedCall(reason: SkeinError): RunningCall {
-  const outcome = Promise.reject(reason)
-  // Whoever asked may look later than this tick; that is no crash.
-  outcome.catch(() => {})
-  return { outcome, cancel() {} }
 }
 
 /** A call that left without an answer may have run; say so, unless running it is harmless. */

@@ -2,10 +2,11 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { SkeinError } from '../base/errors.ts'
+import { failedCall } from '../mcp/failed-call.ts'
 import type { BackendRequest, CallSink, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
 import { searchCall } from '../mcp/search/search.ts'
 import { buildView, viewSpecOf, type View, type ViewSpec, type WideView } from '../mcp/views.ts'
-import { createAttempts, failedCall } from './attempts.ts'
+import { createAttempts } from './attempts.ts'
 import { createListenings } from './listening.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
@@ -37,7 +38,6 @@ export interface BackendDeps {
 export interface Backend extends McpBackend {
   /** Everything listed in `/mcp`, by advertised name. */
   targets(): ReadonlyMap<string, ToolTarget>
-  servers(): readonly VisibleServer[]
   /** Sentences of `/mcp` and of the configured views: what they do not show, and why. */
   notices(): string[]
   /** Something changed: views are built anew when they are next asked for. */
@@ -163,7 +163,6 @@ export function createBackend(deps: BackendDeps): Backend {
       served.delete(session)
     },
     targets: () => viewOf(undefined)?.table ?? new Map(),
-    servers: all,
     notices: () => [...new Set([undefined, ...deps.views().map(({ name }) => `@${name}`)].flatMap((name) => viewOf(name)?.notices ?? []))],
     changed() {
       servers = undefined

@@ -19,7 +19,7 @@ export interface RemoteRunner {
 }
 
 export function createRemoteRunner(rpc: Rpc, logger: Logger): RemoteRunner {
-  /** How a client stands in the head: made once per session. */
+  /** How a client stands in the head: made once for each session, or for each request of a client without one. */
   const clients = new WeakMap<ClientContext, McpCallClient>()
 
   function clientOf(client: ClientContext): McpCallClient {

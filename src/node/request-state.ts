@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { McpOutcome } from '../mcp/ports.ts'
 import type { Json } from '../wire/json-rpc.ts'
 
@@ -32,6 +33,6 @@ export function openState(params: Json): OpenedState | undefined {
   if (text === EMPTY) return { peer, params: { ...rest, requestState: '' } }
   const inner = Buffer.from(text, 'base64url')
   // Lenient decoding would let a changed state through as if it were the same.
-  if (inner.toString('base64url') !== text) return undefined
+  if (inner.toString('base64url') !== text || !isUtf8(inner)) return undefined
   return { peer, params: { ...rest, requestState: inner.toString() } }
 }

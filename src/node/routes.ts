@@ -3,10 +3,8 @@ import type { BackendRequest } from '../mcp/ports.ts'
 import { isAskable } from '../mcp/askable.ts'
 import type { View } from '../mcp/view-types.ts'
 import type { Json, JsonRpcError } from '../wire/json-rpc.ts'
+import { INVALID_PARAMS, METHOD_NOT_FOUND } from '../wire/mcp-spec.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
-
-const METHOD_NOT_FOUND = -32_601
-const INVALID_PARAMS = -32_602
 
 /** Where a request goes. */
 export interface Route {
@@ -37,7 +35,7 @@ export function routeOf(federation: Federation, request: RoutedRequest): Route |
   if (request.pinned === undefined || 'error' in route) return route
   const { pinned } = request
   if (!route.providers.includes(pinned)) {
-    throw new SkeinError('SKEIN_BAD_REQUEST', 'the node that asked this question does not offer the server now: make the call again from its beginning')
+    throw new SkeinError('SKEIN_BAD_REQUEST', 'the node that asked this question does not offer the server now: look what the call did before you make it again from its beginning')
   }
   // What the provider keeps for this call is nowhere else, and it is used up by the first try.
   return { ...route, providers: [pinned], repeatable: false }

@@ -1,5 +1,6 @@
 import { isObject } from '../base/is-object.ts'
 import type { Json } from './json-rpc.ts'
+import type { Era } from './mcp-spec.ts'
 
 /** What one MCP server says about itself beside its tools (protocols/catalog.md). The same object until something changes. */
 export interface About {
@@ -8,7 +9,7 @@ export interface About {
   serverInfo: Json
   instructions?: string
   /** Revisions with `initialize` (2025-11-25 and older) or without (2026-07-28). Nodes of earlier versions do not say. */
-  protocol?: '2025' | '2026'
+  protocol?: Era
   /** Its lists as it gives them; bounded where they are fetched. */
   prompts: readonly Json[]
   resources: readonly Json[]
@@ -34,7 +35,7 @@ export function readAbout(document: Json): About {
     prompts: entries(document['prompts'], 'name'),
     resources: entries(document['resources'], 'uri'),
     resourceTemplates: entries(document['resourceTemplates'], 'uriTemplate'),
-    ...(Array.isArray(partial) ? { partial: partial.filter((name) => typeof name === 'string') } : {})
+    ...(Array.isArray(partial) ? { partial: ABOUT_LISTS.filter((list) => partial.includes(list)) } : {})
   }
 }
 

@@ -1,3 +1,5 @@
+import { INTERNAL_ERROR } from './mcp-spec.ts'
+
 /** JSON-RPC 2.0 messages as MCP uses them: parameters and results are objects, there are no batches. */
 
 export type Json = Record<string, unknown>
@@ -46,6 +48,16 @@ export function readOutcome(outcome: Outcome): { result: Json } | { error: JsonR
 export function responseText(id: JsonRpcId | null, outcome: Outcome): string {
   const end = `,"id":${JSON.stringify(id)}}`
   if ('raw' in outcome) return `{"jsonrpc":"2.0","result":${outcome.raw}${end}`
-  if ('error' in outcome) return `{"jsonrpc":"2.0","error":${JSON.stringify(outcome.error)}${end}`
-  return `{"jsonrpc":"2.0","result":${JSON.stringify(outcome.result)}${end}`
+  try {
+    return 'error' in outcome ? `{"jsonrpc":"2.0","error":${JSON.stringify(outcome.error)}${end}` : `{"jsonrpc":"2.0","result":${JSON.stringify(outcome.result)}${end}`
+  } catch {
+    // What was read can be too deeply nested to be written: the end of this one request, not of whoever answers it.
+    return `{"jsonrpc":"2.0","error":${UNWRITABLE}${end}`
+  }
 }
+
+const UNWRITABLE = JSON.stringify({
+  code: INTERNAL_ERROR,
+  message: 'The answer cannot be written as JSON: it is too large or nested too deeply. Report it to the maker of the server.',
+  data: { code: 'SKEIN_UPSTREAM_INVALID' }
+} satisfies JsonRpcError)

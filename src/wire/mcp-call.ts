@@ -1,6 +1,8 @@
-import { isObject } from '../base/is-object.ts'
 import { SkeinError } from '../base/errors.ts'
+import { isObject } from '../base/is-object.ts'
+import { isTooDeep, MAX_JSON_DEPTH } from '../base/json-depth.ts'
 import type { Json, JsonRpcError, JsonRpcNotification, Outcome } from './json-rpc.ts'
+import { isLogLevel, LOG_LEVELS, type LogLevel } from './mcp-spec.ts'
 
 /**
  * The body of an MCP_CALL exchange (protocols/mcp.md): u32 big-endian length of the head, the head as JSON, then the
@@ -24,8 +26,7 @@ export interface McpCallClient {
   logLevel?: CallLogLevel
 }
 
-const LOG_LEVELS = ['default', 'debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
-export type CallLogLevel = (typeof LOG_LEVELS)[number]
+export type CallLogLevel = LogLevel | 'default'
 
 export const MAX_HEAD_BYTES = 64 * 1024
 /** `<peer id>/<random>` has 85; later versions may want more. */
@@ -78,11 +79,12 @@ export function decodeMcpCall(body: Uint8Array): { head: McpCallHead; params: Js
 function readClient(value: unknown): McpCallClient {
   if (!isObject(value)) throw bad('head.client must be an object')
   const { session, clientInfo: info, capabilities } = value
-  const logLevel = LOG_LEVELS.find((level) => level === value['logLevel'])
+  const given = value['logLevel']
+  const logLevel = given === 'default' || isLogLevel(given) ? given : undefined
   if (session !== undefined && (typeof session !== 'string' || session.length > MAX_SESSION)) throw bad(`head.client.session must be a string of at most ${MAX_SESSION} characters`)
   if (!isObject(info) || typeof info['name'] !== 'string' || typeof info['version'] !== 'string') throw bad('head.client.clientInfo must have name and version')
   if (!isObject(capabilities)) throw bad('head.client.capabilities must be an object')
-  if (value['logLevel'] !== undefined && logLevel === undefined) throw bad(`head.client.logLevel must be one of ${LOG_LEVELS.join(', ')}`)
+  if (given !== undefined && logLevel === undefined) throw bad(`head.client.logLevel must be default or one of ${LOG_LEVELS.join(', ')}`)
   return {
     ...(session === undefined ? {} : { session }),
     clientInfo: { name: info['name'], version: info['version'] },
@@ -160,6 +162,7 @@ function parseObject(text: string, what: string): Json {
   } catch (cause) {
     throw new SkeinError('SKEIN_PROTOCOL', `MCP call: ${what} is not JSON`, { cause })
   }
+  if (isTooDeep(text)) throw bad(`${what} is nested deeper than ${MAX_JSON_DEPTH} levels`)
   if (!isObject(value)) throw bad(`${what} is not a JSON object`)
   return value
 }

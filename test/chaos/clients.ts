@@ -13,8 +13,11 @@ export interface TrafficClient {
   ask(method: string, params?: Message, onProgress?: (progress: number) => void): Promise<Message>
   /** Asks, and cancels after `ms` in the way of its era. */
   abandon(method: string, params: Message, ms: number): Promise<void>
-  /** Asks, and leaves the server's question open: undefined, or the answer that came instead. `giveUp` cancels the call. */
-  leaveOpen(method: string, params: Message): Promise<{ answer: Message | undefined; giveUp(): Promise<void> }>
+  /**
+   * Asks, and leaves the server's question (a form) open: undefined, or the answer that came instead. `giveUp` ends the call: by a cancel
+   * where there is one to send, else by declining; then it has an answer.
+   */
+  leaveOpen(method: string, params: Message): Promise<{ answer: Message | undefined; giveUp(): Promise<Message | undefined> }>
   /** Wants news of these resources and of the lists. */
   subscribe(uris: string[]): Promise<void>
   leave(rudely: boolean): Promise<void>
@@ -30,6 +33,9 @@ export interface ClientOptions {
 const ANSWER_MS = 60_000
 const ASKABLE = { sampling: {}, elicitation: {}, roots: { listChanged: true } }
 const REVISION = '2026-07-28'
+
+/** As a person answers who does not want to. */
+const DECLINED = { action: 'decline' }
 
 /** As a person or a model of this name answers: who sees the name knows that the right one was asked. */
 function answerAs(name: string, method: string, params: Message): Message {
@@ -138,12 +144,17 @@ export async function sessionClient(channel: Channel, { name, askable }: ClientO
       const { promise: asked, resolve } = Promise.withResolvers<undefined>()
       ignored = () => resolve(undefined)
       const call = start(method, params)
-      const answer = await Promise.race([asked, call.promise])
+      const answer = await Promise.race([asked, call.promise]).catch((error: unknown) => {
+        ignored = undefined
+        throw error
+      })
+      if (answer !== undefined) ignored = undefined
       return {
         answer,
         async giveUp() {
           await cancel(call)
           ignored = undefined
+          return undefined
         }
       }
     },
@@ -220,14 +231,11 @@ export function statelessClient(channel: Channel, { name, askable }: ClientOptio
     },
     async leaveOpen(method, params) {
       const answer = await start(method, params).promise
-      if (!isQuestion(answer)) return { answer, async giveUp() {} }
+      if (!isQuestion(answer)) return { answer, giveUp: () => Promise.resolve(answer) }
+      const { inputRequests = {}, requestState } = answer.result
       return {
         answer: undefined,
-        async giveUp() {
-          const call = start(method, { ...params, inputResponses: {}, requestState: answer.result.requestState })
-          await sleep(1)
-          await cancel(call)
-        }
+        giveUp: () => start(method, { ...params, inputResponses: Object.fromEntries(Object.keys(inputRequests).map((key) => [key, DECLINED])), requestState }).promise
       }
     },
     async subscribe(uris) {

@@ -27,13 +27,17 @@ export function pick<T>(list: readonly T[]): T {
   return list[Math.floor(Math.random() * list.length)] as T
 }
 
+const textIn = (result: Message): string => String(result.content?.[0]?.text)
+
 function resultOf(answer: Message): Message {
   if (answer.error !== undefined) throw new Refused(String(answer.error.data?.code ?? answer.error.code), answer.error.message)
   if (answer.result === undefined) throw new Wrong(`neither result nor error: ${JSON.stringify(answer).slice(0, 200)}`)
+  // The search view's way to say that a tool is not there.
+  if (answer.result.isError === true && textIn(answer.result).startsWith('There is no tool named')) throw new Refused('SKEIN_NOT_FOUND', textIn(answer.result))
   if (answer.result.isError === true) throw new Wrong(`isError: ${JSON.stringify(answer.result).slice(0, 200)}`)
   return answer.result
 }
-const textOf = (answer: Message): string => String(resultOf(answer).content?.[0]?.text)
+const textOf = (answer: Message): string => textIn(resultOf(answer))
 
 function expectIs(got: unknown, wanted: unknown, what: string): void {
   if (got !== wanted) throw new Wrong(`${what}: ${String(got).slice(0, 100)} instead of ${String(wanted).slice(0, 100)}`)
@@ -147,8 +151,13 @@ export const PLAIN: readonly Operation[] = [
     weight: 0.15,
     server: () => pick([...STATES, 'modern', 'web']),
     async run(client, server) {
-      if (!server.startsWith('state')) return void textOf(await call(client, `${server}__test_trigger_${pick(['tool', 'prompt'])}_change`))
-      textOf(await call(client, `${server}__toggle`))
+      if (server.startsWith('state')) return void textOf(await call(client, `${server}__toggle`))
+      try {
+        textOf(await call(client, `${server}__test_trigger_${pick(['tool', 'prompt'])}_change`))
+      } catch (error) {
+        // The definition of this tool itself changes: who is late is told to list again.
+        if (!(error instanceof Refused && error.code === 'SKEIN_NOT_FOUND')) throw error
+      }
     }
   }
 ]
@@ -165,6 +174,9 @@ const FIXTURE: (typeof QUESTIONS)[string] = [
   ['test_input_required_result_multiple_inputs', (name) => `${name} ${name}, 1 roots`],
   ['test_input_required_result_multi_round', (name) => `${name} likes ${name}.`]
 ]
+
+/** A call that asks a person. */
+const formOf = (server: string) => tool(`${server}__${QUESTIONS[server] === undefined ? 'test_input_required_result_elicitation' : 'elicit'}`, { message: 'who?' })
 
 /** For clients that servers can ask. */
 export const ASKED: readonly Operation[] = [
@@ -185,9 +197,10 @@ export const ASKED: readonly Operation[] = [
     weight: 1,
     server: asker,
     async run(client, server) {
-      const { answer, giveUp } = await client.leaveOpen('tools/call', tool(`${server}__${(QUESTIONS[server] ?? FIXTURE)[0]?.[0]}`, { prompt: 'who?' }))
+      const { answer, giveUp } = await client.leaveOpen('tools/call', formOf(server))
       if (answer !== undefined) throw new Wrong(`answered although nobody was asked: ${textOf(answer)}`)
-      await giveUp()
+      const last = await giveUp()
+      if (last !== undefined) textOf(last)
     }
   },
   {
@@ -201,7 +214,7 @@ export const ASKED: readonly Operation[] = [
 ]
 
 /** The question that is left open for good. */
-export const OPEN = { server: asker, tool: (server: string) => tool(`${server}__${(QUESTIONS[server] ?? FIXTURE)[0]?.[0]}`, { prompt: 'who?' }) }
+export const OPEN = { server: asker, tool: formOf }
 
 /** For clients at `/mcp/@search`. */
 export const SEARCH: readonly Operation[] = [

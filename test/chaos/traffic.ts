@@ -17,14 +17,14 @@ const EXPLAINED = new Set([
   'SKEIN_OUTCOME_UNKNOWN', 'SKEIN_NO_PROVIDER', 'SKEIN_NOT_FOUND', 'SKEIN_UPSTREAM_DOWN', 'SKEIN_UNDELIVERED', 'SKEIN_GOAWAY', 'SKEIN_BUSY',
   // A question whose server or node is gone cannot be answered any more.
   'SKEIN_BAD_REQUEST', '-32602',
-  // Of a view whose server is gone.
-  'HTTP 404',
+  // Of a view whose server is gone, or of a node that has not heard of it again.
+  'HTTP 404', '-32601',
   'wire'
 ])
 /** Between two things a client does, ms, on average: so that the machine is busy and not full. */
-const PAUSE_MS = 100
+const PAUSE_MS = 250
 /** Things a client does before it leaves, on average. */
-const LIFE = 300
+const LIFE = 150
 /** How often a client leaves without a word. */
 const RUDE = 0.3
 const UPDATE_MS = 5_000

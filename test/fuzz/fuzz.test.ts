@@ -3,6 +3,7 @@ import { readVectors } from '../support/mcp-vectors.ts'
 import { admissionTargets, catalogTargets } from './cbor-targets.ts'
 import { fuzz, type FuzzCount, type FuzzTarget } from './driver.ts'
 import { mcpTargets } from './mcp-targets.ts'
+import { mcpTextTargets } from './mcp-text-targets.ts'
 import { frameTarget, rpcTarget } from './rpc-targets.ts'
 
 const INPUTS = 20_000
@@ -27,6 +28,7 @@ describe(`${INPUTS} damaged inputs for each reader are read or refused with a se
   test('admission', () => run(admissionTargets))
   test('catalog', () => run(catalogTargets))
   test('mcp', () => run(mcpTargets))
+  test('mcp texts', () => run(mcpTextTargets))
   test('rpc: frames alone, and frames in any order for the session', async () => {
     const session = rpcTarget()
     await run([frameTarget(), session])

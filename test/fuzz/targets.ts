@@ -1,9 +1,10 @@
 import { admissionTargets, catalogTargets } from './cbor-targets.ts'
 import type { FuzzTarget } from './driver.ts'
 import { mcpTargets } from './mcp-targets.ts'
+import { mcpTextTargets } from './mcp-text-targets.ts'
 import { frameTarget, rpcTarget } from './rpc-targets.ts'
 
 /** Everything that reads what another node sent; new ones each time, because some have a state. */
 export function allTargets(): FuzzTarget[] {
-  return [frameTarget(), rpcTarget(), ...admissionTargets, ...catalogTargets, ...mcpTargets]
+  return [frameTarget(), rpcTarget(), ...admissionTargets, ...catalogTargets, ...mcpTargets, ...mcpTextTargets]
 }

@@ -196,6 +196,12 @@ describe('places', () => {
     expect(missing).toEqual([])
   })
 
+  test('every short name of a source file on a page is one', () => {
+    const short = markdown.flatMap(([path, text]) => [...text.matchAll(/`((?!src\/|test\/|scripts\/)[\w-]+(?:\/[\w-]+)*\.ts)`/g)].map(([, name = '']) => ({ path, name })))
+    expect(short.length).toBeGreaterThan(5)
+    expect(short.filter(({ name }) => ![...sources.keys()].some((source) => source.endsWith(`/${name}`)))).toEqual([])
+  })
+
   test('every folder of src is in the folder table of README.md', () => {
     const readme = pages.get('README.md') as string
     for (const folder of new Set([...sources.keys()].filter((path) => path.split('/').length > 2).map((path) => path.split('/').slice(0, 2).join('/')))) {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ERROR_CODES } from '../../src/base/error-codes.ts'
+import { MAX_JSON_DEPTH } from '../../src/base/json-depth.ts'
 import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog.ts'
 import { REQUEST_TIMEOUT } from '../../src/federation/driver.ts'
 import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.ts'
@@ -23,6 +24,7 @@ import { END_KIND, MAX_HEAD_BYTES, MAX_SESSION } from '../../src/wire/mcp-call.t
 import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL } from '../../src/wire/protocols.ts'
 import * as frames from '../../src/wire/rpc-frames.ts'
 import { CODECS, readVectors, VALUES } from '../support/mcp-vectors.ts'
+import { expectStated } from '../support/stated.ts'
 
 const folder = new URL('../../protocols/', import.meta.url)
 const pages = Object.fromEntries(['README', 'admission', 'catalog', 'mcp', 'rpc'].map((name) => [name, readFileSync(new URL(`${name}.md`, folder), 'utf8')])) as Record<string, string>
@@ -99,14 +101,6 @@ describe('the tables of the pages are those of the code', () => {
   })
 })
 
-const UNITS: Record<string, number> = { KiB: 1_024, MiB: 1_048_576, ms: 1, s: 1_000, minutes: 60_000, hour: 3_600_000, days: 86_400_000 }
-
-/** `24 KiB` and `64 s` in bytes and ms, plain numbers as they are. */
-function amount(text: string): number {
-  const [, digits = '', unit] = /^([\d .]+?) ?([a-zA-Z]+)?$/.exec(text) ?? []
-  return Number(digits.replaceAll(' ', '')) * (unit === undefined ? 1 : (UNITS[unit] as number))
-}
-
 const L = DEFAULT_LIMITS
 /** A place on a page (`#` stands for an amount) and the constants that must be there. */
 const STATED: [string, string, number[]][] = [
@@ -176,6 +170,7 @@ const STATED: [string, string, number[]][] = [
   ['catalog', 'JSON object of at most # levels', [DEFINITION_DEPTH]],
   ['mcp', 'length of the head in bytes (at most #)', [MAX_HEAD_BYTES]],
   ['mcp', 'optional, at most # characters', [MAX_SESSION]],
+  ['mcp', 'nested deeper than # levels', [MAX_JSON_DEPTH]],
   ['mcp', 'runs at most # requests of one node on one server at once, and # listens of one node', [MAX_CALLS, MAX_LISTENS]],
   ['mcp', 'Its time limit is #, and the provider sends `{}` with RENEW every #.', [LISTEN_LEASE_MS, LISTEN_RENEW_MS]],
   ['mcp', 'opens it again after #, 400 ms … # (', [BACKOFF_BASE_MS, BACKOFF_CAP_MS]],
@@ -183,12 +178,5 @@ const STATED: [string, string, number[]][] = [
 ]
 
 describe('limits and times on the pages are those of the code', () => {
-  test.each(STATED)('%s: %s', (page, text, values) => {
-    const escaped = text.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/\s+/g, '\\s+')
-    const pattern = new RegExp(escaped.replaceAll('#', '(\\d[\\d ]*\\d|\\d)((?: (?:KiB|MiB|ms|s|minutes|hour|days)\\b)?)'))
-    const match = pattern.exec(pages[page] as string)
-    expect(match, 'the page does not say so').not.toBeNull()
-    const said = (match as RegExpExecArray).slice(1)
-    expect(values.map((_, index) => amount(`${said[2 * index]}${said[2 * index + 1]}`))).toEqual(values)
-  })
+  test.each(STATED)('%s: %s', (page, text, values) => expectStated(pages[page] as string, text, values))
 })

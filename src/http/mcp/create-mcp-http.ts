@@ -1,15 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { isTooDeep } from '../../base/json-depth.ts'
 import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
+import { INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_VERSION } from '../../wire/mcp-spec.ts'
 import { readBody } from './body.ts'
 import { eraOfHeader, eraOfMessage } from './era.ts'
 import { accepts, hostProblem, isJson, originProblem, type HostRules } from './guards.ts'
-import { readMessage } from './json-rpc.ts'
+import { readMessage, TOO_DEEP } from './json-rpc.ts'
 import { createMcpHttpMetrics } from './metrics.ts'
 import type { McpHttpDeps, McpHttpOptions } from './ports.ts'
-import { BAD_REQUEST, INVALID_REQUEST, PARSE_ERROR, refuse, skipBody, UNSUPPORTED_VERSION } from './replies.ts'
+import { BAD_REQUEST, refuse, skipBody } from './replies.ts'
 import { createSessionEndpoint } from './rev2025/endpoint.ts'
 import { createStatelessEndpoint } from './rev2026/endpoint.ts'
+import { closeIfUnread } from './sse.ts'
 import { createStdioSession, type StdioSession } from './stdio-session.ts'
 
 export interface McpHttp {
@@ -19,6 +22,8 @@ export interface McpHttp {
   attachStdio(socket: Duplex, view: string | undefined): void
   /** Whether there is such a view now. */
   serves(view: string | undefined): boolean
+  /** It serves nothing new any more. */
+  readonly stopping: boolean
   /** Open sessions, both kinds. */
   sessions(): number
   /** Refuses new requests; resolves when the running ones are answered. */
@@ -47,6 +52,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
   const sessions = createSessionEndpoint({ ...deps, metrics, onSlow }, { maxSessions: options.maxSessions ?? 256, idleTimeout: options.sessionIdleTimeout ?? 3_600_000 })
   const stateless = createStatelessEndpoint({ ...deps, onSlow })
   const stdio = new Set<StdioSession>()
+  let stopping = false
   deps.meter.onCollect(() => {
     metrics.kept.set(sessions.kept())
     metrics.stateless.set(stateless.open)
@@ -58,7 +64,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
       serve()
     } catch (error) {
       logger.error('serving an MCP request failed', { error: String(error) })
-      refuse(res, 500, { code: -32603, message: 'The node failed to serve this request; its log says why.' })
+      refuse(res, 500, { code: INTERNAL_ERROR, message: 'The node failed to serve this request; its log says why.' })
     }
   }
 
@@ -82,7 +88,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     } catch {
       return refuse(res, 400, { code: PARSE_ERROR, message: 'The body is not JSON: send one JSON-RPC message.' })
     }
-    const read = readMessage(value)
+    const read = isTooDeep(text) ? TOO_DEEP : readMessage(value)
     if ('problem' in read) return refuse(res, 400, { code: INVALID_REQUEST, message: read.problem })
     const { message } = read
     const version = versionOf(req)
@@ -127,6 +133,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     handle(req, res, view) {
       // Errors of a socket are its end, nothing more: without a listener they would be the process's.
       res.on('error', () => res.destroy())
+      res.on('prefinish', () => closeIfUnread(res, onSlow))
       guarded(res, () => {
         if (!admitted(req, res)) return
         if (req.method === 'POST') return post(req, res, view)
@@ -144,9 +151,16 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
       stdio.add(session)
     },
     serves: (view) => downstream.serves(view),
+    get stopping() {
+      return stopping
+    },
     sessions: () => sessions.size + stdio.size,
-    drain: () => downstream.drain(),
+    drain() {
+      stopping = true
+      return downstream.drain()
+    },
     close() {
+      stopping = true
       sessions.close('the node is stopping')
       stateless.close()
       for (const session of stdio) session.close('the node is stopping')

@@ -1,5 +1,9 @@
 import { isObject } from '../../base/is-object.ts'
+import { MAX_JSON_DEPTH } from '../../base/json-depth.ts'
 import type { JsonRpcMessage } from '../../wire/json-rpc.ts'
+
+/** For text that `isTooDeep`. */
+export const TOO_DEEP = { problem: `A message may be nested at most ${MAX_JSON_DEPTH} levels deep.` }
 
 /** A JSON-RPC request, notification or response, or a sentence that says why it is none. The envelope only: params stay as they are. */
 export function readMessage(value: unknown): { message: JsonRpcMessage } | { problem: string } {

@@ -4,14 +4,16 @@ import { responseText, type JsonRpcError, type JsonRpcId, type Outcome } from '.
 /** JSON-RPC codes of this edge; -32000, -32001 and -32600 as servers of the SDK use them. */
 export const BAD_REQUEST = -32000
 export const SESSION_NOT_FOUND = -32001
-export const PARSE_ERROR = -32700
-export const INVALID_REQUEST = -32600
-export const UNSUPPORTED_VERSION = -32022
 
 /** Why a path is refused that is well-formed but leads nowhere now. */
 export function noSuchView(view: string | undefined): string {
   if (view?.startsWith('@')) return `There is no view named "${view}": see mcp.views in the configuration.`
   return `No node offers a server named "${view}": see "skein tools ls" for what there is.`
+}
+
+/** The same as the answer to a request: programs read the code, for a server that is not there may come. */
+export function viewMissing(view: string | undefined): JsonRpcError {
+  return { code: BAD_REQUEST, message: noSuchView(view), data: { code: view?.startsWith('@') === true ? 'SKEIN_NOT_FOUND' : 'SKEIN_NO_PROVIDER' } }
 }
 
 /** Answers with a JSON body in one write. */

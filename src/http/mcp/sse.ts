@@ -6,6 +6,9 @@ import type { ServerResponse } from 'node:http'
  */
 export const MAX_UNREAD = 4 * 1024 * 1024
 
+/** What is written to the end and not taken for this long, ms, is left to a client that stopped reading, and to nobody's memory. */
+const UNREAD_FOR = 60_000
+
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
 
 /** A comment that tells proxies and clients that we are here. */
@@ -40,4 +43,14 @@ export function writeSse(res: ServerResponse, text: string, onSlow: () => void):
   }
   res.write(text)
   return true
+}
+
+/** After the last byte of an answer: closes a client that takes nothing more of it. One that reads slowly is left alone. */
+export function closeIfUnread(res: ServerResponse, onSlow: () => void, after = UNREAD_FOR): void {
+  if (res.writableLength === 0 || res.destroyed) return
+  // The socket's own timer sees how much the system still holds; node:http sets it anew for the next request.
+  res.setTimeout(after, () => {
+    onSlow()
+    res.destroy()
+  })
 }

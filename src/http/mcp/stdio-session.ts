@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
+import { isTooDeep } from '../../base/json-depth.ts'
 import { createLineSplitter } from '../../base/lines.ts'
 import { responseText, type JsonRpcMessage } from '../../wire/json-rpc.ts'
-import { readMessage } from './json-rpc.ts'
+import { INVALID_REQUEST, PARSE_ERROR } from '../../wire/mcp-spec.ts'
+import { readMessage, TOO_DEEP } from './json-rpc.ts'
 import type { Session, Sessions } from './ports.ts'
-import { INVALID_REQUEST, PARSE_ERROR } from './replies.ts'
 import { MAX_UNREAD } from './sse.ts'
 
 export interface StdioDeps {
@@ -90,7 +91,7 @@ export function createStdioSession(socket: Duplex, deps: StdioDeps, options: { v
       problem(PARSE_ERROR, 'A line was not JSON: send one JSON-RPC message a line.')
       return undefined
     }
-    const read = readMessage(value)
+    const read = isTooDeep(text) ? TOO_DEEP : readMessage(value)
     if ('message' in read) return read.message
     problem(INVALID_REQUEST, read.problem)
     return undefined

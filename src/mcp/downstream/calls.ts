@@ -1,18 +1,26 @@
-import { isSkeinError } from '../../base/errors.ts'
+import { ERROR_CODES, type ErrorCode } from '../../base/error-codes.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { Json, JsonRpcNotification, Outcome } from '../../wire/json-rpc.ts'
+import { SERVER_ERROR } from '../../wire/mcp-spec.ts'
 import type { CallSink, ClientContext, RunningCall } from '../ports.ts'
-import { SERVER_ERROR, sessionError, toJsonRpcError } from './errors.ts'
+import { sessionError, toJsonRpcError } from './errors.ts'
 import { answer, record, traceOf, type Exchange } from './exchange.ts'
 import type { OpenRequest } from './open-requests.ts'
 import type { SessionDeps } from './ports.ts'
+
+/** Later than the tick in which what is for another node goes out, ms. */
+const ON_ITS_WAY = 1
+
+/** Beside those that say so themselves: the request was not run. */
+const NOT_RUN: ReadonlySet<ErrorCode> = new Set(['SKEIN_BAD_REQUEST', 'SKEIN_NO_PROVIDER', 'SKEIN_DIAL_FAILED'])
 
 /** A client's request that a server answers. It may run several times: whenever the server wants input first. */
 export interface Call extends OpenRequest {
   readonly client: ClientContext
   /** Runs the request with these params; `onOutcome` hears how it ended. */
   run(params: Json): void
-  /** Not running but waiting for the client, under this state of the server's. */
-  waits(requestState: string | undefined): void
+  /** Not running but waiting for the client: what the server wants to know. */
+  waits(required: Json): void
   /** Ends the call with this answer. */
   finish(outcome: Outcome): void
 }
@@ -20,6 +28,8 @@ export interface Call extends OpenRequest {
 export interface CallRules {
   /** A run has ended with this; by default the call ends with it too. */
   onOutcome(call: Call, outcome: Outcome): void
+  /** What the client gets although no server answered; undefined: the error. */
+  onFailure?(call: Call): Outcome | undefined
   /** The call is over, before its answer goes out. */
   onEnd(call: Call): void
 }
@@ -28,15 +38,22 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
   const { backend } = deps
   const { request, link, view, correlation } = exchange
   const trace = traceOf(request.params ?? {})
+  const token = (request.params?.['_meta'] as Json | null | undefined)?.['progressToken']
   let running: RunningCall | undefined
-  let state: string | undefined
+  let asked: Json | undefined
+  /** It goes on after questions: what its server did before them is done. */
+  let begun = false
   let over = false
 
+  /** A call brings its own progress and log lines: nodes that pass on more could speak for other servers of the client. */
+  function belongs({ method, params }: JsonRpcNotification): boolean {
+    if (method === 'notifications/progress') return token !== undefined && params?.['progressToken'] === token
+    // Clients without a log level asked for none, whatever a server of the older era says.
+    return method === 'notifications/message' && client.logLevel !== undefined
+  }
   const sink: CallSink = {
     notification(message: JsonRpcNotification) {
-      // Clients without a log level asked for none, whatever a server of the older era says.
-      if (over || (client.logLevel === undefined && message.method === 'notifications/message')) return
-      link.send(message, request.id)
+      if (!over && belongs(message)) link.send(message, request.id)
     }
   }
 
@@ -54,16 +71,22 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
   function failed(thrown: unknown): void {
     if (over) return
     if (!isSkeinError(thrown)) deps.logger.error('request failed unexpectedly', { correlation, error: String(thrown) })
-    call.finish({ error: toJsonRpcError(thrown) })
+    call.finish(rules.onFailure?.(call) ?? { error: toJsonRpcError(begun ? halfDone(thrown) : thrown) })
   }
 
-  /** A server that waits for the client's answers hears of the end by one more try that is cancelled at once. */
+  /**
+   * A server that waits for the client's answers hears of the end by one more try that is cancelled: with an error for every question,
+   * so that it asks nobody again, and not before it is on its way, for what is cancelled earlier is never sent to another node.
+   */
   function abandon(reason: string): void {
-    if (state === undefined) return
+    if (typeof asked?.['requestState'] !== 'string') return
+    const { inputRequests, requestState } = asked
+    const refusal = { error: { code: SERVER_ERROR, message: `The client does not answer: ${reason}` } }
+    const inputResponses = Object.fromEntries(Object.keys(inputRequests ?? {}).map((key) => [key, refusal]))
     try {
-      const last = start({ ...request.params, inputResponses: {}, requestState: state })
+      const last = start({ ...request.params, inputResponses, requestState })
       last.outcome.catch(() => {})
-      last.cancel(reason)
+      deps.clock.after(ON_ITS_WAY, () => last.cancel(reason))
     } catch (thrown) {
       deps.logger.debug('a server could not be told that its question is off', { correlation, error: String(thrown) })
     }
@@ -77,7 +100,8 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
       return over
     },
     run(params) {
-      state = undefined
+      begun ||= asked !== undefined
+      asked = undefined
       try {
         running = start(params)
       } catch (thrown) {
@@ -87,9 +111,9 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
         if (!over) rules.onOutcome(call, outcome)
       }, failed)
     },
-    waits(requestState) {
+    waits(required) {
       running = undefined
-      state = requestState
+      asked = required
     },
     finish(outcome) {
       if (!end()) return
@@ -106,6 +130,13 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
   }
   deps.running(1)
   return call
+}
+
+/** Why a call could not go on after a question: that its last try was not run says nothing of what it did before. */
+function halfDone(thrown: unknown): unknown {
+  if (!isSkeinError(thrown) || (ERROR_CODES[thrown.code].retry !== 'elsewhere' && !NOT_RUN.has(thrown.code))) return thrown
+  const message = `The call asked something and could not go on after the answer: what it did before is not known, so look before you call again. ${thrown.message}`
+  return new SkeinError('SKEIN_OUTCOME_UNKNOWN', message, { cause: thrown })
 }
 
 /** Why no new call may start now, or undefined; counts the refusal. `max` calls are allowed at once for `whom`. */

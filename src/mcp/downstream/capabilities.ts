@@ -1,5 +1,6 @@
 import type { ViewLists } from '../ports.ts'
 import type { Json } from '../../wire/json-rpc.ts'
+import { NAMED_BY } from '../rev2026/param-headers.ts'
 
 type Capability = 'tools' | 'prompts' | 'resources' | 'completions' | 'logging'
 
@@ -47,9 +48,7 @@ export function capabilityOf(method: string): Capability | undefined {
 
 /** Params without which a request can mean nothing. */
 const NAMED: ReadonlyMap<string, 'name' | 'uri'> = new Map<string, 'name' | 'uri'>([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri'],
+  ...NAMED_BY,
   ['resources/subscribe', 'uri'],
   ['resources/unsubscribe', 'uri']
 ])

@@ -4,7 +4,7 @@ import type { ViewLists } from '../ports.ts'
 /** Lists whose changes are told; templates count as resources. */
 export type ListKind = 'tools' | 'prompts' | 'resources'
 
-export const LIST_KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources']
+const LIST_KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources']
 
 export const CHANGED: Readonly<Record<ListKind, string>> = {
   tools: 'notifications/tools/list_changed',

@@ -1,13 +1,7 @@
 import { toSkeinError } from '../../base/errors.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
 import type { Json, JsonRpcError } from '../../wire/json-rpc.ts'
-
-export const INVALID_REQUEST = -32600
-export const METHOD_NOT_FOUND = -32601
-export const INVALID_PARAMS = -32602
-export const INTERNAL_ERROR = -32603
-/** What servers of the SDK use for anything of their own. */
-export const SERVER_ERROR = -32000
+import { INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, SERVER_ERROR } from '../../wire/mcp-spec.ts'
 
 /** Names are the client's: what is longer is cut in logs and sentences. */
 export const MAX_NAMED = 128

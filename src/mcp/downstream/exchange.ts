@@ -1,8 +1,12 @@
 import { parseTraceparent, type TraceContext } from '../../wire/trace.ts'
 import type { Json, JsonRpcRequest, Outcome } from '../../wire/json-rpc.ts'
+import type { Era } from '../../wire/mcp-spec.ts'
 import { MAX_NAMED } from './errors.ts'
-import type { Era, RequestStatus, Transport } from './metrics.ts'
+import type { RequestStatus, Transport } from './metrics.ts'
 import type { ClientLink, SessionDeps } from './ports.ts'
+
+/** Characters of an error in the log: servers may send pages. */
+const MAX_LOGGED = 1024
 
 /** One request of a client and the way its answer goes. */
 export interface Exchange {
@@ -36,7 +40,7 @@ export function record(deps: Deps, exchange: Exchange, status: RequestStatus, er
   }
   // A busy node answers thousands a second: only what went wrong is worth a line by default.
   if (status === 'ok') deps.logger.debug('request answered', fields)
-  else deps.logger.info(status === 'cancelled' ? 'request cancelled' : 'request failed', error === undefined ? fields : { ...fields, error })
+  else deps.logger.info(status === 'cancelled' ? 'request cancelled' : 'request failed', error === undefined ? fields : { ...fields, error: error.slice(0, MAX_LOGGED) })
 }
 
 /** Answers the request. `refused`: it was wrong in itself (see ClientLink). */

@@ -1,7 +1,8 @@
 import type { JsonRpcError } from '../../wire/json-rpc.ts'
+import { INVALID_PARAMS, SERVER_ERROR } from '../../wire/mcp-spec.ts'
 import type { ViewLists } from '../ports.ts'
 import { capabilityOf, has } from './capabilities.ts'
-import { INVALID_PARAMS, notOffered, SERVER_ERROR, sessionError } from './errors.ts'
+import { notOffered, sessionError } from './errors.ts'
 import { LISTS, pageText, type ListName } from './pages.ts'
 
 /** The view's server has gone: an error, never an empty list. */
@@ -18,6 +19,8 @@ export function methodProblem(method: string, lists: ViewLists): JsonRpcError | 
 /** The list that we give out ourselves for this method; undefined: a server answers. */
 export function ownList(method: string, lists: ViewLists): ListName | undefined {
   const name = LISTS.get(method)
+  // One server that has said nothing, yet or any more: it has to say itself that it has no tools, or the client hears why it cannot.
+  if (name === 'tools' && lists.passesLists && lists.tools.length === 0) return undefined
   return name === 'tools' || !lists.passesLists ? name : undefined
 }
 

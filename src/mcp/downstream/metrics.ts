@@ -1,8 +1,7 @@
 import { LATENCY_BUCKETS, type Counter, type Gauge, type Histogram, type Meter } from '../../base/meter.ts'
+import type { Era } from '../../wire/mcp-spec.ts'
 
 export type Transport = 'http' | 'stdio'
-/** With sessions (2025-11-25 and older), and without (2026-07-28). */
-export type Era = '2025' | '2026'
 export type RequestStatus = 'ok' | 'error' | 'cancelled'
 
 /** Label values of `method`; whatever else a client sends counts as `other`, or clients could grow the set. */

@@ -107,20 +107,3 @@ export function createCallTable(clock: Clock, suspended: () => boolean): CallTab
     all: () => calls.values()
   }
 }
-
-/**
- * The call a log line belongs to. A line does not say whose it is: with calls of two clients running, one would read the other's, so
- * then there is none. Clients without a session are one client per call.
- */
-export function logOwner(calls: Iterable<PendingCall>, mayLog: (caller: Caller) => boolean): PendingCall | undefined {
-  let latest: PendingCall | undefined
-  let owner: string | number | undefined
-  for (const call of calls) {
-    if (call.caller === undefined || !mayLog(call.caller)) continue
-    const client = call.caller.client.session ?? call.id
-    if (owner !== undefined && owner !== client) return undefined
-    owner = client
-    latest = call
-  }
-  return latest
-}

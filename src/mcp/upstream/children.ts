@@ -22,6 +22,8 @@ interface Child {
   live: UpstreamConnection | undefined
   abort: AbortController
   users: number
+  /** Of them those that give way. */
+  holders: number
   idle: Timer | undefined
   lastUsed: number
 }
@@ -32,8 +34,11 @@ export interface Lease {
 }
 
 export interface Children {
-  /** The session's own connection, or for a client without one a connection nobody else uses meanwhile; started if need be. Throws SKEIN_BUSY when all are in use. */
-  acquire(client: ClientContext): Lease
+  /**
+   * The session's own connection, or for a client without one a connection nobody else uses meanwhile; started if need be. Throws
+   * SKEIN_BUSY when all are in use. `givesWay`: it is only kept, for subscriptions: it takes no place of others, and a call that needs one takes its.
+   */
+  acquire(client: ClientContext, options?: { givesWay?: boolean }): Lease
   /** The session is over. */
   end(session: string): void
   readonly size: number
@@ -44,7 +49,7 @@ export interface Children {
 }
 
 /** What a child needs to know of its place: parts of ConnectionOptions. */
-export type ChildOpening = Pick<ConnectionOptions, 'capabilities' | 'onNotification' | 'sole'>
+export type ChildOpening = Pick<ConnectionOptions, 'capabilities' | 'onNotification' | 'own'>
 
 export interface ChildrenDeps {
   clock: Clock
@@ -85,24 +90,28 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
     if (session !== undefined && live !== undefined) deps.onLost(session, live.era)
   }
 
-  function makeRoom(): void {
-    if (children.size < max) return
+  function oldestOf(wanted: (child: Child) => boolean): Child | undefined {
     let oldest: Child | undefined
-    for (const child of children) if (child.users === 0 && (oldest === undefined || child.lastUsed < oldest.lastUsed)) oldest = child
+    for (const child of children) if (wanted(child) && (oldest === undefined || child.lastUsed < oldest.lastUsed)) oldest = child
+    return oldest
+  }
+  function makeRoom(givesWay: boolean): void {
+    if (children.size < max) return
+    const oldest = givesWay ? undefined : (oldestOf(({ users }) => users === 0) ?? oldestOf(({ users, holders }) => users === holders))
     if (oldest === undefined) throw new SkeinError('SKEIN_BUSY', `All ${max} processes or sessions of this server that belong to one client each are in use. Try again later, or set isolation: shared.`)
     drop(oldest)
   }
 
-  function create({ session, capabilities }: ClientContext, key: string): Child {
-    makeRoom()
+  function create({ session, capabilities }: ClientContext, key: string, givesWay: boolean): Child {
+    makeRoom(givesWay)
     const abort = new AbortController()
     const announced = session === undefined ? (JSON.parse(key) as Json) : withoutTasks(capabilities)
     const onNotification = (message: JsonRpcNotification) => {
       // Between the calls of a pool there is nobody to hear it.
       if (session !== undefined && children.has(child)) deps.onNotification(session, message)
     }
-    const connection = deps.open({ capabilities: announced, onNotification, sole: () => child.users === 1 }, { signal: abort.signal })
-    const child: Child = { session, key, connection, live: undefined, abort, users: 0, idle: undefined, lastUsed: clock.now() }
+    const connection = deps.open({ capabilities: announced, onNotification, own: { sole: () => child.users === 1 } }, { signal: abort.signal })
+    const child: Child = { session, key, connection, live: undefined, abort, users: 0, holders: 0, idle: undefined, lastUsed: clock.now() }
     children.add(child)
     const forget = () => {
       child.idle?.cancel()
@@ -124,11 +133,12 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
   }
 
   return {
-    acquire(client) {
+    acquire(client, { givesWay = false } = {}) {
       const key = client.session === undefined ? askableKey(client.capabilities) : ''
-      const child = find(client.session, key) ?? create(client, key)
+      const child = find(client.session, key) ?? create(client, key, givesWay)
       child.idle?.cancel()
       child.users += 1
+      if (givesWay) child.holders += 1
       let released = false
       return {
         connection: child.connection,
@@ -136,6 +146,7 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
           if (released) return
           released = true
           child.users -= 1
+          if (givesWay) child.holders -= 1
           child.lastUsed = clock.now()
           if (child.users === 0 && children.has(child)) child.idle = clock.after(idleTimeout, () => drop(child))
         }

@@ -3,9 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { Json, JsonRpcError, JsonRpcNotification } from '../../wire/json-rpc.ts'
-
-/** The two families of revisions: with `initialize` and sessions (2025-11-25 and older), and without (2026-07-28). */
-export type Era = '2025' | '2026'
+import type { Era } from '../../wire/mcp-spec.ts'
 
 /** What a server said about itself. */
 export interface ServerIdentity {
@@ -30,17 +28,21 @@ export interface ConnectionOptions {
   /** What is known of the server: `auto` probes, the others go straight to that era. */
   era: 'auto' | Era
   /**
-   * Who is asked when a legacy server asks without saying for which call: `calls` = the connection belongs to one client, whose
-   * latest running call is parked; otherwise a sentence why nobody can be asked.
+   * Of one client alone, which is asked whatever a legacy server asks: its latest running call is parked. Undefined: several clients
+   * share it, so that only those can be asked on whose call's stream a question came.
    */
-  asks: 'calls' | string
-  /** Whether it serves nobody but one call now: giving that up makes room for another client. */
-  sole(): boolean
+  own: OwnConnection | undefined
   parking: Parking
   /** Notifications that belong to no running call: the three list_changed, resources/updated, logs, elicitation/complete. */
   onNotification(message: JsonRpcNotification): void
   /** The definition of a tool, for its `Mcp-Param-*` headers (modern HTTP). */
   definition(tool: string): Json | undefined
+}
+
+/** A connection that belongs to one client. */
+export interface OwnConnection {
+  /** Whether it serves nobody but one call now: giving that up makes room for another client. */
+  sole(): boolean
 }
 
 /** A call on one connection. */
@@ -76,7 +78,7 @@ export interface UpstreamConnection {
 export interface ParkedCall {
   /** The request that was parked last: a retry must be for the same. */
   readonly request: McpRequest
-  /** Whether ending it frees a connection of its own. */
+  /** Whether ending it frees a connection for another client. */
   sole(): boolean
   /** Answers the server and goes on. */
   resume(request: McpRequest, sink: CallSink): RunningCall

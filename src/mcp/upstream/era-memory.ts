@@ -1,5 +1,6 @@
-import type { Era, UpstreamConnection } from './connection-ports.ts'
+import type { UpstreamConnection } from './connection-ports.ts'
 import type { Protocol } from './spec.ts'
+import type { Era } from '../../wire/mcp-spec.ts'
 import { probeDied } from './connection.ts'
 
 export interface EraMemory {

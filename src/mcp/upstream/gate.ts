@@ -1,8 +1,9 @@
 import type { CallSink, McpOutcome, McpRequest, RunningCall } from '../ports.ts'
 import type { RequestStatus, ServerMetrics } from './metrics.ts'
-import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { isObject } from '../../base/is-object.ts'
 import { readOutcome } from '../../wire/json-rpc.ts'
-import { isObject } from './messages.ts'
+import { failedCall } from '../failed-call.ts'
 import { isExposed, type ServerPolicy, type ServerSpec } from './spec.ts'
 
 /** One server with more running calls than this is stuck or flooded: refusing lets other providers take the call. */
@@ -27,14 +28,23 @@ export function createGate({ name, metrics, spec, run }: GateDeps, maxInFlight =
     return undefined
   }
 
+  /** A failure of ours ends one request. */
+  function started(request: McpRequest, sink: CallSink): RunningCall {
+    try {
+      return run(request, sink)
+    } catch (error) {
+      return failedCall(toSkeinError(error))
+    }
+  }
+
   return (request, sink) => {
     const refused = refusal(request)
     if (refused !== undefined) {
       metrics.requests[statusOf(refused)].inc()
-      return notRun(refused)
+      return failedCall(refused)
     }
+    const call = started(request, sink)
     inFlight += 1
-    const call = run(request, sink)
     const outcome = call.outcome.then(
       (ended) => {
         inFlight -= 1
@@ -49,14 +59,6 @@ export function createGate({ name, metrics, spec, run }: GateDeps, maxInFlight =
     )
     return { outcome, cancel: call.cancel }
   }
-}
-
-/** A call that ended before it began. */
-export function notRun(why: SkeinError): RunningCall {
-  const outcome = Promise.reject(why)
-  // Whoever asked may look later than this tick; that is no crash.
-  outcome.catch(() => {})
-  return { outcome, cancel() {} }
 }
 
 /** A list that a client asks the server for directly hides the same tools. */

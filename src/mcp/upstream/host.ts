@@ -4,7 +4,7 @@ import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import type { McpRunner, UpstreamTransport } from '../ports.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { notRun } from './gate.ts'
+import { failedCall } from '../failed-call.ts'
 import { createUpstreamMetrics, type UpstreamTotals } from './metrics.ts'
 import { policyKey, restartKey, type ServerSpec } from './spec.ts'
 import { createSupervisor, type Supervisor, type UpstreamStatus, type UpstreamTools } from './supervisor.ts'
@@ -159,7 +159,7 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     run(request, sink) {
       const supervisor = supervisors.get(request.server)
       if (supervisor !== undefined) return supervisor.run(request, sink)
-      return notRun(new SkeinError('SKEIN_NOT_FOUND', `No server named ${request.server.slice(0, 64)} is attached here.`))
+      return failedCall(new SkeinError('SKEIN_NOT_FOUND', `No server named ${request.server.slice(0, 64)} is attached here.`))
     },
     endSession(session) {
       for (const supervisor of supervisors.values()) supervisor.endSession(session)

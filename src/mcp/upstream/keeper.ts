@@ -6,8 +6,11 @@ import type { UpstreamState } from './metrics.ts'
 import { backoffDelay } from '../../base/backoff.ts'
 import { errorMessage, isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 
-/** The second death waits at least 100 ms; a server that never comes up costs two starts a minute. */
+/** The second death waits at least 100 ms; a process that never comes up costs two starts a minute. */
 const BACKOFF = { base: 200, cap: 30_000 }
+
+/** To ask a server that runs elsewhere costs next to nothing, and nobody tells us that it is back. */
+const DIAL_CAP = 5_000
 
 /** A server that served this long has recovered: its next death is the first one again. */
 const HEALTHY_AFTER = 30_000
@@ -40,8 +43,9 @@ export interface KeeperDeps {
 }
 
 /** Keeps one connection alive: the first unexpected death is followed by a restart at once, further ones by a wait that grows. */
-export function createKeeper(deps: KeeperDeps): Keeper {
+export function createKeeper(deps: KeeperDeps, options: { elsewhere: boolean }): Keeper {
   const { clock, random, logger } = deps
+  const backoff = options.elsewhere ? { ...BACKOFF, cap: DIAL_CAP } : BACKOFF
   let state: UpstreamState = 'stopped'
   let connection: UpstreamConnection | undefined
   let error: SkeinError | undefined
@@ -88,7 +92,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       logger.error('server cannot start', { error: why.message })
       return become('failed')
     }
-    const delay = backoffDelay(failures, BACKOFF, random)
+    const delay = backoffDelay(failures, backoff, random)
     failures += 1
     again(delay)
   }
@@ -99,7 +103,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     connection = undefined
     dying = undefined
     timer?.cancel()
-    const delay = failures === 0 ? 0 : backoffDelay(failures - 1, BACKOFF, random)
+    const delay = failures === 0 ? 0 : backoffDelay(failures - 1, backoff, random)
     failures += 1
     again(delay)
   }

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { MessageOrigin, UpstreamTransport } from '../ports.ts'
 import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
+import { INTERNAL_ERROR } from '../../wire/mcp-spec.ts'
 import { createCallTable, type CallEnd, type Caller, type CallTable, type PendingCall } from './calls.ts'
 import { answerOf, ownId, type Answer } from './messages.ts'
 
@@ -55,9 +56,14 @@ export function createLink(deps: { clock: Clock; logger: Logger }, transport: Up
   }
   function send(message: JsonRpcMessage, headers?: Headers): Promise<void> {
     if (over) return Promise.reject(new SkeinError('SKEIN_UPSTREAM_DOWN', `The connection to the server is closed${why()}. The request was not run; try again.`))
-    return headers === undefined ? transport.send(message) : transport.send(message, { headers })
+    try {
+      return headers === undefined ? transport.send(message) : transport.send(message, { headers })
+    } catch (cause) {
+      // All that can be wrong before a message is written: it is too large or nested too deeply for JSON.stringify.
+      return Promise.reject(new SkeinError('SKEIN_LIMIT', `The message cannot be written as JSON (${errorMessage(cause)}): it was not sent. Send less, or less deeply nested.`, { cause }))
+    }
   }
-  /** For what nobody waits for: an answer, a cancellation. */
+  /** For what nobody waits for, such as a cancellation. */
   function sendQuietly(message: JsonRpcMessage): void {
     send(message).catch((error: unknown) => logger.debug('a message for the server was not delivered', { error: errorMessage(error) }))
   }
@@ -99,7 +105,11 @@ export function createLink(deps: { clock: Clock; logger: Logger }, transport: Up
       sendQuietly(params === undefined ? { jsonrpc: '2.0', method } : { jsonrpc: '2.0', method, params })
     },
     answer(id, outcome) {
-      sendQuietly({ jsonrpc: '2.0', id, ...outcome })
+      send({ jsonrpc: '2.0', id, ...outcome }).catch((error: unknown) => {
+        logger.debug('an answer for the server was not delivered', { error: errorMessage(error) })
+        // The server waits: an answer that cannot be written is an error.
+        if (isSkeinError(error, 'SKEIN_LIMIT')) sendQuietly({ jsonrpc: '2.0', id, error: { code: INTERNAL_ERROR, message: error.message } })
+      })
     },
     cancel,
     settle(message, origin) {

@@ -2,8 +2,10 @@ import type { CallSink, ClientContext, LogLevel, McpOutcome, McpRequest, Running
 import type { JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import { errorMessage, SkeinError } from '../../base/errors.ts'
-import { notRun } from './gate.ts'
-import { INVALID_PARAMS, isObject, wantsLog } from './messages.ts'
+import { isObject } from '../../base/is-object.ts'
+import { INVALID_PARAMS } from '../../wire/mcp-spec.ts'
+import { failedCall } from '../failed-call.ts'
+import { wantsLog } from './logs.ts'
 
 /** Ten times the sessions one node serves by default: those of other nodes listen here too. */
 const MAX_LISTENERS = 4_096
@@ -86,7 +88,7 @@ export function createListeners(deps: { logger: Logger; onChange(): void }): Lis
       const uris = requestedUris(request)
       if (typeof uris === 'string') return { outcome: Promise.resolve({ error: { code: INVALID_PARAMS, message: uris } }), cancel() {} }
       if (entries.size >= MAX_LISTENERS || uriCount + uris.size > MAX_URIS) {
-        return notRun(new SkeinError('SKEIN_BUSY', `Too many clients listen to this server (at most ${MAX_LISTENERS}, and ${MAX_URIS} subscribed resources). Try again later.`))
+        return failedCall(new SkeinError('SKEIN_BUSY', `Too many clients listen to this server (at most ${MAX_LISTENERS}, and ${MAX_URIS} subscribed resources). Try again later.`))
       }
       const { promise: outcome, resolve, reject } = Promise.withResolvers<McpOutcome>()
       const entry: Entry = {

@@ -1,5 +1,5 @@
 import type { CallSink, ClientContext } from '../ports.ts'
-import type { Era } from './connection-ports.ts'
+import type { Era } from '../../wire/mcp-spec.ts'
 import { warning, type Listeners } from './listeners.ts'
 
 /** Sessions that are told when their server loses its state; of more the oldest are forgotten. */

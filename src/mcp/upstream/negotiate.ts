@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/clock.ts'
-import type { ConnectionOptions, Era, ServerIdentity } from './connection-ports.ts'
+import type { ConnectionOptions, ServerIdentity } from './connection-ports.ts'
 import type { Link } from './link.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { LEGACY_VERSIONS, legacyHandshake } from './rev2025/handshake.ts'
-import { MODERN_VERSION } from './rev2026/envelope.ts'
+import { type Era, VERSIONS_2025, VERSION_2026 } from '../../wire/mcp-spec.ts'
+import { legacyHandshake } from './rev2025/handshake.ts'
 import { discover, type Discovered } from './rev2026/handshake.ts'
 
 /** `npx some-server` may download before it answers. */
@@ -93,11 +93,11 @@ function probe(clock: Clock, link: Link, ours: Ours): Promise<Negotiated> {
 }
 
 function mayBeLegacy({ versions }: Exclude<Discovered, { identity: ServerIdentity }>): boolean {
-  return versions.length === 0 || versions.some((version) => LEGACY_VERSIONS.includes(version))
+  return versions.length === 0 || versions.some((version) => VERSIONS_2025.includes(version))
 }
 
 function unknownVersions(versions: readonly string[]): SkeinError {
-  const known = [MODERN_VERSION, ...LEGACY_VERSIONS].join(', ')
+  const known = [VERSION_2026, ...VERSIONS_2025].join(', ')
   return new SkeinError('SKEIN_UPSTREAM_INVALID', `The server speaks protocol versions ${versions.join(', ').slice(0, 200)}, none of which this version of skein knows; known: ${known}.`)
 }
 

@@ -1,7 +1,8 @@
 import type { Json, JsonRpcError } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { isObject, METHOD_NOT_FOUND } from './messages.ts'
+import { isObject } from '../../base/is-object.ts'
+import { METHOD_NOT_FOUND } from '../../wire/mcp-spec.ts'
 
 /** Far over any real server; a cursor that never ends must end here. */
 const MAX_PAGES = 100

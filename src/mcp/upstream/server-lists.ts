@@ -6,6 +6,7 @@ import type { UpstreamConnection } from './connection-ports.ts'
 import { errorMessage } from '../../base/errors.ts'
 import { ABOUT_LIMITS, composeAbout, fitsAbout, NO_LIST, type AboutList, type AboutLists } from './about.ts'
 import { fetchList, type Ask, type ListKind } from './pages.ts'
+import { createRefresh } from './refresh.ts'
 import { fetchTools } from './tool-list.ts'
 
 /** A server is ready with its tools; prompts and resources that take longer than this come later. */
@@ -25,7 +26,7 @@ export interface ServerLists {
   definition(tool: string): Json | undefined
   /** Reads what a fresh connection offers. Rejects if its tools cannot be read. */
   load(connection: UpstreamConnection): Promise<void>
-  /** The server announced a change: reads that list again, once more for all that is announced meanwhile. A failure leaves the old list. */
+  /** The server announced a change: reads that list again (see refresh.ts). A failure leaves the old list. */
   changed(list: ListName): void
   /** The server is gone. False if nothing was known of it. */
   clear(): boolean
@@ -45,9 +46,9 @@ export function createServerLists(deps: { clock: Clock; logger: Logger; onChange
   let lists = NO_LISTS
   let about = NOTHING
   const refreshes: Record<ListName, () => void> = {
-    tools: createRefresh('tools', async (from) => apply(from, await readTools(from))),
-    prompts: createRefresh('prompts', async (from) => apply(from, undefined, { prompts: await read(from, PROMPTS) })),
-    resources: createRefresh('resources', async (from) => {
+    tools: refresh('tools', async (from) => apply(from, await readTools(from))),
+    prompts: refresh('prompts', async (from) => apply(from, undefined, { prompts: await read(from, PROMPTS) })),
+    resources: refresh('resources', async (from) => {
       const [resources, resourceTemplates] = await Promise.all([read(from, RESOURCES), read(from, TEMPLATES)])
       apply(from, undefined, { resources, resourceTemplates })
     })
@@ -91,22 +92,15 @@ export function createServerLists(deps: { clock: Clock; logger: Logger; onChange
     byName = new Map(next.map((definition) => [String(definition.name), definition]))
   }
 
-  function createRefresh(name: ListName, load: (from: UpstreamConnection) => Promise<void>): () => void {
-    let running = false
-    let dirty = false
-    const run = async () => {
-      for (let from = connection; dirty && from !== undefined; from = connection) {
-        dirty = false
-        await load(from).catch((error: unknown) => logger.warn(`reading the ${name} again failed; the old list stays`, { error: errorMessage(error) }))
-      }
-      running = false
-    }
+  function refresh(name: ListName, load: (from: UpstreamConnection) => Promise<void>): () => void {
+    const changed = createRefresh(clock, async () => {
+      const from = connection
+      if (from === undefined) return
+      await load(from).catch((error: unknown) => logger.warn(`reading the ${name} again failed; the old list stays`, { error: errorMessage(error) }))
+    })
+    // A change announced during the handshake is read anyway right after it.
     return () => {
-      dirty = true
-      // A change announced during the handshake is read anyway right after it.
-      if (running || connection === undefined) return
-      running = true
-      void run()
+      if (connection !== undefined) changed()
     }
   }
 

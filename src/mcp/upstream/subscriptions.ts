@@ -97,7 +97,7 @@ export function createSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       let release = () => {}
       const from = clock.now()
       try {
-        const lease = deps.children.acquire(client)
+        const lease = deps.children.acquire(client, { givesWay: true })
         release = lease.release
         const connection = await Promise.race([lease.connection, ended])
         if (connection !== undefined && !signal.aborted) {

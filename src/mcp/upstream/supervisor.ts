@@ -1,15 +1,17 @@
 import type { About } from '../../wire/about.ts'
 import type { CallSink, ClientContext, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { ConnectionOptions, Era, UpstreamConnection } from './connection-ports.ts'
+import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
+import type { Era } from '../../wire/mcp-spec.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { failedCall } from '../failed-call.ts'
 import { createChildren } from './children.ts'
 import { openConnection } from './connection.ts'
 import { createEraMemory } from './era-memory.ts'
-import { createGate, notRun } from './gate.ts'
+import { createGate } from './gate.ts'
 import { createHangWatch } from './hang-watch.ts'
 import { wantsOwn } from './isolation.ts'
 import { createKeeper } from './keeper.ts'
@@ -17,6 +19,7 @@ import { createListeners } from './listeners.ts'
 import { createLostState } from './lost-state.ts'
 import { STATES, type UpstreamMetrics, type UpstreamState } from './metrics.ts'
 import { createParking } from './parking.ts'
+import { createPlacement } from './placement.ts'
 import { createRunner } from './runner.ts'
 import { changedList, createServerLists } from './server-lists.ts'
 import { isExposed, isRepeatable, type ServerSpec } from './spec.ts'
@@ -85,8 +88,6 @@ export interface Supervisor {
   stop(options?: { grace?: number }): Promise<void>
 }
 
-const SHARED_REFUSAL = 'this server is shared by several clients, so skein cannot know which one to ask; set isolation: session for it'
-
 /** One attached server: its shared connection kept alive, children of single clients, its lists, who listens to it. */
 export function createSupervisor(deps: SupervisorDeps, options: SupervisorOptions): Supervisor {
   const { clock, random } = deps
@@ -103,33 +104,36 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const losses = createLostState({ name, listeners, stateless: () => spec.stateless }, options.untold)
   let listed: UpstreamTools = view()
 
-  type Opening = Pick<ConnectionOptions, 'capabilities' | 'asks' | 'sole' | 'onNotification'>
+  type Opening = Pick<ConnectionOptions, 'capabilities' | 'own' | 'onNotification'>
   const open = (opening: Opening, { signal }: { signal: AbortSignal }) =>
     eras.open(
       (era) => openConnection({ clock, logger, random }, { ...opening, era, transport: deps.connect(spec, name), version, parking, definition: lists.definition }, { signal }),
       { signal }
     )
-  const keeper = createKeeper({
-    clock,
-    random,
-    logger,
-    onRestart: () => metrics.restarts.inc(),
-    onChange,
-    async open({ signal }) {
-      const connection = await open({ capabilities: {}, asks: SHARED_REFUSAL, sole: () => false, onNotification: onSharedNotification }, { signal })
-      try {
-        await lists.load(connection)
-        return connection
-      } catch (error) {
-        await connection.close()
-        throw error
+  const keeper = createKeeper(
+    {
+      clock,
+      random,
+      logger,
+      onRestart: () => metrics.restarts.inc(),
+      onChange,
+      async open({ signal }) {
+        const connection = await open({ capabilities: {}, own: undefined, onNotification: onSharedNotification }, { signal })
+        try {
+          await lists.load(connection)
+          return connection
+        } catch (error) {
+          await connection.close()
+          throw error
+        }
       }
-    }
-  })
+    },
+    { elsewhere: spec.kind === 'http' }
+  )
   const children = createChildren(
     {
       clock,
-      open: (opening, { signal }) => open({ ...opening, asks: 'calls' }, { signal }),
+      open,
       onNotification: (session, message) => listeners.toSession(session, message),
       onLost: (session, era) => losses.lost([session], era),
       onChange
@@ -139,7 +143,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const ownChild = (client: ClientContext) => client.session !== undefined && wantsOwn(client, spec.isolation, era() ?? '2025')
   const subscriptions = createSubscriptions({ clock, random, logger, children, listeners: listeners.all, ownChild, shared: () => shared })
   const hangs = createHangWatch({ clock, timeout: () => spec.timeout, giveUp })
-  const runOn = createRunner({ name, clock, keeper, children, parking, hangs, spec: () => spec, era, onBegin: losses.begins })
+  const placement = createPlacement({ name, clock, keeper, children, parking, spec: () => spec, era })
+  const runOn = createRunner({ name, clock, keeper, placement, parking, hangs, spec: () => spec, onBegin: losses.begins })
   const run = createGate({ name, metrics, spec: () => spec, run: runOn }, options.maxInFlight)
 
   function era(): Era | undefined {
@@ -185,7 +190,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   }
 
   function listen(request: McpRequest, sink: CallSink): RunningCall {
-    if (keeper.state === 'stopped') return notRun(new SkeinError('SKEIN_UPSTREAM_DOWN', `${name} is not running.`))
+    if (keeper.state === 'stopped') return failedCall(new SkeinError('SKEIN_UPSTREAM_DOWN', `${name} is not running.`))
     return listeners.add(request, sink)
   }
 

@@ -170,7 +170,7 @@ describe('what servers do', () => {
     const capabilities = { sampling: {}, elicitation: {} }
     expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' }, capabilities }), sink)).toContain('"answered":"sampling/createMessage"')
     expect(await text(toolCall('echo', 'elicit', { args: { message: 'm' }, capabilities }), sink)).toContain('"answered":"elicitation/create"')
-    expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' } }))).toContain('shared by several clients')
+    expect(await text(toolCall('echo', 'sample', { args: { prompt: 'p' } }))).toContain('did not declare this capability')
     const { pids } = host.list()[0] as UpstreamStatus
     expect(pids).toHaveLength(2)
     const stateless = { session: null, capabilities }

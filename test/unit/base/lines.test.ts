@@ -4,7 +4,7 @@ import { createLineSplitter } from '../../../src/base/lines.ts'
 function split(max: number) {
   const lines: string[] = []
   const splitter = createLineSplitter(max, (line) => lines.push(line.toString()))
-  return { lines, feed: (text: string | Buffer) => splitter.feed(Buffer.from(text as string)) }
+  return { lines, feed: (text: string | Buffer) => splitter.feed(Buffer.from(text as string)), end: () => splitter.end() }
 }
 
 describe('lines of a byte stream', () => {
@@ -37,5 +37,18 @@ describe('lines of a byte stream', () => {
     expect(feed('123')).toBe(true)
     expect(feed('45')).toBe(false)
     expect(lines).toEqual([])
+  })
+
+  test('what has no newline comes with the end, once, unless it was too long', () => {
+    const { lines, feed, end } = split(4)
+    feed('ab\nc')
+    feed('d')
+    end()
+    end()
+    expect(lines).toEqual(['ab', 'cd'])
+    const long = split(4)
+    long.feed('12345')
+    long.end()
+    expect(long.lines).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { eraOfHeader, eraOfMessage, isPrimed } from '../../../src/http/mcp/era.ts'
+import { eraOfHeader, eraOfMessage } from '../../../src/http/mcp/era.ts'
+import { isPrimed } from '../../../src/http/mcp/rev2025/client-stream.ts'
 import { statusOf } from '../../../src/http/mcp/rev2026/endpoint.ts'
 
 const known = { versions: ['2025-11-25', '2025-06-18', '2025-03-26'], statelessVersions: ['2026-07-28'] }

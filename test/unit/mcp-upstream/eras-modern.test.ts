@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Json, JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
-import { requestHeaders, scanHeaders } from '../../../src/mcp/upstream/rev2026/headers.ts'
+import type { JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
+import { namingHeaders } from '../../../src/mcp/upstream/rev2026/headers.ts'
 import { codeOf, flush, mcpRequest, recordingSink, toolCall } from '../../support/mcp-calls.ts'
 import { createMemoryServer, type MemoryLink, type MemoryServer } from '../../support/memory-upstream.ts'
 import { answersTo, connected, dial, sentCall, type DialOptions } from '../../support/upstream-connections.ts'
@@ -132,11 +132,11 @@ describe('headers', () => {
     void connection.call(mcpRequest('x', 'resources/read', { uri: 'file:///ä' }), recordingSink())
     await connection.request('tools/list', {}, 1_000)
     expect(link.headers).toEqual([
-      { 'Mcp-Method': 'server/discover' },
-      { 'Mcp-Method': 'tools/call', 'Mcp-Name': 'query', 'Mcp-Param-Region': 'eu', 'Mcp-Param-Page': '3', 'Mcp-Param-Dry-Run': 'false' },
-      { 'Mcp-Method': 'tools/call', 'Mcp-Name': 'other' },
-      { 'Mcp-Method': 'resources/read', 'Mcp-Name': `=?base64?${Buffer.from('file:///ä').toString('base64')}?=` },
-      { 'Mcp-Method': 'tools/list' }
+      undefined,
+      { 'Mcp-Name': 'query', 'Mcp-Param-Region': 'eu', 'Mcp-Param-Page': '3', 'Mcp-Param-Dry-Run': 'false' },
+      { 'Mcp-Name': 'other' },
+      { 'Mcp-Name': `=?base64?${Buffer.from('file:///ä').toString('base64')}?=` },
+      {}
     ])
   })
 
@@ -152,30 +152,12 @@ describe('headers', () => {
     [1.5, '1.5'],
     [true, 'true']
   ])('the value %j is sent as %s', (value, expected) => {
-    expect(requestHeaders('tools/call', { name: 'query', arguments: { region: value } }, definition)['Mcp-Param-Region']).toBe(expected)
+    expect(namingHeaders('tools/call', { name: 'query', arguments: { region: value } }, definition)['Mcp-Param-Region']).toBe(expected)
   })
 
-  test.each([
-    ['no name', { properties: { a: { type: 'string', 'x-mcp-header': '' } } }],
-    ['no header name', { properties: { a: { type: 'string', 'x-mcp-header': 'a b' } } }],
-    ['a number', { properties: { a: { type: 'number', 'x-mcp-header': 'A' } } }],
-    ['no type', { properties: { a: { 'x-mcp-header': 'A' } } }],
-    ['declared twice', { properties: { a: { type: 'string', 'x-mcp-header': 'A' }, b: { type: 'string', 'x-mcp-header': 'a' } } }],
-    ['at the root', { type: 'string', 'x-mcp-header': 'A' }],
-    ['in items', { properties: { a: { type: 'array', items: { type: 'string', 'x-mcp-header': 'A' } } } }],
-    ['in a branch', { anyOf: [{ properties: { a: { type: 'string', 'x-mcp-header': 'A' } } }] }],
-    ['in definitions', { $defs: { a: { type: 'string', 'x-mcp-header': 'A' } } }]
-  ])('a declaration with %s is a fault of the tool', (_, inputSchema) => {
-    expect(scanHeaders({ name: 'bad', inputSchema })).toHaveProperty('fault')
-    expect(requestHeaders('tools/call', { name: 'bad', arguments: { a: 'x' } }, { name: 'bad', inputSchema })).toEqual({ 'Mcp-Method': 'tools/call', 'Mcp-Name': 'bad' })
-  })
-
-  test('a schema that is odd or nested without end is no danger', () => {
-    let schema: Json = { type: 'string' }
-    for (let level = 0; level < 100_000; level += 1) schema = { properties: { a: schema } }
-    expect(scanHeaders({ inputSchema: schema })).toHaveProperty('fault')
-    expect(scanHeaders({ inputSchema: 'no schema' })).toEqual({ declared: [] })
-    expect(scanHeaders({ inputSchema: { properties: [1], anyOf: 'x', $defs: null } })).toEqual({ declared: [] })
+  test('a tool that declares its headers wrongly gets none', () => {
+    const inputSchema = { properties: { a: { type: 'number', 'x-mcp-header': 'A' } } }
+    expect(namingHeaders('tools/call', { name: 'bad', arguments: { a: 1 } }, { name: 'bad', inputSchema })).toEqual({ 'Mcp-Name': 'bad' })
   })
 
   test('a tool with such a fault is not listed, where there are headers', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { flush } from '../../support/mcp-calls.ts'
+import { codeOf, flush } from '../../support/mcp-calls.ts'
 import type { MemoryLink, MemoryServer } from '../../support/memory-upstream.ts'
 import { upstreamWorld } from '../../support/upstream-world.ts'
 
@@ -133,7 +133,7 @@ describe('requestState', () => {
   test('that names nothing parked is refused, and the tool is not run', async () => {
     const { server, call } = await upstreamWorld()
     for (const requestState of ['0'.repeat(32), '', 7]) {
-      expect(await call('echo', { session: null, params: { requestState } }).outcome).toMatchObject({ error: { code: -32602 } })
+      expect(await codeOf(call('echo', { session: null, params: { requestState } }).outcome)).toBe('SKEIN_BAD_REQUEST')
     }
     expect(server.last.sent('tools/call')).toEqual([])
   })

@@ -119,6 +119,27 @@ describe('restarts', () => {
     expect(metric('skein_upstream_state', 'one')).toBe(2)
   })
 
+  test.each([
+    [{ kind: 'http', url: 'http://127.0.0.1/mcp', headers: {} }, 5_000],
+    [{}, 30_000]
+  ] as const)('after many deaths in a row %o is tried again within %i ms', async (spec, cap) => {
+    const { clock, one } = await attached(spec as Partial<ServerSpec>)
+    let longest = 0
+    for (let death = 0; death < 16; death += 1) {
+      const before = one.links.length
+      one.last.die()
+      await flush()
+      const from = clock.now()
+      while (one.links.length === before) {
+        clock.advance(100)
+        await flush()
+      }
+      longest = Math.max(longest, clock.now() - from)
+    }
+    expect(longest).toBeLessThanOrEqual(cap)
+    expect(longest).toBeGreaterThan(cap / 2)
+  })
+
   test('calls wait for a restart, but not for ever', async () => {
     const { clock, host, one } = await attached()
     one.last.die()

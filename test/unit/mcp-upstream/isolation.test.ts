@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
-import { codeOf, flush, recordingSink, toolCall } from '../../support/mcp-calls.ts'
+import { codeOf, flush, mcpRequest, recordingSink, toolCall } from '../../support/mcp-calls.ts'
 import { upstreamWorld } from '../../support/upstream-world.ts'
 
 const ASKABLE = { elicitation: {} }
@@ -45,8 +45,50 @@ test('a child of one session has its capabilities; its questions end the latest 
   expect(await answered.outcome).toMatchObject(DONE)
   expect(await calls[0]?.outcome).toMatchObject(DONE)
   expect(metric('skein_upstream_parked')).toBe(0)
-  expect(await call('slow', retry).outcome).toMatchObject({ error: { code: -32602 } })
+  expect(await codeOf(call('slow', retry).outcome)).toBe('SKEIN_BAD_REQUEST')
   await host.stop()
+})
+
+test('a retry that is cancelled in the same tick ends the call it goes on with, also at the server', async () => {
+  const { clock, server, host, call, metric } = await upstreamWorld()
+  const first = call('slow', { capabilities: ASKABLE })
+  await flush()
+  const own = server.last
+  const [started] = own.open('tools/call')
+  own.emit({ id: 'q', method: 'elicitation/create', params: { message: '?' } })
+  clock.advance(5)
+  const { requestState } = ((await first.outcome) as { result: { requestState: string } }).result
+  const retry = call('slow', { capabilities: ASKABLE, params: { requestState, inputResponses: {} } })
+  retry.cancel('enough')
+  expect(await codeOf(retry.outcome)).toBe('SKEIN_CANCELLED')
+  await flush()
+  clock.advance(5)
+  expect(metric('skein_upstream_parked')).toBe(0)
+  expect(own.sent('notifications/cancelled')).toMatchObject([{ params: { requestId: started?.id } }])
+  await host.stop()
+})
+
+test("a session's own child may have tools for what its client can; expose holds for them too", async () => {
+  const { host, server, call } = await upstreamWorld({ expose: { allow: ['*'], deny: ['secret*'] } })
+  server.tools = ['echo', 'ask', 'secret', 'secret-ask'].map((name) => ({ name, inputSchema: { type: 'object' } }))
+  const client = { capabilities: ASKABLE }
+  const { outcome } = host.run(mcpRequest('one', 'tools/list', { cursor: 'c' }, client), recordingSink())
+  expect(await outcome).toMatchObject({ result: { tools: [{ name: 'echo' }, { name: 'ask' }] } })
+  expect(server.links).toHaveLength(2)
+  expect(server.last.sent('tools/list')).toMatchObject([{ params: { cursor: 'c' } }])
+  expect(host.tools('one')?.definitions.map(({ name }) => name)).toEqual(['echo'])
+  const asks = call('ask', client)
+  await flush()
+  server.last.answer((server.last.open('tools/call')[0] as JsonRpcRequest).id, { content: [] })
+  expect(await asks.outcome).toMatchObject(DONE)
+  expect(await codeOf(call('secret-ask', client).outcome)).toBe('SKEIN_NOT_FOUND')
+})
+
+test('no child is told of tasks: nobody could go on with one', async () => {
+  const { server, echo } = await upstreamWorld()
+  await echo('a', { ...ASKABLE, tasks: { requests: {} }, extensions: { 'io.modelcontextprotocol/tasks': {}, 'vendor/other': {} } })
+  expect(server.last.received[0]).toMatchObject({ method: 'initialize' })
+  expect((server.last.received[0] as JsonRpcRequest).params?.capabilities).toEqual({ ...ASKABLE, extensions: { 'vendor/other': {} } })
 })
 
 test('stateless clients that can be asked share a pool: one call each at a time, used again by those of equal capabilities', async () => {
@@ -104,7 +146,7 @@ test('over the bound a call whose client does not come back gives way, and its r
   expect(await echo(null, { sampling: {} })).toMatchObject(DONE)
   expect(metric('skein_upstream_parked')).toBe(1)
   expect(metric('skein_upstream_parked_given_up_total')).toBe(1)
-  expect(await call('slow', { ...clients[1], params: { requestState: states[1] } }).outcome).toMatchObject({ error: { code: -32602, message: expect.stringContaining('others needed its place') } })
+  await expect(call('slow', { ...clients[1], params: { requestState: states[1] } }).outcome).rejects.toMatchObject({ code: 'SKEIN_BAD_REQUEST', message: expect.stringContaining('others needed its place') })
   const busy = call('slow', { session: null, capabilities: { roots: {} } })
   await flush()
   expect(await echo('edge/b', ASKABLE)).toMatchObject(DONE)

@@ -19,7 +19,7 @@ describe.each(['2025', '2026'] as const)('a server of %s', (era) => {
       full(one)
       one.era = era
     })
-    expect(host.tools('one')?.about).toEqual({ capabilities: server.capabilities, serverInfo: { name: 'memory', version: '1' }, instructions: 'be kind', prompts: PROMPTS, resources: RESOURCES, resourceTemplates: TEMPLATES })
+    expect(host.tools('one')?.about).toEqual({ capabilities: server.capabilities, serverInfo: { name: 'memory', version: '1' }, instructions: 'be kind', protocol: era, prompts: PROMPTS, resources: RESOURCES, resourceTemplates: TEMPLATES })
   })
 })
 

@@ -232,7 +232,7 @@ describe('who is asked', () => {
     expect(modern.link.received.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { requestId: modern.id } })
   })
 
-  const SHARED = { asks: 'several clients share this server' }
+  const SHARED = { own: undefined }
 
   test('on a shared connection: the client of the only call if it lacks the capability, otherwise nobody', async () => {
     const { link, connection, running, id } = await asking(SHARED, { session: null, capabilities: {} })
@@ -242,7 +242,7 @@ describe('who is asked', () => {
     const two = [1, 2].map(() => connection.call(toolCall('x', 'ask', { session: null }), recordingSink()))
     await flush()
     link.emit({ id: 'b', method: 'sampling/createMessage', params: {} })
-    expect(answersTo(link, 'b')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('several clients share') } }])
+    expect(answersTo(link, 'b')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('shared by several clients') } }])
     link.emit({ id: 'c', method: 'sampling/createMessage', params: {} }, { related: sentCall(link, 1).id })
     expect(await two[0]?.outcome).toMatchObject({ error: { code: -32021 } })
     link.answer(sentCall(link, 2).id, { content: [] })
@@ -252,7 +252,7 @@ describe('who is asked', () => {
   test('on a shared connection: a client that declared the capability is asked if the question came on the stream of its call', async () => {
     const { link, clock, connection, running } = await asking(SHARED)
     link.emit({ id: 'a', ...ELICIT })
-    expect(answersTo(link, 'a')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('several clients share') } }])
+    expect(answersTo(link, 'a')).toMatchObject([{ error: { code: -32601, message: expect.stringContaining('shared by several clients') } }])
     const other = connection.call(toolCall('x', 'other', { session: null, capabilities: ALL }), recordingSink())
     await flush()
     link.emit({ id: 'b', ...ELICIT }, { related: sentCall(link, 0).id })
@@ -335,7 +335,7 @@ describe('tickets', () => {
   })
 
   test('the one that is given up to make room frees a connection; otherwise there is none', async () => {
-    const shared = await asking({ sole: () => false })
+    const shared = await asking({ own: { sole: () => false } })
     await shared.ask(ELICIT)
     expect(shared.parking.makeRoom()).toBeUndefined()
     const answered = await asking()

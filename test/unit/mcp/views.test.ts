@@ -36,6 +36,17 @@ describe('tools', () => {
     expect(view.passesLists).toBe(true)
   })
 
+  test.each([
+    ['2025', true],
+    ['2026', false],
+    [undefined, false]
+  ] as const)('one server of %s: it may have more tools for a client that can be asked: %s', (protocol, expected) => {
+    const about = { capabilities: {}, serverInfo: {}, prompts: [], resources: [], resourceTemplates: [], ...(protocol === undefined ? {} : { protocol }) }
+    const servers = [{ ...server('a', ['x']), about }]
+    expect(buildView(servers, { server: 'a' }).passesTools).toBe(expected)
+    expect(buildView(servers, everything).passesTools).toBe(false)
+  })
+
   test('definitions are copied, only the name changes', () => {
     const definition = { name: 'x', inputSchema: { type: 'object' }, _meta: { some: 'thing' }, annotations: { title: 'X' } }
     const view = buildView([{ server: 's', tools: [{ server: 's', tool: 'x', definition, target: 1 }], about: undefined }], everything)

@@ -56,6 +56,32 @@ describe('the way of a call', () => {
     }
   })
 
+  test.each([
+    ['a client that can be asked', '2025', { session: 'P-self/s1', capabilities: { sampling: {} } }, 'one', true],
+    ['a client that cannot', '2025', { session: 'P-self/s1', capabilities: {} }, 'one', false],
+    ['a client without a session', '2025', { session: undefined, capabilities: { sampling: {} } }, 'one', false],
+    ['such a client with a server of the newer era', '2026', { session: 'P-self/s1', capabilities: { sampling: {} } }, 'one', false],
+    ['such a client in a view of all', '2025', { session: 'P-self/s1', capabilities: { sampling: {} } }, undefined, false]
+  ] as const)('a tool that no list has, for %s (%s): %j in view %s: %s', async (_, protocol, client, view, passed) => {
+    const w = createBackendWorld(visibleServer('one', { name: 'bare', tools: ['listed'], providers: ['P-a'], timeout: 7_000, about: { protocol } }))
+    const asked = call('hidden', { view, client: { ...CLIENT, ...client } })
+    const { outcome } = w.backend.run(asked, recordingSink())
+    if (!passed) {
+      expect(await codeOf(outcome)).toBe('SKEIN_NOT_FOUND')
+      return expect(w.calls).toEqual([])
+    }
+    expect(w.last()).toMatchObject({ peer: 'P-a', digest: undefined, request: { server: 'bare', timeout: 7_000 } })
+    expect(w.last().request.params).toBe(asked.params)
+    // Nobody said that it may run twice.
+    w.last().fail(failure('SKEIN_OUTCOME_UNKNOWN'))
+    expect(await codeOf(outcome)).toBe('SKEIN_OUTCOME_UNKNOWN')
+    expect(w.calls).toHaveLength(1)
+    w.backend.run(call('listed', { view, client: { ...CLIENT, ...client } }), recordingSink())
+    expect(w.last()).toMatchObject({ digest: 'digest of listed', request: { params: { name: 'listed' } } })
+    w.backend.run(request('tools/list', { cursor: 'c' }, { view, client: { ...CLIENT, ...client } }), recordingSink())
+    expect(w.last()).toMatchObject({ peer: 'P-a', request: { server: 'bare', method: 'tools/list', params: { cursor: 'c' } } })
+  })
+
   test('what is not there is not found, in the words of the specification', async () => {
     const w = createBackendWorld(FILES)
     const code = (method: string, params: object, view?: string) => codeOf(w.backend.run(request(method, { ...params }, { view }), recordingSink()).outcome)

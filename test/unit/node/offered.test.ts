@@ -39,4 +39,18 @@ describe('what clients of this node see', () => {
     expect(visible([])).toEqual([])
     expect(visible([offer('s', ['a'])])[0]).not.toBe(s)
   })
+
+  test('what changed stays as it was until the new text is there, what is new or of somebody else does not', () => {
+    const { documents, visible } = setup('a')
+    documents.set('d-about', { capabilities: { prompts: {} } })
+    visible([offer('s', ['a'], { about: 'd-about' })])
+    const changed = offer('s', [], { about: 'd-about2', tools: [{ tool: 'a', digest: 'd-a2', repeatable: false, providers: ['p'] }] })
+    const [between] = visible([changed])
+    expect(between).toMatchObject({ about: { capabilities: { prompts: {} } }, tools: [{ tool: 'a', definition: { name: 'a' }, target: { digest: 'd-a2' } }] })
+    documents.set('d-about2', { capabilities: { tools: {} } })
+    documents.set('d-a2', { name: 'a', title: 'new' })
+    expect(visible([changed])[0]).toMatchObject({ about: { capabilities: { tools: {} } }, tools: [{ definition: { title: 'new' } }] })
+    const [foreign] = visible([offer('s', [], { about: 'd-about3', providers: ['q'], tools: [{ tool: 'a', digest: 'd-a3', repeatable: false, providers: ['q'] }] })])
+    expect(foreign).toMatchObject({ about: undefined, tools: [] })
+  })
 })

@@ -13,7 +13,10 @@ test('what other nodes may call is what the own record says now', () => {
   check('s', undefined, undefined)
   check('s', 't', undefined)
   check('s', 't', digest)
-  expect(() => check('s', 'u', undefined)).toThrow(missing(/no tool named "u"/))
+  expect(() => check('s', 'u', digest)).toThrow(missing(/no tool named "u"/))
+  // One that the server may have for this caller's client alone.
+  check('s', 'u', undefined)
+  expect(() => check('other', 'u', undefined)).toThrow(missing(/no server/))
   expect(() => check('s', 't', 'ab')).toThrow(missing(/changed/))
   expect(() => check('other', 't', undefined)).toThrow(missing(/no server/))
   record = nodeRecord('me', { servers: [server('s', ['u'])] })

@@ -8,6 +8,14 @@ const KEPT_FOR = 60_000
 /** What a client waits after a broken stream before it comes back, ms: soon, but not at once with all the others. */
 const RETRY = 1000
 
+/** The first revision whose clients take an event without data: earlier ones fail on it (SEP-1699). */
+const PRIMED_SINCE = '2025-11-25'
+
+/** Whether event streams of POSTs begin with an event that has an id only, so that a client can come back before anything was sent. */
+export function isPrimed(version: string | undefined): boolean {
+  return version !== undefined && version >= PRIMED_SINCE
+}
+
 /** One POSTed request and the way its answer goes back, or the stream of the session itself. */
 export interface ClientStream {
   /** The first half of its event ids; 0 is the session's own. */

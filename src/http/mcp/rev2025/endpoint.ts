@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../../base/clock.ts'
 import { randomHex, type Random } from '../../../base/random.ts'
 import type { JsonRpcMessage, JsonRpcRequest } from '../../../wire/json-rpc.ts'
-import { isPrimed } from '../era.ts'
+import { INVALID_REQUEST } from '../../../wire/mcp-spec.ts'
 import { accepts, correlationOf } from '../guards.ts'
 import type { McpHttpMetrics } from '../metrics.ts'
 import type { Sessions } from '../ports.ts'
-import { BAD_REQUEST, INVALID_REQUEST, noSuchView, refuse, SESSION_NOT_FOUND } from '../replies.ts'
-import { createStreamWriter } from './client-stream.ts'
+import { BAD_REQUEST, refuse, SESSION_NOT_FOUND, viewMissing } from '../replies.ts'
+import { createStreamWriter, isPrimed } from './client-stream.ts'
 import { createHttpSession, type HttpSession } from './http-session.ts'
 import { createSessionTable } from './session-table.ts'
 
@@ -38,7 +38,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps, options: { maxS
   const table = createSessionTable({ clock, onEvict: () => metrics.evicted.inc() }, options)
   // A refused initialize leaves no session behind.
   const onRefused = (session: HttpSession) => table.end(session, 'initialize was refused')
-  const sessionDeps = { downstream, clock, streams: createStreamWriter(deps), onRefused }
+  const sessionDeps = { downstream, clock, streams: createStreamWriter(deps), kept: () => table.kept(), onRefused }
 
   /** The session a request names, or undefined after it was refused. */
   function sessionOf(req: IncomingMessage, res: ServerResponse, view: string | undefined): HttpSession | undefined {
@@ -60,7 +60,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps, options: { maxS
     if (req.headers['mcp-session-id'] !== undefined) {
       refuse(res, 400, { code: INVALID_REQUEST, message: 'initialize starts a new session: send it without Mcp-Session-Id.' })
     } else if (!downstream.serves(view)) {
-      refuse(res, 404, { code: BAD_REQUEST, message: noSuchView(view) })
+      refuse(res, 404, viewMissing(view))
     } else if (!table.makeRoom()) {
       metrics.refused('sessions')
       refuse(res, 503, { code: BAD_REQUEST, message: `All ${maxSessions} sessions (mcp.max_sessions) are in use: try again in a while.` }, { 'retry-after': '5' })

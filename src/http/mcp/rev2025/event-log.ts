@@ -5,6 +5,8 @@
 const MAX_EVENTS = 256
 /** Characters. Together with the sessions allowed (256) at most 256 MiB, and only while every one of them streams. */
 export const MAX_KEPT = 1024 * 1024
+/** Of all sessions together, for answers that are larger than that: four of the largest wait for clients that lost their connection. */
+export const MAX_KEPT_LARGE = 64 * 1024 * 1024
 
 export interface KeptEvent<S> {
   readonly stream: S

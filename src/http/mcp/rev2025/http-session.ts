@@ -5,7 +5,7 @@ import type { Link, Session, Sessions } from '../ports.ts'
 import { sendOutcome } from '../replies.ts'
 import { eventText, startSse } from '../sse.ts'
 import type { ClientStream, StreamWriter } from './client-stream.ts'
-import { createEventLog, MAX_KEPT, type EventLog } from './event-log.ts'
+import { createEventLog, MAX_KEPT, MAX_KEPT_LARGE, type EventLog } from './event-log.ts'
 
 export interface RequestOptions {
   accepts: { json: boolean; sse: boolean }
@@ -41,6 +41,8 @@ export interface HttpSessionDeps {
   downstream: Sessions
   clock: Clock
   streams: StreamWriter
+  /** Characters kept for clients that come back, all sessions together. */
+  kept(): number
   /** The client's initialize was refused: there is no session. */
   onRefused: (session: HttpSession) => void
 }
@@ -71,8 +73,9 @@ export function createHttpSession(deps: HttpSessionDeps, options: { id: string; 
     if (!sent && streams.isForgotten(stream, clock.now())) return false
     stream.seq = seq
     if (sent) stream.sent = seq
-    // Large answers are on their way; a second copy is for those that are not.
-    if (!sent || text.length <= MAX_KEPT) (log ??= createEventLog()).add({ stream, seq, text })
+    // Large answers are on their way; a second copy is for those that are not, as long as there is room.
+    if (text.length <= MAX_KEPT || (!sent && deps.kept() + text.length <= MAX_KEPT_LARGE)) (log ??= createEventLog()).add({ stream, seq, text })
+    else if (!sent) return false
     return true
   }
 

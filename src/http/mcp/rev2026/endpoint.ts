@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { responseText, type JsonRpcMessage, type JsonRpcRequest, type Outcome } from '../../../wire/json-rpc.ts'
+import { INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY } from '../../../wire/mcp-spec.ts'
 import { accepts, correlationOf } from '../guards.ts'
 import type { Link, Sessions } from '../ports.ts'
-import { BAD_REQUEST, INVALID_REQUEST, noSuchView, refuse, sendOutcome } from '../replies.ts'
+import { refuse, sendOutcome, viewMissing } from '../replies.ts'
 import { eventText, KEEP_ALIVE, KEEP_ALIVE_EVERY, PLAIN_FOR, startSse, writeSse } from '../sse.ts'
 
 /** Streamable HTTP of 2026-07-28: each request is alone, its connection is its life. */
@@ -14,9 +15,6 @@ export interface StatelessEndpoint {
   /** Ends them all. */
   close(): void
 }
-
-const METHOD_NOT_FOUND = -32601
-const MISSING_CAPABILITY = -32021
 
 /**
  * The HTTP status of an answer that comes alone: a request that was wrong in itself gets one, an error of the called server is
@@ -123,7 +121,7 @@ export function createStatelessEndpoint(deps: { downstream: Sessions; clock: Clo
         // There is nothing to tell: a request is cancelled by closing its connection.
         res.writeHead(202).end()
       } else if (downstream.serves(view)) serve(req, res, view, message)
-      else refuse(res, 404, { code: BAD_REQUEST, message: noSuchView(view) }, undefined, message.id)
+      else refuse(res, 404, viewMissing(view), undefined, message.id)
     },
     get open() {
       return open.size

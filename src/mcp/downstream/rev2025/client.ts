@@ -1,14 +1,15 @@
 import type { Json, JsonRpcError, JsonRpcNotification, JsonRpcResponse, Outcome } from '../../../wire/json-rpc.ts'
-import type { ClientContext, LogLevel } from '../../ports.ts'
+import { INVALID_PARAMS, INVALID_REQUEST, isLogLevel, LOG_LEVELS, type LogLevel } from '../../../wire/mcp-spec.ts'
+import type { ClientContext, ViewLists } from '../../ports.ts'
 import { isAskable } from '../../askable.ts'
 import { createCall, inputRequired, type CallRules } from '../calls.ts'
 import { canSubscribe, has, nameProblem } from '../capabilities.ts'
 import { CHANGED, createListWatch, type ListWatch } from '../changes.ts'
-import { INVALID_PARAMS, INVALID_REQUEST, MAX_NAMED, notOffered } from '../errors.ts'
+import { MAX_NAMED, notOffered } from '../errors.ts'
 import { answer, type Exchange } from '../exchange.ts'
 import { methodProblem, ownList, ownPage, viewGone } from '../lists.ts'
-import { isLogLevel, LOG_LEVELS } from '../log-levels.ts'
 import type { OpenRequests } from '../open-requests.ts'
+import type { ListName } from '../pages.ts'
 import type { SessionDeps, SessionOptions } from '../ports.ts'
 import { initializeResult, readInitialize } from './initialize.ts'
 import { createInputLoop } from './input-loop.ts'
@@ -16,7 +17,7 @@ import { createSessionNews } from './news.ts'
 import { createQuestions } from './questions.ts'
 
 /** Requests that servers answer, as they are. */
-const PASSED = new Set(['tools/call', 'prompts/get', 'resources/read', 'completion/complete', 'prompts/list', 'resources/list', 'resources/templates/list'])
+const PASSED = new Set(['tools/call', 'tools/list', 'prompts/get', 'resources/read', 'completion/complete', 'prompts/list', 'resources/list', 'resources/templates/list'])
 
 /** The client of a session, in the protocol of 2025-11-25 and older. */
 export interface SessionClient {
@@ -47,6 +48,13 @@ export function createSessionClient(deps: SessionDeps, options: SessionOptions &
       const required = inputRequired(outcome)
       if (required === undefined) call.finish(outcome)
       else input.next(call, required)
+    },
+    onFailure({ exchange: { request } }) {
+      if (request.method !== 'tools/list' || request.params?.['cursor'] !== undefined) return undefined
+      // Its own child could not be asked: what the server has for everybody is better than nothing.
+      const lists = backend.lists(view)
+      // Nothing is not: an empty list would say that the server has no tools.
+      return lists === undefined || lists.tools.length === 0 ? undefined : page(lists, 'tools', undefined)
     },
     onEnd(call) {
       open.ended(call)
@@ -94,11 +102,15 @@ export function createSessionClient(deps: SessionDeps, options: SessionOptions &
     if (method === 'tools/list' && lists.passesTools && isAskable(client)) return undefined
     const name = ownList(method, lists)
     if (name === undefined) return PASSED.has(method) ? undefined : { error: notOffered(method) }
-    const page = ownPage(lists, name, params?.['cursor'])
-    if ('error' in page) return page
+    return page(lists, name, params?.['cursor'])
+  }
+
+  function page(lists: ViewLists, name: ListName, cursor: unknown): Outcome {
+    const own = ownPage(lists, name, cursor)
+    if ('error' in own) return own
     // Later pages may be of a list that changed after the first: only that one counts as known.
-    if (params?.['cursor'] === undefined) watch?.knows(name === 'resourceTemplates' ? 'resources' : name, lists)
-    return { raw: `{${page.members}}`, typed: false }
+    if (cursor === undefined) watch?.knows(name === 'resourceTemplates' ? 'resources' : name, lists)
+    return { raw: `{${own.members}}`, typed: false }
   }
 
   function run(exchange: Exchange, client: ClientContext): void {

@@ -1,8 +1,8 @@
 import { isObject } from '../../../base/is-object.ts'
 import type { ViewLists } from '../../ports.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
+import { INVALID_PARAMS, VERSIONS_2025 } from '../../../wire/mcp-spec.ts'
 import { announced } from '../capabilities.ts'
-import { negotiateVersion } from './versions.ts'
 
 export interface Hello {
   clientInfo: { name: string; version: string }
@@ -19,10 +19,10 @@ const text = (value: unknown, otherwise: string) => (typeof value === 'string' ?
 /** Reads the params of `initialize`; a JSON-RPC error if they are not an initialize of 2025-11-25 or older. */
 export function readInitialize(params: Json | undefined): Hello | JsonRpcError {
   if (params === undefined || typeof params['protocolVersion'] !== 'string') {
-    return { code: -32602, message: 'initialize needs params.protocolVersion, such as "2025-11-25".' }
+    return { code: INVALID_PARAMS, message: 'initialize needs params.protocolVersion, such as "2025-11-25".' }
   }
   const { clientInfo, capabilities, protocolVersion } = params
-  if (capabilities !== undefined && !isObject(capabilities)) return { code: -32602, message: 'params.capabilities of initialize must be an object.' }
+  if (capabilities !== undefined && !isObject(capabilities)) return { code: INVALID_PARAMS, message: 'params.capabilities of initialize must be an object.' }
   const info = isObject(clientInfo) ? clientInfo : {}
   return {
     clientInfo: { name: text(info['name'], 'unknown'), version: text(info['version'], '0') },
@@ -40,4 +40,9 @@ export function initializeResult(hello: Hello, lists: ViewLists | undefined, ver
     serverInfo: { name: 'skein', version },
     ...(lists?.instructions === undefined ? {} : { instructions: lists.instructions })
   }
+}
+
+/** The client's revision if we speak it, else our newest: the client then decides whether to go on. */
+function negotiateVersion(requested: string): string {
+  return VERSIONS_2025.includes(requested) ? requested : (VERSIONS_2025[0] as string)
 }

@@ -1,12 +1,16 @@
 import { isObject } from '../../../base/is-object.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
+import { INTERNAL_ERROR } from '../../../wire/mcp-spec.ts'
 import type { Call } from '../calls.ts'
-import { INTERNAL_ERROR, sessionError } from '../errors.ts'
+import { sessionError } from '../errors.ts'
 import type { Answer, Questions } from './questions.ts'
 
 /** Questions follow from answers a few times; a server that still asks after this many rounds will not stop. */
 const MAX_ROUNDS = 32
+
+/** Questions of one round, four times what a client is asked at all: the rest of those gets errors, each an object in memory. */
+const MAX_ASKED = 256
 
 /** A server that wants nothing but another try works meanwhile: as the SDK paces it. */
 const PAUSE = 250
@@ -38,7 +42,7 @@ export function createInputLoop(deps: { clock: Clock; questions: Questions }): I
       const params = call.exchange.request.params ?? {}
       const { requestState } = required
       const state = typeof requestState === 'string' ? { requestState } : {}
-      call.waits(state.requestState)
+      call.waits(required)
       const { rounds, refused } = courses.get(call) ?? { rounds: 0, refused: new Map<string, JsonRpcError>() }
       if (rounds >= MAX_ROUNDS) {
         return call.finish({ error: sessionError(INTERNAL_ERROR, 'SKEIN_LIMIT', `The server still asked for input after ${MAX_ROUNDS} rounds: the call was ended.`) })
@@ -88,8 +92,10 @@ function readInputRequests({ inputRequests, requestState }: Json): Question[] | 
   if (requestState !== undefined && typeof requestState !== 'string') return undefined
   if (inputRequests === undefined) return requestState === undefined ? undefined : []
   if (!isObject(inputRequests)) return undefined
+  const entries = Object.entries(inputRequests)
+  if (entries.length > MAX_ASKED) return undefined
   const questions: Question[] = []
-  for (const [key, value] of Object.entries(inputRequests)) {
+  for (const [key, value] of entries) {
     if (!isObject(value) || typeof value['method'] !== 'string') return undefined
     const { method, params } = value
     if (params !== undefined && !isObject(params)) return undefined

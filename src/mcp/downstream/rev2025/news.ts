@@ -1,8 +1,9 @@
 import type { JsonRpcError, JsonRpcNotification } from '../../../wire/json-rpc.ts'
+import { INVALID_PARAMS } from '../../../wire/mcp-spec.ts'
 import type { ClientContext, Listening } from '../../ports.ts'
-import { INVALID_PARAMS, toJsonRpcError } from '../errors.ts'
+import { toJsonRpcError } from '../errors.ts'
 import type { SessionDeps } from '../ports.ts'
-import { urisProblem } from '../subscriptions.ts'
+import { urisProblem } from '../watched-uris.ts'
 
 /** What servers say to one session outside its calls: updates of resources it subscribed to, and whatever a child of its own says. */
 export interface SessionNews {
@@ -14,6 +15,16 @@ export interface SessionNews {
   clientChanged(): void
   close(): void
 }
+
+/** What there is to hear: all else a server, or the node it is at, has no business to say outside of calls. */
+const TOLD: ReadonlySet<string> = new Set([
+  'notifications/message',
+  'notifications/resources/updated',
+  'notifications/elicitation/complete',
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed'
+])
 
 export interface NewsOptions {
   view: string | undefined
@@ -31,8 +42,7 @@ export function createSessionNews(deps: Pick<SessionDeps, 'backend' | 'logger'>,
       { view: options.view, client: options.client(), resources: [...uris] },
       {
         notification(message) {
-          // The other era's receipt: clients with sessions do not know it.
-          if (wanted && !message.method.startsWith('notifications/subscriptions/')) options.deliver(message)
+          if (wanted && TOLD.has(message.method)) options.deliver(message)
         }
       }
     )

@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '../../../base/clock.ts'
+import { errorMessage } from '../../../base/errors.ts'
 import type { Counter } from '../../../base/meter.ts'
 import type { Json, JsonRpcError, JsonRpcId, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../../wire/json-rpc.ts'
-import { METHOD_NOT_FOUND, MAX_NAMED, SERVER_ERROR, sessionError } from '../errors.ts'
+import { METHOD_NOT_FOUND, SERVER_ERROR } from '../../../wire/mcp-spec.ts'
+import { MAX_NAMED, sessionError } from '../errors.ts'
 
 /** A person reads and answers a few questions at a time; more is a runaway server. */
 const MAX_QUESTIONS = 64
@@ -86,8 +88,12 @@ export function createQuestions(deps: QuestionsDeps): Questions {
         }
         pending.set(id, entry)
         deps.asked.inc()
-        const sent = deps.send(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params }, related)
-        if (!sent) finish(id, refused(`The client cannot be asked ${method}: it left, or it does not accept event streams.`))
+        try {
+          const sent = deps.send(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params }, related)
+          if (!sent) finish(id, refused(`The client cannot be asked ${method}: it left, or it does not accept event streams.`))
+        } catch (thrown) {
+          finish(id, refused(`The client cannot be asked ${method}: the question cannot be written as JSON (${errorMessage(thrown)}).`))
+        }
       })
     },
     answered(response) {

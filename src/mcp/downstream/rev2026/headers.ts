@@ -1,21 +1,16 @@
 import type { Json, JsonRpcError, JsonRpcRequest } from '../../../wire/json-rpc.ts'
+import { HEADER_MISMATCH } from '../../../wire/mcp-spec.ts'
+import type { ViewLists } from '../../ports.ts'
+import { argumentAt, headerText, NAMED_BY, paramHeaders } from '../../rev2026/param-headers.ts'
 import type { RequestHeaders } from '../ports.ts'
-import { HEADER_MISMATCH } from './versions.ts'
-
-/** Requests that name what they are for in `Mcp-Name`, and the parameter that it repeats (SEP-2243). */
-const NAMED: ReadonlyMap<string, 'name' | 'uri'> = new Map<string, 'name' | 'uri'>([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri']
-])
 
 const BASE64_PREFIX = '=?base64?'
 const BASE64_SUFFIX = '?='
 const CANONICAL_BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** One header, without the white space around its value (RFC 9110, 5.5); undefined: absent. */
-export function headerOf(headers: RequestHeaders, name: string): string | undefined {
+function headerOf(headers: RequestHeaders, name: string): string | undefined {
   const value = headers[name]
   const first = Array.isArray(value) ? value.join(', ') : value
   return first?.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '')
@@ -34,7 +29,7 @@ export function decodeHeader(value: string): string | undefined {
 }
 
 /** The error of headers that do not say what the body says. `problem` goes on after "the request headers and the body disagree: ". */
-export function mismatch(header: string, problem: string): JsonRpcError {
+function mismatch(header: string, problem: string): JsonRpcError {
   return { code: HEADER_MISMATCH, message: `The request headers and the body disagree: ${problem}.`, data: { mismatch: { header, body: problem } } }
 }
 
@@ -56,7 +51,7 @@ export function requireHeaders(headers: RequestHeaders, request: JsonRpcRequest)
   const { method, params } = request
   if (headerOf(headers, 'mcp-protocol-version') === undefined) return mismatch('(missing)', 'the header MCP-Protocol-Version is missing')
   if (headerOf(headers, 'mcp-method') === undefined) return mismatch('(missing)', `the body names the method ${method}, but the header Mcp-Method is missing`)
-  const field = NAMED.get(method)
+  const field = NAMED_BY.get(method)
   const name = field === undefined ? undefined : params?.[field]
   // Without a name in the body there is nothing to compare: the request is refused for that.
   if (field === undefined || typeof name !== 'string') return undefined
@@ -67,32 +62,29 @@ export function requireHeaders(headers: RequestHeaders, request: JsonRpcRequest)
   return decoded === name ? undefined : mismatch(header, `params.${field} of the body is not what the header Mcp-Name names`)
 }
 
-/** The value of a primitive argument as a header has it; undefined: it has none, and no header is expected. */
-function primitiveText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  if (typeof value === 'boolean') return String(value)
-  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined
-  return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value)
+/** The definitions of a list by name. */
+const byName = new WeakMap<readonly Json[], ReadonlyMap<string, Json>>()
+
+function definitionOf(tools: readonly Json[], name: string): Json | undefined {
+  let definitions = byName.get(tools)
+  if (definitions === undefined) {
+    definitions = new Map(tools.map((definition) => [String(definition['name']), definition]))
+    byName.set(tools, definitions)
+  }
+  return definitions.get(name)
 }
 
-/** An argument that `Mcp-Param-<name>` repeats. */
-export interface HeaderParam {
-  path: readonly string[]
-  name: string
-  type: string
-}
-
-/** Compares the arguments of a tool call with the headers that its tool declares (`x-mcp-header`). */
-export function checkParams(declared: readonly HeaderParam[], args: unknown, headers: RequestHeaders): JsonRpcError | undefined {
-  for (const { path, name, type } of declared) {
-    const value = path.reduce<unknown>((node, key) => (typeof node === 'object' && node !== null && Object.hasOwn(node, key) ? (node as Json)[key] : undefined), args)
-    const expected = primitiveText(value)
+/** Compares the arguments of a tool call with the headers that the tool of this name declares (`x-mcp-header`). */
+export function checkParams({ tools }: Pick<ViewLists, 'tools'>, tool: string, args: unknown, headers: RequestHeaders): JsonRpcError | undefined {
+  for (const { path, header: name, type } of paramHeaders(definitionOf(tools, tool)?.['inputSchema']).declared) {
+    const expected = headerText(args, path)
     if (expected === undefined) continue
     const title = `Mcp-Param-${name}`
     const header = headerOf(headers, title.toLowerCase())
     if (header === undefined) return mismatch(title, `the argument ${path.join('.')} is in the body, but the header ${title} is missing`)
     const decoded = decodeHeader(header)
     if (decoded === undefined) return mismatch(title, `the header ${title} is not valid base64`)
+    const value = argumentAt(args, path)
     // Numbers are compared as numbers: 42.0 is 42.
     const numeric = (type === 'integer' || type === 'number') && typeof value === 'number' && /^-?\d+(\.\d+)?$/.test(decoded)
     if (numeric ? Number(decoded) !== value : decoded !== expected) return mismatch(title, `the argument ${path.join('.')} is not what the header ${title} has`)

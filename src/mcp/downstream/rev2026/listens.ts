@@ -1,14 +1,14 @@
 import type { Json, JsonRpcError, JsonRpcNotification, Outcome } from '../../../wire/json-rpc.ts'
+import { INVALID_PARAMS, INVALID_REQUEST, META_SUBSCRIPTION_ID, SERVER_ERROR } from '../../../wire/mcp-spec.ts'
 import type { ClientContext, Listening, ViewLists } from '../../ports.ts'
 import { announced } from '../capabilities.ts'
 import { CHANGED, createListWatch, type ListKind } from '../changes.ts'
-import { INVALID_PARAMS, INVALID_REQUEST, SERVER_ERROR, sessionError, toJsonRpcError } from '../errors.ts'
+import { sessionError, toJsonRpcError } from '../errors.ts'
 import { answer, record, type Exchange } from '../exchange.ts'
 import type { OpenRequest, OpenRequests } from '../open-requests.ts'
 import type { SessionDeps } from '../ports.ts'
-import { urisProblem } from '../subscriptions.ts'
+import { urisProblem } from '../watched-uris.ts'
 import { serverInfo } from './results.ts'
-import { SUBSCRIPTION_ID } from './versions.ts'
 
 /** Each is an open connection or a client on stdio: as many as the SDK's server accepts. */
 export const MAX_LISTENS = 1024
@@ -29,7 +29,10 @@ export interface Listens {
   start(exchange: Exchange, client: ClientContext, lists: ViewLists, open: OpenRequests): void
   /** The lists of views may have changed. */
   listsChanged(): void
-  /** Ends all with their result: the node is stopping. */
+  /**
+   * The node is stopping: those over HTTP end with their result. On stdio nobody but `skein mcp` is at the other end, and it listens
+   * again by itself when the node is back, which a result would tell it not to.
+   */
   finish(): void
 }
 
@@ -49,7 +52,7 @@ export function createListens(deps: SessionDeps): Listens {
     let over = false
 
     function send({ method, params }: Pick<JsonRpcNotification, 'method' | 'params'>): boolean {
-      const _meta = { ...(params?.['_meta'] as Json | undefined), [SUBSCRIPTION_ID]: request.id }
+      const _meta = { ...(params?.['_meta'] as Json | undefined), [META_SUBSCRIPTION_ID]: request.id }
       return link.send({ jsonrpc: '2.0', method, params: { ...params, _meta } }, request.id)
     }
 
@@ -132,13 +135,13 @@ export function createListens(deps: SessionDeps): Listens {
       for (const one of all) one.listsChanged()
     },
     finish() {
-      for (const one of all) one.finish()
+      for (const one of all) if (one.exchange.transport === 'http') one.finish()
     }
   }
 }
 
 function ended(id: string | number, version: string): Outcome {
-  return { result: { resultType: 'complete', _meta: { [SUBSCRIPTION_ID]: id, ...serverInfo(version) } } }
+  return { result: { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id, ...serverInfo(version) } } }
 }
 
 /** `params.notifications`: a SubscriptionFilter. */

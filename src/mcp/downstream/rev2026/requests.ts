@@ -1,25 +1,24 @@
 import { isObject } from '../../../base/is-object.ts'
 import type { Json, JsonRpcError, Outcome } from '../../../wire/json-rpc.ts'
+import { INTERNAL_ERROR, INVALID_PARAMS, UNSUPPORTED_VERSION, VERSION_2026, VERSIONS_2026 } from '../../../wire/mcp-spec.ts'
 import type { ClientContext, ViewLists } from '../../ports.ts'
 import { createCall, inputRequired, type Call } from '../calls.ts'
 import { nameProblem } from '../capabilities.ts'
-import { INTERNAL_ERROR, INVALID_PARAMS, MAX_NAMED, notOffered, sessionError } from '../errors.ts'
+import { MAX_NAMED, notOffered, sessionError } from '../errors.ts'
 import { answer, type Exchange } from '../exchange.ts'
 import { methodProblem, ownList, ownPage, viewGone } from '../lists.ts'
 import type { OpenRequests } from '../open-requests.ts'
 import type { RequestHeaders, SessionDeps } from '../ports.ts'
 import { readEnvelope } from './envelope.ts'
-import { headerParamsOf } from './header-params.ts'
 import { checkParams, crossCheck, requireHeaders } from './headers.ts'
 import type { Listens } from './listens.ts'
 import { discoverResult, listResult, withType } from './results.ts'
-import { UNSUPPORTED_VERSION, VERSION_2026, VERSIONS_2026 } from './versions.ts'
 
 /** Requests that may end with `input_required` and come again with what it asked for. */
 const RETRIED = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
 /** Requests that servers answer. */
-const PASSED = new Set([...RETRIED, 'completion/complete', 'prompts/list', 'resources/list', 'resources/templates/list'])
+const PASSED = new Set([...RETRIED, 'tools/list', 'completion/complete', 'prompts/list', 'resources/list', 'resources/templates/list'])
 
 /** Serves requests of clients without sessions: each says all there is to know about its client. */
 export interface StatelessRequests {
@@ -34,8 +33,7 @@ export function createStatelessRequests(deps: SessionDeps, listens: Listens): St
     const { method } = call.exchange.request
     const required = inputRequired(outcome)
     if (required === undefined || RETRIED.has(method)) return call.finish(withType(outcome))
-    const { requestState } = required
-    call.waits(typeof requestState === 'string' ? requestState : undefined)
+    call.waits(required)
     call.finish({ error: sessionError(INTERNAL_ERROR, 'SKEIN_UPSTREAM_INVALID', `The server wanted input before answering ${method}, which this revision has no way for.`) })
   }
 
@@ -79,12 +77,12 @@ export function createStatelessRequests(deps: SessionDeps, listens: Listens): St
       if (lists === undefined) return answer(deps, exchange, { error: viewGone(exchange.view) })
       if (method === 'server/discover') return answer(deps, exchange, { result: discoverResult(lists, deps.version) })
       if (method === 'subscriptions/listen') return listens.start(exchange, envelope.client, lists, open)
-      const missing = PASSED.has(method) || method === 'tools/list' ? methodProblem(method, lists) : notOffered(method)
+      const missing = PASSED.has(method) ? methodProblem(method, lists) : notOffered(method)
       if (missing !== undefined) return answer(deps, exchange, { error: missing }, true)
       const problem = nameProblem(method, params) ?? retryProblem(method, params)
       if (problem !== undefined) return answer(deps, exchange, { error: { code: INVALID_PARAMS, message: problem } })
       if (method === 'tools/call' && headers !== undefined) {
-        const differs = checkParams(headerParamsOf(lists, String(params?.['name'])), params?.['arguments'], headers)
+        const differs = checkParams(lists, String(params?.['name']), params?.['arguments'], headers)
         if (differs !== undefined) return answer(deps, exchange, { error: differs }, true)
       }
       const outcome = own(exchange, lists)

@@ -1,7 +1,7 @@
 import type { Json, Outcome } from '../../../wire/json-rpc.ts'
+import { META_SERVER_INFO, VERSIONS_2026 } from '../../../wire/mcp-spec.ts'
 import { announced } from '../capabilities.ts'
 import type { ViewLists } from '../../ports.ts'
-import { SERVER_INFO, VERSIONS_2026 } from './versions.ts'
 
 /**
  * How long a client may keep our own lists without asking, ms. We hear of changes within seconds and tell those who listen; this
@@ -19,9 +19,12 @@ export function withType(outcome: Outcome): Outcome {
   return outcome.result['resultType'] === undefined ? { result: { ...outcome.result, resultType: 'complete' } } : outcome
 }
 
+const QUOTE = 0x22
+
 function typedText(raw: string): string {
-  const rest = raw.slice(1)
-  return /^\s*\}$/.test(rest.slice(0, 64)) ? '{"resultType":"complete"}' : `{"resultType":"complete",${rest}`
+  // Whatever comes first after the brace and white space: a member, or the end.
+  const first = raw.charCodeAt(1) === QUOTE ? '"' : /[^\s{]/.exec(raw)?.[0]
+  return first === '}' ? '{"resultType":"complete"}' : `{"resultType":"complete",${raw.slice(1)}`
 }
 
 /** A page of one of our own lists; `members` as `pageText` gives them. */
@@ -43,5 +46,5 @@ export function discoverResult(lists: ViewLists, version: string): Json {
 
 /** Where this era's servers say who they are. */
 export function serverInfo(version: string): Json {
-  return { [SERVER_INFO]: { name: 'skein', version } }
+  return { [META_SERVER_INFO]: { name: 'skein', version } }
 }

@@ -1,5 +1,5 @@
 import type { Json } from '../../../wire/json-rpc.ts'
-import { isObject } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
 
 /** What a server may ask of a client; anything else has no meaning in this era. */
 export const CLIENT_METHODS: ReadonlySet<string> = new Set(['sampling/createMessage', 'elicitation/create', 'roots/list'])

@@ -6,7 +6,9 @@ import type { CallEnd, PendingCall } from '../calls.ts'
 import type { ConnectionCall, Parking } from '../connection-ports.ts'
 import type { Link } from '../link.ts'
 import { errorMessage, SkeinError } from '../../../base/errors.ts'
-import { INTERNAL_ERROR, isObject, isRefusal, progressToken } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { INTERNAL_ERROR } from '../../../wire/mcp-spec.ts'
+import { isRefusal, progressToken } from '../messages.ts'
 import { keepNotifications, type KeptNotifications } from './kept.ts'
 import { legacyOutcome, legacyParams, questionParams } from './results.ts'
 
@@ -21,7 +23,7 @@ export interface DialogDeps {
   logger: Logger
   link: Link
   parking: Parking
-  /** See ConnectionOptions. */
+  /** As of OwnConnection; false on a shared one. */
   sole(): boolean
   /** The question has its answer, or needs none any more. */
   settled(id: JsonRpcId): void
@@ -33,6 +35,8 @@ export interface DialogDeps {
 /** One call of a client on a legacy server, from its start over all its questions to its end. */
 export interface Dialog {
   readonly call: PendingCall
+  /** How many have no answer yet. */
+  readonly questions: number
   /** Sends the request; what its caller sees. */
   begin(): ConnectionCall
   /** The server asks the client of this call; the call ends for now with `input_required`. */
@@ -177,6 +181,9 @@ export function createDialog({ clock, logger, link, parking, sole, settled, onPa
 
   return {
     call,
+    get questions() {
+      return open.size + queued.length
+    },
     begin() {
       link.submit(call, request.method, legacyParams(request.params))
       return { ...running(run, outcome), over: over.promise }

@@ -1,6 +1,8 @@
 import type { ClientContext, McpOutcome, McpRequest } from '../../ports.ts'
 import type { Json, JsonRpcError } from '../../../wire/json-rpc.ts'
-import { INVALID_PARAMS, isObject, withoutReserved, type Answer } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { INVALID_PARAMS } from '../../../wire/mcp-spec.ts'
+import { withoutReserved, type Answer } from '../messages.ts'
 import { missingCapabilities } from './capabilities.ts'
 
 /** Methods whose results say in the newer form how long they may be kept; servers of this era cannot know: not at all. */

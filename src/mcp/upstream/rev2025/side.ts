@@ -1,17 +1,18 @@
-import type { Json, JsonRpcId, JsonRpcNotification, JsonRpcRequest } from '../../../wire/json-rpc.ts'
+import type { Json, JsonRpcId, JsonRpcRequest } from '../../../wire/json-rpc.ts'
 import type { LogLevel } from '../../ports.ts'
 import type { PendingCall } from '../calls.ts'
 import type { ConnectionDeps, ConnectionOptions, ServerIdentity } from '../connection-ports.ts'
 import type { EraSide } from '../era-side.ts'
 import type { Link } from '../link.ts'
 import { errorMessage } from '../../../base/errors.ts'
-import { logOwner } from '../calls.ts'
-import { INVALID_REQUEST, isObject, METHOD_NOT_FOUND, MISSING_CAPABILITY, wantsLog } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY } from '../../../wire/mcp-spec.ts'
+import { deliverLog } from '../logs.ts'
 import { CLIENT_METHODS, missingCapabilities } from './capabilities.ts'
 import { createDialog, type Dialog } from './dialog.ts'
-import { createSubscriptions } from './subscriptions.ts'
+import { createSubscriber } from './subscriber.ts'
 
-/** A person answers one question at a time; more open ones are a server gone wrong. */
+/** Open at once in one call: a person answers one question at a time, so more are a server gone wrong. Forgotten calls take nothing from others. */
 const MAX_QUESTIONS = 64
 
 /** Setting a level is a note for the server. */
@@ -26,18 +27,21 @@ const OUTSIDE_CALLS = new Set([
   'notifications/elicitation/complete'
 ])
 
-export type LegacyOptions = Pick<ConnectionOptions, 'asks' | 'sole' | 'parking' | 'onNotification'> & { identity: ServerIdentity }
+/** Why nobody is asked on a connection of several clients. */
+const SHARED = 'this server is shared by several clients, so skein cannot know which one to ask; set isolation: session for it'
+
+export type LegacyOptions = Pick<ConnectionOptions, 'own' | 'parking' | 'onNotification'> & { identity: ServerIdentity }
 
 /**
  * The era with sessions: what the server asks while a call runs ends the call with `input_required`, and its client's next try goes
  * on with it.
  */
 export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, options: LegacyOptions): EraSide {
-  const { asks, sole, parking, identity } = options
+  const { own, parking, identity } = options
   const { capabilities } = identity
   const dialogs = new Map<PendingCall, Dialog>()
   const questions = new Map<JsonRpcId, Dialog>()
-  const subscriptions = createSubscriptions(link, logger, isObject(capabilities.resources) && capabilities.resources.subscribe === true)
+  const subscriber = createSubscriber(link, logger, isObject(capabilities.resources) && capabilities.resources.subscribe === true)
   let parked = 0
   let level: LogLevel | undefined
 
@@ -46,7 +50,7 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
     logger,
     link,
     parking,
-    sole,
+    sole: () => own?.sole() === true,
     settled: (id: JsonRpcId) => void questions.delete(id),
     onOver: (call: PendingCall) => void dialogs.delete(call),
     onParked(now: boolean) {
@@ -67,16 +71,16 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
   function whoIsAsked(related: PendingCall | undefined, method: string, params: Json | undefined): Dialog | string {
     const dialog = related === undefined ? undefined : dialogs.get(related)
     if (dialog !== undefined) return dialog
-    if (asks === 'calls') return [...dialogs.values()].at(-1) ?? 'no call of this client is running, so there is nobody to ask'
+    if (own !== undefined) return [...dialogs.values()].at(-1) ?? 'no call of this client is running, so there is nobody to ask'
     // Nobody can be asked here without knowing for whom, but a client that lacks a capability may learn it from its only call.
     const [only] = dialogs.size === 1 ? dialogs.values() : []
-    return only !== undefined && missingFor(only, method, params) !== undefined ? only : asks
+    return only !== undefined && missingFor(only, method, params) !== undefined ? only : SHARED
   }
   function ask(question: JsonRpcRequest, related: PendingCall | undefined): void {
     const { id, method } = question
     const params = isObject(question.params) ? question.params : undefined
     const dialog = whoIsAsked(related, method, params)
-    if (typeof dialog === 'string') return refuse(id, asks === 'calls' ? INVALID_REQUEST : METHOD_NOT_FOUND, `${method}: ${dialog}`)
+    if (typeof dialog === 'string') return refuse(id, own === undefined ? METHOD_NOT_FOUND : INVALID_REQUEST, `${method}: ${dialog}`)
     const missing = missingFor(dialog, method, params)
     if (missing !== undefined) {
       refuse(id, METHOD_NOT_FOUND, `${method}: the client did not declare this capability`)
@@ -86,16 +90,9 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
       }
       return
     }
-    if (questions.size >= MAX_QUESTIONS || questions.has(id)) return refuse(id, INVALID_REQUEST, 'too many open requests to the client, or an id used twice')
+    if (dialog.questions >= MAX_QUESTIONS || questions.has(id)) return refuse(id, INVALID_REQUEST, 'too many open requests to the client, or an id used twice')
     questions.set(id, dialog)
     dialog.ask(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params })
-  }
-
-  function onLog(message: JsonRpcNotification, related: PendingCall | undefined): void {
-    const owner = related?.caller === undefined ? logOwner(link.calls.all(), () => true) : related
-    if (owner?.caller === undefined) return options.onNotification(message)
-    const { client, sink } = owner.caller
-    if (wantsLog(client.logLevel, message.params?.level)) sink.notification(message)
   }
 
   return {
@@ -118,12 +115,13 @@ export function createLegacySide({ clock, logger }: ConnectionDeps, link: Link, 
       refuse(message.id, METHOD_NOT_FOUND, `skein does not offer ${message.method.slice(0, 100)} to servers`)
     },
     onNotification(message, related) {
-      if (message.method === 'notifications/message') onLog(message, related)
-      else if (message.method === 'notifications/cancelled') questions.get(message.params?.requestId as JsonRpcId)?.withdraw(message.params?.requestId as JsonRpcId)
+      if (message.method === 'notifications/message') {
+        if (!deliverLog(message, related, link.calls, () => true)) options.onNotification(message)
+      } else if (message.method === 'notifications/cancelled') questions.get(message.params?.requestId as JsonRpcId)?.withdraw(message.params?.requestId as JsonRpcId)
       else if (OUTSIDE_CALLS.has(message.method)) options.onNotification(message)
       else logger.debug('a notification of the server has no reader', { method: message.method.slice(0, 100) })
     },
-    subscribe: (uris) => subscriptions.want(uris),
+    subscribe: (uris) => subscriber.want(uris),
     setLogLevel(next) {
       if (next === level || capabilities.logging === undefined) return
       level = next

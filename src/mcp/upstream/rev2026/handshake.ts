@@ -1,8 +1,9 @@
 import type { ServerIdentity } from '../connection-ports.ts'
 import type { Link } from '../link.ts'
-import { isObject, META_SERVER_INFO, UNSUPPORTED_VERSION, type Answer } from '../messages.ts'
-import { MODERN_VERSION, ownEnvelope } from './envelope.ts'
-import { requestHeaders } from './headers.ts'
+import type { Answer } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { META_SERVER_INFO, UNSUPPORTED_VERSION, VERSION_2026 } from '../../../wire/mcp-spec.ts'
+import { ownEnvelope } from './envelope.ts'
 
 /** What `server/discover` told: the server speaks this era, or perhaps another one, of these versions if it named any. */
 export type Discovered = { identity: ServerIdentity } | { versions: readonly string[] }
@@ -10,12 +11,12 @@ export type Discovered = { identity: ServerIdentity } | { versions: readonly str
 /** `server/discover`, which servers that speak only older revisions answer with some error. Rejects with the link's error. */
 export async function discover(link: Link, ours: { version: string }, timeout: number): Promise<Discovered> {
   const params = { _meta: ownEnvelope(ours.version) }
-  const ask = () => link.request('server/discover', params, timeout, requestHeaders('server/discover', params))
+  const ask = () => link.request('server/discover', params, timeout)
   let answer = await ask()
   // Refused with the version we asked in among those it speaks: a server that is asked to choose again.
-  if ('error' in answer && versionsIn(answer).includes(MODERN_VERSION)) answer = await ask()
+  if ('error' in answer && versionsIn(answer).includes(VERSION_2026)) answer = await ask()
   const versions = versionsIn(answer)
-  return 'result' in answer && versions.includes(MODERN_VERSION) ? { identity: identityOf(answer.result) } : { versions }
+  return 'result' in answer && versions.includes(VERSION_2026) ? { identity: identityOf(answer.result) } : { versions }
 }
 
 /** The versions a server lists, none if it does not know the question. */
@@ -27,7 +28,7 @@ function versionsIn(answer: Answer): string[] {
 function identityOf(result: Record<string, unknown>): ServerIdentity {
   const meta = isObject(result._meta) ? result._meta : {}
   return {
-    protocolVersion: MODERN_VERSION,
+    protocolVersion: VERSION_2026,
     capabilities: isObject(result.capabilities) ? result.capabilities : {},
     serverInfo: isObject(meta[META_SERVER_INFO]) ? meta[META_SERVER_INFO] : {},
     instructions: typeof result.instructions === 'string' ? result.instructions : undefined

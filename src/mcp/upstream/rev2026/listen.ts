@@ -5,9 +5,10 @@ import type { Json, JsonRpcNotification } from '../../../wire/json-rpc.ts'
 import type { CallEnd, PendingCall } from '../calls.ts'
 import type { Link } from '../link.ts'
 import { backoffDelay } from '../../../base/backoff.ts'
-import { INVALID_PARAMS, isObject, META_SUBSCRIPTION_ID, METHOD_NOT_FOUND, ownId } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { INVALID_PARAMS, META_SUBSCRIPTION_ID, METHOD_NOT_FOUND } from '../../../wire/mcp-spec.ts'
+import { ownId } from '../messages.ts'
 import { ownEnvelope } from './envelope.ts'
-import { requestHeaders } from './headers.ts'
 
 /** A stream that breaks is opened again soon; a server that ends it each time costs two requests a minute. */
 const BACKOFF = { base: 500, cap: 30_000 }
@@ -68,7 +69,7 @@ export function createListenStream(deps: ListenDeps, options: { version: string;
     const params = { _meta: ownEnvelope(options.version), notifications }
     const call: PendingCall = link.prepare({ timeout: undefined, ended: (end) => onEnd(call, end) })
     opening = call
-    link.submit(call, 'subscriptions/listen', params, requestHeaders('subscriptions/listen', params))
+    link.submit(call, 'subscriptions/listen', params)
   }
   function abandon(call: PendingCall): void {
     link.cancel(call, 'replaced')

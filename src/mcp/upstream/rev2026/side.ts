@@ -6,10 +6,13 @@ import type { ConnectionCall, ConnectionDeps, ConnectionOptions, ServerIdentity 
 import type { EraSide } from '../era-side.ts'
 import type { Headers, Link } from '../link.ts'
 import { SkeinError } from '../../../base/errors.ts'
-import { logOwner } from '../calls.ts'
-import { HEADER_MISMATCH, isObject, isRefusal, METHOD_NOT_FOUND, progressToken, wantsLog } from '../messages.ts'
+import { isObject } from '../../../base/is-object.ts'
+import { HEADER_MISMATCH, METHOD_NOT_FOUND } from '../../../wire/mcp-spec.ts'
+import { deliverLog } from '../logs.ts'
+import { isRefusal, progressToken } from '../messages.ts'
 import { ownEnvelope, withEnvelope } from './envelope.ts'
-import { requestHeaders, scanHeaders } from './headers.ts'
+import { paramHeaders } from '../../rev2026/param-headers.ts'
+import { namingHeaders } from './headers.ts'
 import { createListenStream } from './listen.ts'
 
 export type ModernOptions = Pick<ConnectionOptions, 'version' | 'definition' | 'onNotification'> & {
@@ -26,16 +29,16 @@ export function createModernSide({ clock, logger, random }: ConnectionDeps, link
   function headersOf(method: string, params: Json): Headers | undefined {
     if (!options.headers) return undefined
     const { name } = params
-    return requestHeaders(method, params, method === 'tools/call' && typeof name === 'string' ? definition(name) : undefined)
+    return namingHeaders(method, params, method === 'tools/call' && typeof name === 'string' ? definition(name) : undefined)
   }
 
   /** A tool that declares headers in a way nobody can follow must not be offered over HTTP, says the specification. */
   function withoutFaults(result: Json): Json {
     if (!Array.isArray(result.tools)) return result
     const tools = (result.tools as unknown[]).filter((definition) => {
-      const scan = isObject(definition) ? scanHeaders(definition) : undefined
-      if (scan === undefined || 'declared' in scan) return true
-      logger.warn('a tool of the server is left out: its declarations of headers are wrong', { tool: String((definition as Json).name).slice(0, 128), fault: scan.fault })
+      const fault = isObject(definition) ? paramHeaders(definition.inputSchema).fault : undefined
+      if (fault === undefined) return true
+      logger.warn('a tool of the server is left out: its declarations of headers are wrong', { tool: String((definition as Json).name).slice(0, 128), fault })
       return false
     })
     return { ...result, tools }
@@ -43,10 +46,7 @@ export function createModernSide({ clock, logger, random }: ConnectionDeps, link
 
   function onLog(message: JsonRpcNotification, related: PendingCall | undefined): void {
     // Clients that asked for no log lines cannot be meant.
-    const owner = related?.caller === undefined ? logOwner(link.calls.all(), ({ client }) => client.logLevel !== undefined) : related
-    if (owner?.caller === undefined) return onNotification(message)
-    const { client, sink } = owner.caller
-    if (wantsLog(client.logLevel, message.params?.level)) sink.notification(message)
+    if (!deliverLog(message, related, link.calls, ({ client }) => client.logLevel !== undefined)) onNotification(message)
   }
 
   function call(request: McpRequest, sink: CallSink): ConnectionCall {

@@ -32,9 +32,11 @@ describe('a call', () => {
 
   test('progress goes out before the answer, in order, related to the call; none after', async () => {
     const { request, backend, sent } = setup()
-    request(1, 'tools/call', { name: 'a__x' })
+    request(1, 'tools/call', { name: 'a__x', _meta: { progressToken: 'mine' } })
     const { sink, answer } = backend.calls[0]!
-    const progress = (value: number) => ({ jsonrpc: '2.0' as const, method: 'notifications/progress', params: { progressToken: 1, progress: value } })
+    const progress = (value: number, progressToken = 'mine') => ({ jsonrpc: '2.0' as const, method: 'notifications/progress', params: { progressToken, progress: value } })
+    sink.notification(progress(0, 'of another call'))
+    sink.notification({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'skein-1' } })
     sink.notification(progress(1))
     sink.notification(progress(2))
     answer({ result: {} })

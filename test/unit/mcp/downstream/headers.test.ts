@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { headerParams } from '../../../../src/mcp/downstream/rev2026/header-params.ts'
-import { checkParams, decodeHeader } from '../../../../src/mcp/downstream/rev2026/headers.ts'
+import { decodeHeader } from '../../../../src/mcp/downstream/rev2026/headers.ts'
 import { setupStateless } from './setup.ts'
 
 const base64 = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`
@@ -93,27 +92,14 @@ describe('Mcp-Param-* headers', () => {
     expect(call(args, headers)).toBe(-32020)
   })
 
-  test('no prototype answers for an argument', () => {
-    expect(checkParams([{ path: ['constructor', 'name'], name: 'X', type: 'string' }], {}, {})).toBeUndefined()
-  })
-
-  test.each([
-    ['at the root', { 'x-mcp-header': 'A', type: 'string' }],
-    ['in items', { type: 'object', properties: { list: { type: 'array', items: { type: 'string', 'x-mcp-header': 'A' } } } }],
-    ['in oneOf', { type: 'object', properties: { a: { type: 'string', 'x-mcp-header': 'A' } }, oneOf: [{ properties: { b: { type: 'string', 'x-mcp-header': 'B' } } }] }],
-    ['on an object', { type: 'object', properties: { a: { type: 'object', 'x-mcp-header': 'A' } } }],
-    ['without a token', { type: 'object', properties: { a: { type: 'string', 'x-mcp-header': 'not a token' } } }],
-    ['with a number', { type: 'object', properties: { a: { type: 'string', 'x-mcp-header': 7 } } }],
-    ['twice', { type: 'object', properties: { a: { type: 'string', 'x-mcp-header': 'A' }, b: { type: 'string', 'x-mcp-header': 'a' } } }]
-  ])('a declaration %s counts for nothing', (_, schema) => {
-    expect(headerParams(schema)).toEqual([])
-  })
-
-  test('an argument may be called like the declaration, and a schema may be endless', () => {
-    expect(headerParams({ type: 'object', properties: { 'x-mcp-header': { type: 'string', 'x-mcp-header': 'A' } } })).toEqual([{ path: ['x-mcp-header'], name: 'A', type: 'string' }])
-    let deep: Record<string, unknown> = { type: 'string', 'x-mcp-header': 'A' }
-    for (let depth = 0; depth < 10_000; depth++) deep = { type: 'object', properties: { a: deep }, items: depth % 2 === 0 ? deep : {} }
-    expect(headerParams({ type: 'object', properties: { a: deep } })).toEqual([])
+  test('a number that a tool should not declare is compared all the same', () => {
+    const tool = { name: 'x', inputSchema: { type: 'object', properties: { n: { type: 'number', 'x-mcp-header': 'N' } } } }
+    const code = (header: string) => {
+      const { send, backend } = setupStateless({ lists: { tools: [tool] } })
+      const { sent } = send('tools/call', { name: 'x', arguments: { n: 1.5 } }, { headers: { 'mcp-param-n': header } })
+      return backend.calls.length === 1 ? 'runs' : sent[0]?.message.error?.code
+    }
+    expect([code('1.50'), code('2')]).toEqual(['runs', -32020])
   })
 })
 

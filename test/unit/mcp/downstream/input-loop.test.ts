@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../../src/base/errors.ts'
 import type { Json } from '../../../../src/wire/json-rpc.ts'
 import { settle, setup } from './setup.ts'
 
@@ -39,7 +40,7 @@ describe('a server that wants input', () => {
   })
 
   test('may ask again after each answer, but not for ever', async () => {
-    const { backend, sent, session } = calling({ roots: {} })
+    const { backend, sent, session, clock } = calling({ roots: {} })
     for (let round = 0; round < 33; round++) {
       backend.calls.at(-1)!.answer(asks({ r: { method: 'roots/list' } }, `s${round}`))
       await settle()
@@ -50,7 +51,33 @@ describe('a server that wants input', () => {
     expect(sent.filter(({ message }) => message.method === 'roots/list')).toHaveLength(32)
     expect(sent.at(-1)?.message.error).toMatchObject({ code: -32603, data: { code: 'SKEIN_LIMIT' } })
     // The server hears that nobody comes back.
+    clock.advance(1)
     expect(backend.calls.at(-1)).toMatchObject({ cancelled: expect.any(String), request: { params: { requestState: 's32' } } })
+  })
+
+  test.each([
+    ['SKEIN_NO_PROVIDER', 'SKEIN_OUTCOME_UNKNOWN'],
+    ['SKEIN_BAD_REQUEST', 'SKEIN_OUTCOME_UNKNOWN'],
+    ['SKEIN_NOT_FOUND', 'SKEIN_OUTCOME_UNKNOWN'],
+    ['SKEIN_UPSTREAM_DOWN', 'SKEIN_OUTCOME_UNKNOWN'],
+    ['SKEIN_DEADLINE', 'SKEIN_DEADLINE'],
+    ['SKEIN_UPSTREAM_INVALID', 'SKEIN_UPSTREAM_INVALID']
+  ] as const)('and cannot be reached with the answer (%s): what the call did before is not known (%s)', async (code, seen) => {
+    const { backend, sent, reply } = calling({ roots: {} })
+    backend.calls[0]!.answer(asks({ r: { method: 'roots/list' } }))
+    await settle()
+    reply(0, { roots: [] })
+    await settle()
+    backend.calls[1]!.fail(new SkeinError(code, 'it is gone'))
+    await settle()
+    expect(sent.at(-1)?.message.error).toMatchObject({ data: { code: seen }, message: expect.stringContaining('it is gone') })
+  })
+
+  test('and was never asked fails as it does', async () => {
+    const { backend, sent } = calling({ roots: {} })
+    backend.calls[0]!.fail(new SkeinError('SKEIN_NO_PROVIDER', 'it is gone'))
+    await settle()
+    expect(sent.at(-1)?.message.error).toMatchObject({ data: { code: 'SKEIN_NO_PROVIDER' }, message: 'it is gone' })
   })
 
   test('without a state gets its retry without one', async () => {
@@ -108,7 +135,7 @@ describe('a client that does not answer', () => {
   })
 
   test('but fails, and the server asks the same again: the call ends with that error, nobody is asked twice', async () => {
-    const { backend, sent, session } = calling({ elicitation: {} })
+    const { backend, sent, session, clock } = calling({ elicitation: {} })
     backend.calls[0]!.answer(question)
     await settle()
     session.receive({ jsonrpc: '2.0', id: sent[0]!.message.id!, error: { code: -1, message: 'no' } })
@@ -116,6 +143,7 @@ describe('a client that does not answer', () => {
     backend.calls[1]!.answer(asks({ q: { method: 'elicitation/create', params: { changed: true } } }, 'next'))
     await settle()
     expect(sent.map(({ message }) => message.method ?? message.error)).toEqual(['elicitation/create', { code: -1, message: 'no' }])
+    clock.advance(1)
     expect(backend.calls[2]).toMatchObject({ cancelled: expect.any(String), request: { params: { requestState: 'next' } } })
   })
 
@@ -178,23 +206,27 @@ describe('a client that does not answer', () => {
     expect(backend.calls).toHaveLength(2)
   })
 
-  test('but cancels: the server hears of it by a try that is cancelled at once', async () => {
+  test('but cancels: the server hears of it by a try without answers that is cancelled once it is on its way', async () => {
     const { backend, sent, notify, session, dropped, clock } = calling({ elicitation: {} })
     backend.calls[0]!.answer(question)
     await settle()
     notify('notifications/cancelled', { requestId: 1, reason: 'enough' })
     await settle()
-    expect(backend.calls[1]).toMatchObject({ cancelled: 'enough', request: { params: { name: 'a__x', requestState: 'state', inputResponses: {} } } })
+    expect(backend.calls[1]?.cancelled).toBeUndefined()
+    clock.advance(1)
+    const refusal = { error: { code: -32000, message: expect.stringContaining('enough') } }
+    expect(backend.calls[1]).toMatchObject({ cancelled: 'enough', request: { params: { name: 'a__x', requestState: 'state', inputResponses: { q: refusal } } } })
     expect(sent.map(({ message }) => message.method)).toEqual(['elicitation/create', 'notifications/cancelled'])
     expect([dropped, session.running, clock.pending]).toEqual([[1], 0, 0])
   })
 
   test('but leaves: the same', async () => {
-    const { backend, session } = calling({ elicitation: {} })
+    const { backend, session, clock } = calling({ elicitation: {} })
     backend.calls[0]!.answer(question)
     await settle()
     session.close('the client left')
     await settle()
+    clock.advance(1)
     expect(backend.calls[1]).toMatchObject({ cancelled: 'the client left', request: { params: { requestState: 'state' } } })
     expect(backend.ended).toEqual([session.id])
   })

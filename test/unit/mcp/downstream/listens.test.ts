@@ -108,6 +108,16 @@ describe('subscriptions/listen', () => {
 })
 
 describe('over stdio', () => {
+  test('goes on when the node stops: who is at the other end listens again by itself, once the connection is over', async () => {
+    const { request, sent, session, downstream, backend } = setup({ transport: 'stdio', initialize: false, lists })
+    request('a', 'subscriptions/listen', { notifications: { toolsListChanged: true, resourceSubscriptions: ['x://a'] }, _meta: envelope() })
+    sent.length = 0
+    await downstream.drain()
+    expect([sent, backend.listenings[0]?.closed]).toEqual([[], false])
+    session.close('the node is stopping')
+    expect([sent, backend.listenings[0]?.closed]).toEqual([[], true])
+  })
+
   test('several at once, each with its own mark; cancelled by id; none counts as running', async () => {
     const { request, notify, sent, session, backend, clock, dropped } = setup({ transport: 'stdio', initialize: false, lists })
     const params = (notifications: Json) => ({ notifications, _meta: envelope() })

@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../../src/base/errors.ts'
 import { PAGE_SIZE } from '../../../../src/mcp/downstream/pages.ts'
+import { flush } from '../../../support/mcp-calls.ts'
 import { setup } from './setup.ts'
+
+test('one server without tools is asked itself: when it is down that is an error, never an empty list', async () => {
+  const { request, sent, backend } = setup({ lists: { tools: [], passesLists: true, capabilities: { tools: {} } } })
+  request(1, 'tools/list')
+  backend.calls[0]!.fail(new SkeinError('SKEIN_UPSTREAM_DOWN', 'down'))
+  await flush()
+  expect(sent.at(-1)?.message.error).toMatchObject({ data: { code: 'SKEIN_UPSTREAM_DOWN' } })
+})
 
 describe('lists of our own', () => {
   test('pages of 1000 with a cursor that survives a change of the list', () => {
@@ -43,6 +53,33 @@ describe('lists of our own', () => {
     expect(first).toEqual({ [list]: entries.slice(0, PAGE_SIZE) })
     request(2, method, { cursor: nextCursor })
     expect(sent[1]?.message.result).toEqual({ [list]: entries.slice(PAGE_SIZE) })
+  })
+
+  test.each([
+    ['sampling', { sampling: {} }, true, true],
+    ['elicitation', { elicitation: {} }, true, true],
+    ['roots', { roots: { listChanged: true } }, true, true],
+    ['nothing', { experimental: {} }, true, false],
+    ['sampling, but with a server of the newer era', { sampling: {} }, false, false]
+  ])('tools of one server for a client with %s: asked of the server %s', (_, capabilities, passesTools, passed) => {
+    const { request, sent, backend } = setup({ view: 'one', capabilities, lists: { tools: [{ name: 'x' }], passesTools } })
+    request(1, 'tools/list', { cursor: 'of the server' })
+    request(2, 'tools/list')
+    expect(backend.calls.map(({ request: { view, method, params } }) => ({ view, method, params }))).toEqual(passed ? [{ view: 'one', method: 'tools/list', params: { cursor: 'of the server' } }, { view: 'one', method: 'tools/list', params: {} }] : [])
+    if (!passed) return expect(sent[1]?.message.result).toEqual({ tools: [{ name: 'x' }] })
+    backend.calls[1]?.answer({ result: { tools: [{ name: 'y' }], ttlMs: 0, cacheScope: 'private' } })
+  })
+
+  test('tools of one server are those of everybody where the client has no process of its own', async () => {
+    const { request, sent, backend } = setup({ view: 'one', capabilities: { roots: {} }, lists: { tools: [{ name: 'x' }], passesTools: true } })
+    request(1, 'tools/list')
+    request(2, 'tools/list', { cursor: 'of the server' })
+    request(3, 'tools/list')
+    for (const call of backend.calls.slice(0, 2)) call.fail(new SkeinError('SKEIN_BUSY', 'all in use'))
+    backend.calls[2]?.answer({ error: { code: -32603, message: 'the server has a problem' } })
+    await flush()
+    const answers = Object.fromEntries(sent.map(({ message }) => [message.id, message.result ?? message.error]))
+    expect(answers).toMatchObject({ 1: { tools: [{ name: 'x' }] }, 2: { code: -32000 }, 3: { code: -32603 } })
   })
 
   test('two lists may be the same empty one', () => {

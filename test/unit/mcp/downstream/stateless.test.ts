@@ -142,13 +142,15 @@ describe('a call', () => {
 
   test('has its progress, and log lines only if it asked for them', () => {
     const { send, backend } = setupStateless()
-    const quiet = send('tools/call', { name: 'a__x' })
-    const curious = send('tools/call', { name: 'a__x' }, { meta: { [LEVEL]: 'debug' } })
+    const quiet = send('tools/call', { name: 'a__x' }, { meta: { progressToken: 0 } })
+    const curious = send('tools/call', { name: 'a__x' }, { meta: { [LEVEL]: 'debug', progressToken: 0 } })
+    const silent = send('tools/call', { name: 'a__x' })
     for (const { sink } of backend.calls) {
       sink.notification({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: '' } })
-      sink.notification({ jsonrpc: '2.0', method: 'notifications/progress', params: {} })
+      sink.notification({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 0 } })
     }
     const methods = ({ sent }: typeof quiet) => sent.map(({ message, related }) => [message.method, related])
+    expect(methods(silent)).toEqual([])
     expect(methods(quiet)).toEqual([['notifications/progress', quiet.id]])
     expect(methods(curious)).toEqual([['notifications/message', curious.id], ['notifications/progress', curious.id]])
   })
@@ -214,11 +216,12 @@ describe('input_required', () => {
   })
 
   test('of anything else is the server’s mistake, and it hears that nobody will answer', async () => {
-    const { send, backend } = setupStateless({ lists: { capabilities: { completions: {} } } })
+    const { send, backend, clock } = setupStateless({ lists: { capabilities: { completions: {} } } })
     const { sent } = send('completion/complete')
     backend.calls[0]!.answer(required)
     await settle()
     expect(sent[0]?.message.error).toMatchObject({ code: -32603, data: { code: 'SKEIN_UPSTREAM_INVALID' } })
+    clock.advance(1)
     expect(backend.calls[1]).toMatchObject({ cancelled: expect.any(String), request: { params: { requestState: 's' } } })
   })
 

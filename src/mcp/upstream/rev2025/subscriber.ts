@@ -6,7 +6,7 @@ import { errorMessage } from '../../../base/errors.ts'
 const TIMEOUT = 20_000
 
 /** Keeps the server's subscriptions the same as the wanted URIs, one request at a time, so that they arrive in order over HTTP too. */
-export function createSubscriptions(link: Link, logger: Logger, supported: boolean): { want(uris: ReadonlySet<string>): void } {
+export function createSubscriber(link: Link, logger: Logger, supported: boolean): { want(uris: ReadonlySet<string>): void } {
   /** What the server was told; refused ones too, for asking again would not help. */
   const told = new Set<string>()
   let wanted: ReadonlySet<string> = told

@@ -1,8 +1,8 @@
 /** A client watches what it shows or works on; with MAX_URI and all listens of a node (1024) this is 200 MiB at the very worst. */
-export const MAX_URIS = 100
+const MAX_URIS = 100
 
 /** Longer ones are data, not names. */
-export const MAX_URI = 2048
+const MAX_URI = 2048
 
 /** Why these URIs cannot be watched, or undefined. */
 export function urisProblem(uris: readonly unknown[]): string | undefined {
