@@ -170,6 +170,9 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
     drain = async () => {
       http.stopAccepting()
       await node.drain(config.mcp.shutdownTimeout)
+      mcpHttp.close()
+      // What was answered last leaves before the connections are closed.
+      await new Promise((resolve) => setImmediate(resolve))
     }
 
     const joinCommand = await firstJoinCommand(node.api, logger)

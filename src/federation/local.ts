@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isTooDeep } from '../base/json-depth.ts'
 import { ABOUT_LISTS } from '../wire/about.ts'
 import { canonicalJson } from '../wire/canonical-json.ts'
 import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS } from '../wire/catalog-record.ts'
@@ -6,6 +7,7 @@ import { MAX_DEFINITION_BYTES } from '../wire/catalog.ts'
 import type { About } from '../wire/about.ts'
 import type { ServerEntry, ToolEntry } from '../wire/catalog-types.ts'
 import { encodeCbor } from '../wire/cbor.ts'
+import { MAX_DEPTH } from './definitions.ts'
 import type { Definition, Descriptor, LocalServer } from './ports.ts'
 
 /** The record's room for servers: the rest is for addresses and names at their longest, and the envelope. */
@@ -46,13 +48,13 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
     for (const { definition, repeatable, exposed: shown } of server.tools) {
       const name = String(definition.name)
       if (all.some((tool) => tool.name === name)) continue
-      const { json, digest } = hashed(definition)
+      const { json, digest, deep } = hashed(definition)
       const tool: ToolEntry = { name, digest, repeatable }
       all.push(tool)
       view.definitions.set(tool.digest, definition)
       if (!shown) continue
       const size = Buffer.byteLength(name) + TOOL_OVERHEAD
-      if (!isWireName(name) || json.length > MAX_DEFINITION_BYTES || exposed.length >= MAX_TOOLS || size > budget) {
+      if (!isWireName(name) || json.length > MAX_DEFINITION_BYTES || deep || exposed.length >= MAX_TOOLS || size > budget) {
         left.push(name)
         continue
       }
@@ -78,6 +80,8 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
 interface Hashed {
   json: Uint8Array
   digest: string
+  /** Nested deeper than other nodes take. */
+  deep: boolean
 }
 interface FittedAbout extends Hashed {
   document: About
@@ -92,8 +96,9 @@ const fitted = new WeakMap<About, FittedAbout>()
 function hashed(value: object): Hashed {
   const known = hashes.get(value)
   if (known !== undefined) return known
-  const json = new Uint8Array(Buffer.from(canonicalJson(value)))
-  const made = { json, digest: createHash('sha256').update(json).digest('hex') }
+  const text = canonicalJson(value)
+  const json = new Uint8Array(Buffer.from(text))
+  const made = { json, digest: createHash('sha256').update(json).digest('hex'), deep: isTooDeep(text, MAX_DEPTH) }
   hashes.set(value, made)
   return made
 }
@@ -126,7 +131,7 @@ function tooMuch(server: string, tools: readonly string[]): string {
   const some = tools.slice(0, 5).map((tool) => JSON.stringify(tool.slice(0, 64))).join(', ')
   return (
     `${tools.length} tools of server ${JSON.stringify(server)} stay on this node (${some}): a tool needs a name of 1 to 128 plain characters and a definition of at most ` +
-    `${MAX_DEFINITION_BYTES / 1024} KiB, a server at most ${MAX_TOOLS} tools, a node about 4 000; deny some under mcp.servers.${server}.expose`
+    `${MAX_DEFINITION_BYTES / 1024} KiB and ${MAX_DEPTH} levels, a server at most ${MAX_TOOLS} tools, a node about 4 000; deny some under mcp.servers.${server}.expose`
   )
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { HttpAnswer } from './http-client.ts'
 import { createSseParser } from './sse-parser.ts'
 
 /** Where an event stream can be taken up again. */
@@ -57,4 +58,31 @@ export async function readEvents(body: IncomingMessage, maxBytes: number, cursor
     if (!parser.feed(chunk)) return false
   }
   return true
+}
+
+/**
+ * Reads a successful answer to its end: the text of each message to `data`, after `stream` if they come as events. Rejects with a
+ * reason where it can be no answer, and when a whole body breaks; an event stream that breaks is one that ended early.
+ */
+export async function readMessages({ status, headers, body }: HttpAnswer, maxBytes: number, cursor: StreamCursor, on: { stream(): void; data(text: string): void }): Promise<void> {
+  const tooLarge = `the server sent a message of over ${maxBytes} bytes`
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') {
+    body.destroy()
+    throw new Error(`the server compressed its answer (${encoding}), which it was not asked to`)
+  }
+  const type = mediaType(headers)
+  if (type === 'text/event-stream') {
+    on.stream()
+    // What follows from a broken stream is decided by who called.
+    if (!(await readEvents(body, maxBytes, cursor, on.data).catch(() => true))) throw new Error(tooLarge)
+    return
+  }
+  if (type !== 'application/json') {
+    body.destroy()
+    throw new Error(`the server answered HTTP ${status} with ${type === '' ? 'no content' : type} instead of JSON or an event stream`)
+  }
+  const text = await readText(body, maxBytes)
+  if (text === undefined) throw new Error(tooLarge)
+  on.data(text)
 }

@@ -2,12 +2,13 @@ import type { Agent } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import type { UpstreamTransport } from '../mcp/ports.ts'
 import type { HttpTarget } from '../mcp/upstream/spec.ts'
-import type { JsonRpcError, JsonRpcId, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from '../wire/json-rpc.ts'
+import type { JsonRpcError, JsonRpcId, JsonRpcMessage, JsonRpcRequest } from '../wire/json-rpc.ts'
 import { SkeinError } from '../base/errors.ts'
 import { createAgent } from './http-agent.ts'
-import { mediaType, readEvents, readText, type StreamCursor } from './http-answer.ts'
+import { mediaType, readMessages, readText, type StreamCursor } from './http-answer.ts'
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http-client.ts'
 import { sendError, type HttpFailure } from './http-errors.ts'
+import { createExchanges, type Exchange } from './http-exchanges.ts'
 import { parseMessages, type ParsedMessage } from './message-parse.ts'
 import { createHttpSession, type HttpSession } from './rev2025/http-session.ts'
 import { envelopeVersion, requestHeaders } from './rev2026/http-headers.ts'
@@ -20,29 +21,12 @@ const MAX_ERROR_BYTES = 64 * 1024
 const CLOSE_GRACE = 1_000
 /** A server of the older era that was told of a cancellation gets this long to end the response by itself. */
 const CANCEL_GRACE = 5_000
-/** After the answer a server closes the stream; one that does not must not hold a connection for each call. */
-const ANSWERED_GRACE = 1_000
 /** The first requests wait this long for the server's own stream, so that nothing is missed; some servers open it only with its first event. */
 const STREAM_WAIT = 250
 /** When the session is lost, requests that are on their way get this long for their own answer: mostly that they were not run either. */
 const LAST_WORDS = 2_000
 /** Requests at a time; the callers above have bounds of their own, this one keeps a mistake there from taking the memory. */
 const MAX_EXCHANGES = 2_048
-
-interface Exchange {
-  readonly request: JsonRpcRequest
-  /** Of the era without sessions: its stream is all there is of it. */
-  readonly stateless: boolean
-  readonly abort: AbortController
-  sent: boolean
-  /** Its connection is over without an answer. */
-  broken: boolean
-  /** It is being answered with a stream. */
-  streaming: boolean
-  answered: boolean
-  resolve(): void
-  reject(error: Error): void
-}
 
 export interface HttpTransportOptions {
   /** Under `mcp.servers`, for messages. */
@@ -62,7 +46,7 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
   const { clock } = deps
   const { name, target } = options
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
-  const exchanges = new Map<JsonRpcId, Exchange>()
+  const exchanges = createExchanges({ clock })
   const stopped = new AbortController()
   let link: { agent: Agent; client: HttpClient; session: HttpSession } | undefined
   /** The server has read `notifications/initialized`: each request is a connection of its own and could overtake it. */
@@ -72,10 +56,6 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
   function failed(failure: HttpFailure): SkeinError {
     return sendError(name, target.url, failure)
   }
-  function lost(why: string): SkeinError {
-    return failed({ kind: 'lost', cause: new Error(why) })
-  }
-
   function closed(): SkeinError {
     return new SkeinError('SKEIN_UPSTREAM_DOWN', `mcp.servers.${name}: the connection is closed; the request was not run.`)
   }
@@ -86,22 +66,17 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
     over = true
     stopped.abort()
     const gone = failed({ kind: 'lost', cause: why ?? new Error('the connection was closed') })
-    for (const exchange of exchanges.values()) {
-      if (!exchange.sent) drop(exchange, closed())
-      else if (exchange.broken) drop(exchange, gone)
+    for (const exchange of exchanges.all()) {
+      if (!exchange.sent) exchanges.drop(exchange, closed())
+      else if (exchange.broken) exchanges.drop(exchange, gone)
     }
     const cut = () => {
-      for (const exchange of exchanges.values()) drop(exchange, gone)
+      for (const exchange of exchanges.all()) exchanges.drop(exchange, gone)
       link?.agent.destroy()
     }
     if (lastWords === 0 || exchanges.size === 0) cut()
     else clock.after(lastWords, cut)
     transport.onClose(why)
-  }
-  function drop(exchange: Exchange, error: SkeinError): void {
-    exchanges.delete(exchange.request.id)
-    exchange.reject(error)
-    exchange.abort.abort()
   }
   /** Ends the link after the caller of the running send heard its own error. */
   function endSoon(failure: HttpFailure): void {
@@ -111,31 +86,13 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
   function deliver({ message, resultText }: ParsedMessage, related: JsonRpcId | undefined): void {
     // Of a lost session only answers count.
     if (over && ('method' in message || exchanges.size === 0)) return
-    const answered = 'method' in message ? undefined : (exchangeOf(message) ?? nameless(message, related))
+    const answered = 'method' in message ? undefined : exchanges.answeredBy(message, related)
     if (answered?.request.method === 'initialize') {
       const version = (message as { result?: { protocolVersion?: unknown } | null }).result?.protocolVersion
       if (typeof version === 'string') link?.session.negotiated(version)
     }
     transport.onMessage(message, { ...(related === undefined ? {} : { related }), ...(resultText === undefined ? {} : { resultText }) })
-    if (answered !== undefined) settle(answered)
-  }
-  function exchangeOf({ id }: JsonRpcResponse): Exchange | undefined {
-    if (id === null || id === undefined) return undefined
-    // Some servers give the id back as a text.
-    const number = Number(id)
-    return exchanges.get(id) ?? (id === String(number) ? exchanges.get(number) : undefined)
-  }
-  /** An error without an id can only mean the request it answers. */
-  function nameless(message: JsonRpcResponse, related: JsonRpcId | undefined): Exchange | undefined {
-    if (related === undefined || message.error === undefined || (message.id !== null && message.id !== undefined)) return undefined
-    message.id = related
-    return exchanges.get(related)
-  }
-  function settle(exchange: Exchange): void {
-    exchange.answered = true
-    exchanges.delete(exchange.request.id)
-    exchange.resolve()
-    if (exchange.streaming) clock.after(ANSWERED_GRACE, () => exchange.abort.abort())
+    if (answered !== undefined) exchanges.settle(answered)
   }
 
   function hear(data: string, related: JsonRpcId | undefined): void {
@@ -147,28 +104,11 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
   /** Reads one answer to its end; throws where it can be none. */
   async function take(exchange: Exchange, answer: HttpAnswer, cursor: StreamCursor): Promise<void> {
     const { id } = exchange.request
-    const { status, headers, body } = answer
-    if (status < 200 || status >= 300) return refuse(exchange, answer)
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      body.destroy()
-      throw lost(`the server compressed its answer (${encoding}), which it was not asked to`)
-    }
-    const type = mediaType(headers)
-    if (type === 'text/event-stream') {
+    if (answer.status < 200 || answer.status >= 300) return refuse(exchange, answer)
+    const stream = () => {
       exchange.streaming = true
-      const onData = (data: string) => hear(data, id)
-      // A broken stream is one that ended early: what follows from it is decided by who called.
-      if (!(await readEvents(body, maxMessageBytes, cursor, onData).catch(() => true))) throw lost(`the server sent a message of over ${maxMessageBytes} bytes`)
-      return
     }
-    if (type !== 'application/json') {
-      body.destroy()
-      throw lost(`the server answered HTTP ${status} with ${type === '' ? 'no content' : type} instead of JSON or an event stream`)
-    }
-    const text = await readText(body, maxMessageBytes)
-    if (text === undefined) throw lost(`the server sent a message of over ${maxMessageBytes} bytes`)
-    hear(text, id)
+    await readMessages(answer, maxMessageBytes, cursor, { stream, data: (data) => hear(data, id) })
   }
 
   /** A refusal: an answer where it holds a JSON-RPC error of a 4xx, otherwise thrown. */
@@ -212,20 +152,16 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
     exchange.broken = !exchange.answered
     const again = (answer: HttpAnswer) => take(exchange, answer, cursor)
     while (!exchange.answered && !exchange.stateless && cursor.lastId !== undefined && (await session.resume(cursor, again, abort.signal)));
-    if (!exchange.answered) throw lost('the response ended without an answer')
+    if (!exchange.answered) throw new Error('the response ended without an answer')
   }
 
   function sendRequest(request: JsonRpcRequest, given: Readonly<Record<string, string>>): Promise<void> {
     if (exchanges.size >= MAX_EXCHANGES) return Promise.reject(new SkeinError('SKEIN_BUSY', `mcp.servers.${name}: ${MAX_EXCHANGES} requests are running already; the request was not run.`))
-    return new Promise((resolve, reject) => {
-      const exchange: Exchange = { request, stateless: envelopeVersion(request) !== undefined, abort: new AbortController(), sent: false, broken: false, streaming: false, answered: false, resolve, reject }
-      exchanges.set(request.id, exchange)
+    return exchanges.open(request, (exchange) =>
       run(exchange, given).catch((error: unknown) => {
-        if (exchanges.get(request.id) === exchange) exchanges.delete(request.id)
-        // After the answer nobody waits for this any more.
-        reject(error instanceof SkeinError ? error : failed({ kind: 'lost', cause: error }))
+        throw error instanceof SkeinError ? error : failed({ kind: 'lost', cause: error })
       })
-    })
+    )
   }
 
   /** A notification, or our answer to a request of the server: of the older era only. */
@@ -269,7 +205,7 @@ export function createHttpTransport(deps: { clock: Clock; env?: Readonly<Record<
     if (exchange === undefined) return true
     const leave = () => {
       if (exchange.answered) return
-      settle(exchange)
+      exchanges.settle(exchange)
       exchange.abort.abort()
     }
     // The stateless era cancels by closing the stream of the request.

@@ -51,7 +51,8 @@ export function createSseParser(maxBytes: number, on: { event(event: SseEvent): 
   }
   function emit(last: Buffer): void {
     let text = (parts.length === 0 ? last : Buffer.concat([...parts, last])).toString('utf8')
-    dataBytes += text.length
+    // Comments are not kept: a server may send nothing else for days.
+    if (!text.startsWith(':')) dataBytes += text.length
     parts = []
     lineBytes = 0
     if (first) text = text.replace(/^\uFEFF/, '')

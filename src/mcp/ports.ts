@@ -27,8 +27,6 @@ export interface UpstreamTransport {
   readonly pid: number | undefined
 }
 
-export type { LogLevel } from '../wire/mcp-spec.ts'
-
 /** The client on whose behalf a call runs, as far as an upstream needs to know it. */
 export interface ClientContext {
   /** A session's name, unique in the federation: `<peer id of the edge>/<random>`. Undefined: a client of the stateless era. */

@@ -1,8 +1,10 @@
 import { SkeinError, errorMessage, toSkeinError } from '../base/errors.ts'
+import { isObject } from '../base/is-object.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ClientContext, McpRequest, McpRunner } from '../mcp/ports.ts'
 import type { Rpc, ServerExchange } from '../rpc/types.ts'
+import type { Json } from '../wire/json-rpc.ts'
 import { decodeMcpCall, encodeCallEnd, encodeCallMessage, type McpCallClient } from '../wire/mcp-call.ts'
 import { METHOD } from '../wire/protocols.ts'
 import { ATTRIBUTE } from '../wire/rpc-frames.ts'
@@ -69,7 +71,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     if (client.session?.startsWith(`${peer}/`) === false) throw new SkeinError('SKEIN_BAD_REQUEST', 'client.session must begin with the peer id of the calling node')
     if (!METHODS.has(method)) throw new SkeinError('SKEIN_BAD_REQUEST', `nodes do not run ${method.slice(0, 64)} for one another`)
     check(server, method === 'tools/call' ? String(params['name']) : undefined, digest)
-    const leave = method === LISTEN ? share.listen(peer) : share.enter(peer, server)
+    const leave = method === LISTEN ? share.listen(peer, server, watched(params)) : share.enter(peer, server)
     const correlation = Buffer.from(exchange.header.attributes?.get(ATTRIBUTE.CORRELATION) ?? []).toString().slice(0, 128)
     const started = clock.now()
     const request: McpRequest = { server, method, params, client, timeout: exchange.deadline - started, correlation }
@@ -123,6 +125,12 @@ function renewEvery(exchange: ServerExchange, clock: Clock): () => void {
   }
   next()
   return () => timer.cancel()
+}
+
+/** How many resources a listen names. */
+function watched({ notifications }: Json): number {
+  const uris = isObject(notifications) ? notifications['resourceSubscriptions'] : undefined
+  return Array.isArray(uris) ? uris.length : 0
 }
 
 function contextOf({ session, clientInfo, capabilities, logLevel }: McpCallClient): ClientContext {

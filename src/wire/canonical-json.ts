@@ -1,6 +1,6 @@
 /**
  * JSON in one spelling: keys sorted by UTF-16 code units, no white space, numbers and strings as ECMAScript prints them
- * (RFC 8785). Used where bytes are hashed.
+ * (RFC 8785). Used where bytes are hashed or compared.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`

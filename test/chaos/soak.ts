@@ -62,11 +62,14 @@ try {
   if (!flat && minutes >= JUDGED_MINUTES) problems.push('something grew')
   await sleep(QUIET_MS)
   console.log('once every client is gone:')
+  let waiting = 0
   for (const [name, { sessions, running, listeners, open, parked }] of await report.sample(world.homes, seconds())) {
     // Who left in a question keeps its session for as long as the question is open.
     const left = { sessions: Math.max(0, sessions - parked), running: Math.max(0, running - parked), listeners, open }
     if (Object.values(left).some((count) => count > 0)) problems.push(`left over at ${name}: ${JSON.stringify(left)}, parked ${parked}`)
+    waiting += parked
   }
+  if (waiting > traffic.leftOpen()) problems.push(`${waiting} calls wait for clients, although only ${traffic.leftOpen()} questions were left open`)
 } finally {
   ending.abort()
   await traffic?.stop()

@@ -8,6 +8,8 @@ export interface Traffic {
   readonly counts: ReadonlyMap<string, number>
   /** Answers that no disturbance explains, one sentence each. */
   readonly unexplained: readonly string[]
+  /** Questions left open that a server may still be waiting for. */
+  leftOpen(): number
   /** Resolves when every client has left. */
   stop(): Promise<void>
 }
@@ -30,6 +32,7 @@ const RUDE = 0.3
 const UPDATE_MS = 5_000
 /** A question left open is kept for ten minutes: so there are about ten of them. */
 const OPEN_EVERY_MS = 60_000
+const OPEN_KEPT_MS = 600_000
 const MAX_UNEXPLAINED = 500
 
 type Era = '2025' | '2026'
@@ -52,6 +55,7 @@ export function startTraffic(world: World): Traffic {
   const over = () => ending.signal.aborted
   const count = (what: string) => void counts.set(what, (counts.get(what) ?? 0) + 1)
   const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {})
+  const leftAt: number[] = []
   let names = 0
 
   async function connect(job: Pick<Job, 'name' | 'home' | 'era' | 'bridge' | 'askable'>, view: string | undefined): Promise<TrafficClient> {
@@ -187,6 +191,7 @@ export function startTraffic(world: World): Traffic {
       let client: TrafficClient | undefined
       if (over()) return
       count('left open')
+      leftAt.push(performance.now())
       try {
         client = await connect({ name: `leaver-${home.name}`, home, era: pick(['2025', '2026']), bridge: false, askable: true }, undefined)
         const { answer } = await client.leaveOpen('tools/call', OPEN.tool(server))
@@ -222,6 +227,7 @@ export function startTraffic(world: World): Traffic {
   return {
     counts,
     unexplained,
+    leftOpen: () => leftAt.filter((at) => performance.now() - at < OPEN_KEPT_MS).length,
     async stop() {
       ending.abort()
       await Promise.all(running)

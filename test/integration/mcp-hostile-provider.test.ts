@@ -6,7 +6,7 @@ import { encodeCbor } from '../../src/wire/cbor.ts'
 import { decodeMcpCall } from '../../src/wire/mcp-call.ts'
 import { METHOD, ROOT_POOL } from '../../src/wire/protocols.ts'
 import { startHostileMember, type HostileMember } from '../support/hostile-member.ts'
-import { mcpEdgeHere, type McpEdge } from '../support/mcp-edge-here.ts'
+import { mcpEdgeHere, textOf, type McpEdge } from '../support/mcp-edge-here.ts'
 import { startNodeHere } from '../support/node-in-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
@@ -96,7 +96,7 @@ describe('a member that answers calls as it likes', () => {
   test('10 MiB pass, untouched', async () => {
     const text = 'x'.repeat(10 * 1024 * 1024)
     end(kind(0, JSON.stringify({ content: [{ type: 'text', text }] })))
-    for (const [answer] of [await modern(), await legacy()]) expect((answer?.result?.['content'] as { text: string }[])[0]?.text.length).toBe(text.length)
+    for (const [answer] of [await modern(), await legacy()]) expect(textOf(answer).length).toBe(text.length)
   })
 
   test('thousands of questions at once are refused to a session, and its server hears of it', async () => {

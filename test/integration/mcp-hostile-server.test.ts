@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { mcpEdgeHere, type McpEdge } from '../support/mcp-edge-here.ts'
+import { mcpEdgeHere, textOf, type McpEdge } from '../support/mcp-edge-here.ts'
 import { startNodeHere } from '../support/node-in-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
@@ -66,7 +66,7 @@ describe.each(['here', 'one hop away'])('a server that does what it likes, %s', 
     const [answer] = await edge.stateless('tools/call', { name: 'bad__storm', arguments: { times: 1_000, seconds: 2 } })
     const seconds = (performance.now() - from) / 1_000
     stop()
-    const listed = Number((answer?.result?.['content'] as { text: string }[])[0]?.text)
+    const listed = Number(textOf(answer))
     console.log(`${place}: tools listed ${listed} times, ${changes} changes of the views in ${seconds.toFixed(1)} s`)
     expect(listed).toBeLessThan(12)
     expect(changes).toBeLessThan(30)

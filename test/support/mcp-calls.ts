@@ -1,5 +1,6 @@
-import type { CallSink, LogLevel, McpRequest } from '../../src/mcp/ports.ts'
+import type { CallSink, McpRequest } from '../../src/mcp/ports.ts'
 import type { Json, JsonRpcNotification } from '../../src/wire/json-rpc.ts'
+import type { LogLevel } from '../../src/wire/mcp-spec.ts'
 import type { ServerSpec, ServerTarget } from '../../src/mcp/upstream/spec.ts'
 
 export interface RecordingSink extends CallSink {

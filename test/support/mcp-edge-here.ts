@@ -99,3 +99,9 @@ function messagesIn(text: string, type: string): Message[] {
     return data.length === 0 || data.join('') === '' ? [] : [JSON.parse(data.join('\n')) as Message]
   })
 }
+
+/** The first text of a result. */
+export function textOf(message: Message | undefined): string {
+  const content = (message?.result?.['content'] ?? []) as { text?: string }[]
+  return content[0]?.text ?? ''
+}

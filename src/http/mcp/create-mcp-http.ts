@@ -161,10 +161,11 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     },
     close() {
       stopping = true
-      sessions.close('the node is stopping')
-      stateless.close()
+      // Over HTTP what still runs is answered, so its streams are ended after that; on stdio the end of the connection says it.
       for (const session of stdio) session.close('the node is stopping')
       downstream.close()
+      sessions.close('the node is stopping')
+      stateless.close()
     }
   }
 }

@@ -28,7 +28,7 @@ export function createMcpHttpMetrics(meter: Meter): McpHttpMetrics {
       .gauge('skein_mcp_http_stateless_open', 'Requests and subscriptions of clients without sessions; when it only grows, clients do not close their connections.')
       .with(),
     kept: meter
-      .gauge('skein_mcp_http_kept_events_bytes', 'Events kept for clients whose stream broke, about; at most 1 MiB a session. When it stays high, look at what large results clients stream.')
+      .gauge('skein_mcp_http_kept_events_bytes', 'Events kept for clients whose stream broke, about; at most 1 MiB a session, and 64 MiB of larger answers. When it stays high, look at what large results clients stream.')
       .with(),
     slow: meter.counter('skein_mcp_slow_clients_total', 'Client connections closed because they did not read; such a client or its network is stuck.').with(),
     evicted: meter

@@ -8,6 +8,9 @@ import { answer, record, traceOf, type Exchange } from './exchange.ts'
 import type { OpenRequest } from './open-requests.ts'
 import type { SessionDeps } from './ports.ts'
 
+/** Why what runs is given up when the node stops. */
+const STOPPING = 'the node is stopping'
+
 /** Later than the tick in which what is for another node goes out, ms. */
 const ON_ITS_WAY = 1
 
@@ -126,6 +129,11 @@ export function createCall(deps: SessionDeps, exchange: Exchange, client: Client
       if (running === undefined) abandon(reason)
       else running.cancel(reason)
       link.dropped(request.id)
+    },
+    stop() {
+      if (exchange.transport === 'stdio') return call.cancel(STOPPING)
+      call.finish({ error: sessionError(SERVER_ERROR, 'SKEIN_OUTCOME_UNKNOWN', 'The node was stopped while this ran: whether it was done is not known. Look before you repeat it.') })
+      running?.cancel(STOPPING)
     }
   }
   deps.running(1)

@@ -152,7 +152,7 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
       change?.cancel()
       listens.finish()
       for (const session of sessions.keys()) session.close('the node is stopping')
-      for (const request of stateless) request.cancel('the node is stopping')
+      for (const request of stateless) request.stop()
     }
   }
 }

@@ -8,6 +8,8 @@ export interface OpenRequest {
   readonly kind: 'call' | 'listen'
   readonly over: boolean
   cancel(reason: string): void
+  /** The node stops: over HTTP the client is told what is known; `skein mcp` at the other end of stdio knows by itself. */
+  stop(): void
 }
 
 /** Where the open requests of one connection, or of all clients without one, are kept. */

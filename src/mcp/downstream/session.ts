@@ -87,7 +87,10 @@ export function createDownstreamSession(deps: SessionDeps & { listens: Listens; 
     close(reason) {
       if (closed) return
       closed = true
-      for (const one of all.values()) one.cancel(reason)
+      for (const one of all.values()) {
+        if (deps.draining()) one.stop()
+        else one.cancel(reason)
+      }
       client.close()
       deps.logger.debug('client session ended', { session: id, reason })
     }

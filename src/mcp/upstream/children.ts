@@ -3,6 +3,7 @@ import type { ClientContext } from '../ports.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { canonicalJson } from '../../wire/canonical-json.ts'
 import { ASKABLE } from '../askable.ts'
 import { withoutTasks } from './announced.ts'
 
@@ -170,11 +171,5 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
 
 /** The part of the capabilities a server may use to ask, as JSON with sorted members. */
 function askableKey(capabilities: Json): string {
-  return JSON.stringify(Object.fromEntries(ASKABLE.flatMap((name) => (capabilities[name] === undefined ? [] : [[name, sorted(capabilities[name])]]))))
-}
-
-function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(sorted)
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, member]) => [name, sorted(member)]))
+  return canonicalJson(Object.fromEntries(ASKABLE.map((name) => [name, capabilities[name]])))
 }

@@ -1,9 +1,9 @@
-import type { CallSink, LogLevel, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
+import type { CallSink, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { Json, JsonRpcError, JsonRpcNotification } from '../../wire/json-rpc.ts'
-import type { Era } from '../../wire/mcp-spec.ts'
+import type { Era, LogLevel } from '../../wire/mcp-spec.ts'
 
 /** What a server said about itself. */
 export interface ServerIdentity {

@@ -1,8 +1,8 @@
-import type { CallSink, LogLevel, McpRequest } from '../ports.ts'
+import type { CallSink, McpRequest } from '../ports.ts'
 import type { Json, JsonRpcError, JsonRpcNotification, JsonRpcRequest } from '../../wire/json-rpc.ts'
 import type { PendingCall } from './calls.ts'
 import type { ConnectionCall } from './connection-ports.ts'
-import type { Era } from '../../wire/mcp-spec.ts'
+import type { Era, LogLevel } from '../../wire/mcp-spec.ts'
 
 /** What is true of one era only, on a connection whose handshake is done. */
 export interface EraSide {

@@ -1,9 +1,9 @@
-import type { CallSink, ClientContext, LogLevel, McpOutcome, McpRequest, RunningCall } from '../ports.ts'
+import type { CallSink, ClientContext, McpOutcome, McpRequest, RunningCall } from '../ports.ts'
 import type { JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import { errorMessage, SkeinError } from '../../base/errors.ts'
 import { isObject } from '../../base/is-object.ts'
-import { INVALID_PARAMS } from '../../wire/mcp-spec.ts'
+import { INVALID_PARAMS, type LogLevel } from '../../wire/mcp-spec.ts'
 import { failedCall } from '../failed-call.ts'
 import { wantsLog } from './logs.ts'
 

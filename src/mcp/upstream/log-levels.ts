@@ -1,6 +1,6 @@
-import type { LogLevel } from '../ports.ts'
 import type { UpstreamConnection } from './connection-ports.ts'
 import { wantsLog } from './logs.ts'
+import type { LogLevel } from '../../wire/mcp-spec.ts'
 
 /** Sets the log level of connections where a client asked for one. */
 export interface LogLevels {

@@ -1,7 +1,6 @@
-import type { LogLevel } from '../ports.ts'
 import type { JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { Caller, CallTable, PendingCall } from './calls.ts'
-import { LOG_LEVELS } from '../../wire/mcp-spec.ts'
+import { LOG_LEVELS, type LogLevel } from '../../wire/mcp-spec.ts'
 
 const RANKS: readonly string[] = LOG_LEVELS
 

@@ -1,6 +1,7 @@
 import type { Json, JsonRpcError } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { isTooDeep, MAX_JSON_DEPTH } from '../../base/json-depth.ts'
 import { isObject } from '../../base/is-object.ts'
 import { METHOD_NOT_FOUND } from '../../wire/mcp-spec.ts'
 
@@ -27,7 +28,7 @@ export interface FetchedList {
 }
 
 /**
- * One whole list of a server. An entry that is not an object or has no name, or a name seen before, is left out with a warning; what
+ * One whole list of a server. An entry that is not an object, has no name or a name seen before, or is nested too deeply is left out with a warning; what
  * comes after a limit is not read. A server without the method has an empty list. Rejects with the link's error, or
  * SKEIN_UPSTREAM_INVALID for an answer that is no list.
  */
@@ -48,10 +49,12 @@ export async function fetchList(ask: Ask, kind: ListKind, limits: { entries: num
     if (!Array.isArray(entries)) throw new SkeinError('SKEIN_UPSTREAM_INVALID', `The server answered ${method} without a list of ${member}.`)
     for (const entry of entries as unknown[]) {
       const name = isObject(entry) ? entry[key] : undefined
-      if (!isObject(entry) || typeof name !== 'string' || name === '') logger.warn(`an entry of the server's ${member} is left out: it has no ${key} or is not an object`, { entry: preview(entry) })
+      const text = textOf(entry)
+      if (text === undefined) logger.warn(`an entry of the server's ${member} is left out: it is nested deeper than ${MAX_JSON_DEPTH} levels`, { [key]: String(name).slice(0, 200) })
+      else if (!isObject(entry) || typeof name !== 'string' || name === '') logger.warn(`an entry of the server's ${member} is left out: it has no ${key} or is not an object`, { entry: text.slice(0, 200) })
       else if (found.has(name)) logger.warn(`an entry of the server's ${member} is left out: its ${key} appears twice`, { [key]: name.slice(0, 200) })
       else {
-        bytes += Buffer.byteLength(JSON.stringify(entry))
+        bytes += Buffer.byteLength(text)
         if (found.size >= limits.entries || bytes > limits.bytes) return end(`it is over ${limits.entries} entries or ${limits.bytes} bytes`)
         found.set(name, entry)
       }
@@ -65,6 +68,12 @@ export async function fetchList(ask: Ask, kind: ListKind, limits: { entries: num
   return end(`it has over ${MAX_PAGES} pages`)
 }
 
-function preview(value: unknown): string {
-  return (JSON.stringify(value) ?? 'undefined').slice(0, 200)
+/** An entry as JSON; undefined: too deeply nested for whoever reads it. */
+function textOf(entry: unknown): string | undefined {
+  try {
+    const text = JSON.stringify(entry)
+    return isTooDeep(text) ? undefined : text
+  } catch {
+    return undefined
+  }
 }

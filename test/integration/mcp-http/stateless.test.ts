@@ -170,10 +170,10 @@ describe('what is not a request', () => {
 
   test('a view that is not there is 404 with the id of the request', async () => {
     const { url } = await setupFake()
-    for (const view of ['nothing', '@nothing']) {
+    for (const [view, code] of [['nothing', 'SKEIN_NO_PROVIDER'], ['@nothing', 'SKEIN_NOT_FOUND']]) {
       const response = await post(new URL(`${url}/${view}`), request(7), VERSION)
       expect(response.status).toBe(404)
-      expect(await response.json()).toMatchObject({ id: 7, error: { message: expect.stringContaining(`"${view}"`) } })
+      expect(await response.json()).toMatchObject({ id: 7, error: { message: expect.stringContaining(`"${view}"`), data: { code } } })
     }
   })
 })

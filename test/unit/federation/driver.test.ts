@@ -119,9 +119,12 @@ describe('catalog driver', () => {
 
   test('tools that no other node would accept stay here, with a sentence', () => {
     const s = setup(() => empty)
-    s.driver.setLocal([localServer('files', ['ok', 'x'.repeat(129), 'bell\u0007'])], DESCRIPTOR)
+    const files = localServer('files', ['ok', 'x'.repeat(129), 'bell\u0007'])
+    const inputSchema = JSON.parse(`${'{"a":'.repeat(64)}1${'}'.repeat(64)}`) as object
+    files.tools.push({ definition: { name: 'deep', inputSchema }, repeatable: false, exposed: true })
+    s.driver.setLocal([files], DESCRIPTOR)
     expect(s.driver.records()[0]?.servers[0]?.tools.map(({ name }) => name)).toEqual(['ok'])
-    expect(s.warnings[0]).toMatch(/2 tools of server "files" stay on this node .*expose/)
+    expect(s.warnings[0]).toMatch(/3 tools of server "files" stay on this node .*expose/)
     s.driver.setLocal(Array.from({ length: 70 }, (_, index) => localServer(`s${index}`, Array.from({ length: 200 }, (__, tool) => `${'n'.repeat(90)}${tool}`))), DESCRIPTOR)
     expect(s.driver.records()[0]?.servers.length).toBeGreaterThan(5)
   })

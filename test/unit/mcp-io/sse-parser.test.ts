@@ -55,6 +55,7 @@ test('events come out whole however the bytes were cut', () => {
 test('an event is bounded, in one line and over many, and the stream is not', () => {
   expect(read('data: 123\n\n'.repeat(50), 10)).toMatchObject({ whole: true, events: { length: 50 } })
   expect(read('data: 12345\n\n', 10)).toMatchObject({ whole: false, events: [] })
+  expect(read(`${': ping\n'.repeat(500)}data: 1\n\n`, 100)).toMatchObject({ whole: true, events: { length: 1 } })
   expect(read('data:1\n'.repeat(50), 100)).toMatchObject({ whole: false, events: [] })
   expect(read('data: 1\n\ndata: 12345678\n\ndata: 2\n\n', 10, () => 3)).toMatchObject({ whole: false, events: [message('1')] })
 })

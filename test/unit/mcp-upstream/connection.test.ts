@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { CallSink, LogLevel } from '../../../src/mcp/ports.ts'
+import type { CallSink } from '../../../src/mcp/ports.ts'
 import { codeOf, flush, mcpRequest, recordingSink, toolCall } from '../../support/mcp-calls.ts'
 import { answersTo, connected, sentCall } from '../../support/upstream-connections.ts'
+import type { LogLevel } from '../../../src/wire/mcp-spec.ts'
 
 describe('calls', () => {
   test('two calls with the same client token keep their progress apart, each before its own result', async () => {

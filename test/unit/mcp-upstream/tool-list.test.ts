@@ -20,6 +20,12 @@ test('pages are joined, bad and repeated definitions left out alone', async () =
   expect(tools).toEqual([{ name: 'a' }, { name: 'c' }])
 })
 
+test('an entry that is nested too deeply is left out alone, whatever reads it later', async () => {
+  const deep = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`) as Json
+  const tools = [{ name: 'fine', inputSchema: deep(500) }, { name: 'deep', inputSchema: deep(600) }, { name: 'deepest', inputSchema: deep(100_000) }, [deep(100_000)]]
+  expect((await list(() => ({ result: { tools } }))).map(({ name }) => name)).toEqual(['fine'])
+})
+
 test('endless lists end: a cursor that repeats, too many pages, too many tools, too many characters', async () => {
   expect(await list((_, page) => ({ result: { tools: [{ name: `t${page}` }], nextCursor: 'same' } }))).toHaveLength(2)
   expect(await list((_, page) => ({ result: { tools: [{ name: `t${page}` }], nextCursor: `${page}` } }))).toHaveLength(100)

@@ -45,6 +45,8 @@ describe('bounds', () => {
   test('expressions of a template, length of a URI', () => {
     expect(uriMatcher('{a}'.repeat(8))).toBeDefined()
     expect(uriMatcher('{a}/'.repeat(9))).toBeUndefined()
+    expect(uriMatcher(`x:${'a'.repeat(1_022)}`)).toBeDefined()
+    expect(uriMatcher(`x:${'a'.repeat(1_023)}`)).toBeUndefined()
     expect(fits('{+a}', 'x'.repeat(4_096))).toBe(true)
     expect(fits('{+a}', 'x'.repeat(4_097))).toBe(false)
   })
@@ -52,6 +54,8 @@ describe('bounds', () => {
   test('the worst template for a matcher that goes back takes no time', () => {
     const from = performance.now()
     expect(fits(`${'{+a}x'.repeat(8)}!`, 'x'.repeat(4_096))).toBe(false)
+    // Literals that fit, or nearly fit, everywhere.
+    for (const literal of ['x'.repeat(120), `${'x'.repeat(119)}y`]) fits(`{+a}${literal}`.repeat(8), 'x'.repeat(4_096))
     // Going back 8 levels over 4 096 characters would never end.
     expect(performance.now() - from).toBeLessThan(500)
   })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createPeerShare, MAX_LISTENS } from '../../../src/node/peer-share.ts'
+import { createPeerShare, MAX_LISTENS, MAX_WATCHED } from '../../../src/node/peer-share.ts'
 
 const BUSY = expect.objectContaining({ code: 'SKEIN_BUSY' })
 
@@ -19,12 +19,25 @@ describe('the share of a server that one node may use', () => {
 
   test('listens are counted apart, all servers together', () => {
     const share = createPeerShare()
-    const leaves = Array.from({ length: MAX_LISTENS }, () => share.listen('p'))
-    expect(() => share.listen('p')).toThrow(BUSY)
-    share.listen('q')()
+    const leaves = Array.from({ length: MAX_LISTENS }, () => share.listen('p', 's', 0))
+    expect(() => share.listen('p', 's', 0)).toThrow(BUSY)
+    share.listen('q', 's', 0)()
     share.enter('p', 's')()
     leaves.pop()?.()
-    share.listen('p')
-    expect(() => share.listen('p')).toThrow(BUSY)
+    share.listen('p', 's', 0)
+    expect(() => share.listen('p', 's', 0)).toThrow(BUSY)
+  })
+
+  test('so are the resources they watch, for each server; a refused listen leaves nothing behind', () => {
+    const share = createPeerShare()
+    const leaves = Array.from({ length: 5 }, () => share.listen('p', 's', MAX_WATCHED / 5))
+    for (let more = 0; more < 2 * MAX_LISTENS; more++) expect(() => share.listen('p', 's', 1)).toThrow(BUSY)
+    share.listen('p', 's', 0)()
+    share.listen('p', 'other', 1_000)()
+    share.listen('q', 's', 1_000)()
+    leaves.pop()?.()
+    for (let round = 0; round < 1_000; round++) share.listen('p', 's', MAX_WATCHED / 5)()
+    for (const leave of leaves) leave()
+    share.listen('p', 's', MAX_WATCHED)()
   })
 })

@@ -21,7 +21,7 @@ describe('the state of a call on its way to a client and back', () => {
     ['errors', { error: { code: 1, message: 'x' } }]
   ])('%s pass as the same object', (_, outcome) => expect(sealState(outcome, 'p')).toBe(outcome))
 
-  test.each(['', 'sk1.', 'sk1..YQ', 'sk1.peer', 'sk2.peer.YQ', 'sk1.peer.Y', 'sk1.peer.YR', 'sk1.peer.YQ==', 'sk1.peer.a b', 'x', 7, null, {}])('%j is no state of ours', (requestState) => {
+  test.each(['', 'sk1.', 'sk1..YQ', 'sk1.peer', 'sk2.peer.YQ', 'sk1.peer.Y', 'sk1.peer.YR', 'sk1.peer.YQ==', 'sk1.peer.a b', 'sk1.peer._w', 'x', 7, null, {}])('%j is no state of ours', (requestState) => {
     expect(openState({ requestState })).toBeUndefined()
   })
 })

@@ -29,10 +29,7 @@ export interface Listens {
   start(exchange: Exchange, client: ClientContext, lists: ViewLists, open: OpenRequests): void
   /** The lists of views may have changed. */
   listsChanged(): void
-  /**
-   * The node is stopping: those over HTTP end with their result. On stdio nobody but `skein mcp` is at the other end, and it listens
-   * again by itself when the node is back, which a result would tell it not to.
-   */
+  /** The node is stopping: those over HTTP end with their result, those on stdio with their connection. */
   finish(): void
 }
 
@@ -86,6 +83,11 @@ export function createListens(deps: SessionDeps): Listens {
         // The usual end of a listen is that its client stops it: that is no failure.
         record(deps, exchange, 'ok')
         link.dropped(request.id)
+      },
+      stop() {
+        // On stdio `skein mcp` is at the other end and listens again when the node is back; a result would tell it not to.
+        if (exchange.transport === 'stdio') self.cancel('the node is stopping')
+        else self.finish()
       }
     }
     if (!send({ method: 'notifications/subscriptions/acknowledged', params: { notifications: granted(filter) } })) {

@@ -199,7 +199,9 @@ describe('a call', () => {
     expect(drained).toBe(false)
     downstream.close()
     await settle()
-    expect([drained, last.dropped]).toEqual([true, [last.id]])
+    expect([drained, last.dropped]).toEqual([true, []])
+    expect(last.sent).toMatchObject([{ message: { error: { code: -32000, data: { code: 'SKEIN_OUTCOME_UNKNOWN' } } } }])
+    expect(backend.calls.at(-1)?.cancelled).toBe('the node is stopping')
   })
 })
 
