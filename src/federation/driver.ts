@@ -54,6 +54,8 @@ export interface CatalogDriver {
   record(peer: string): NodeRecord | undefined
   /** A tool's or a server's `about`: a local one, or an offered one that has been fetched. The same object as long as it is kept. */
   definition(digest: string): Definition | undefined
+  /** Sentences: what other nodes cannot see although it is exposed, and why. */
+  problems(): readonly string[]
   /** Offers changed or definitions arrived. Returns the way to stop. */
   onChange(listener: () => void): () => void
   /** A record brought new addresses of a peer. Returns the way to stop. */
@@ -203,8 +205,10 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   return {
     setLocal(servers, descriptor) {
       const before = JSON.stringify(local.all) + [...local.hidden].join()
+      const known = new Set(local.problems)
       local = buildLocal(servers)
-      for (const problem of local.problems) logger.warn(problem)
+      // The node describes itself again all the time: only news are worth a line.
+      for (const problem of local.problems) if (!known.has(problem)) logger.warn(problem)
       const told = step({ type: 'local', servers: local.exposed, descriptor: cleanDescriptor(descriptor) })
       // What is not exposed may have changed although the record did not.
       if (!told && before !== JSON.stringify(local.all) + [...local.hidden].join()) changed()
@@ -217,6 +221,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     records: () => catalog.records(),
     record: (peer) => catalog.record(peer),
     definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest),
+    problems: () => local.problems,
     onChange(listener) {
       changeListeners.add(listener)
       return () => changeListeners.delete(listener)

@@ -66,13 +66,13 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
     view.all.push({ ...head, ...digest, tools: all })
     const told = about !== undefined && server.about?.exposed === true
     const wanted = told || server.tools.some((tool) => tool.exposed)
-    if (wanted && isWireName(server.name) && view.exposed.length < MAX_SERVERS && budget > 0) {
+    if (wanted && isWireName(server.name) && view.exposed.length < MAX_SERVERS && budget >= 0) {
       view.exposed.push({ ...head, ...(told ? digest : {}), tools: exposed })
       if (told) view.served.set(about.digest, about.json)
       if (told && about.dropped.length > 0) view.problems.push(`server ${JSON.stringify(server.name)} says more about itself than the ${MAX_DEFINITION_BYTES / 1024} KiB that are shared: its ${about.dropped.join(', ')} are listed in /mcp/${server.name} only`)
     } else view.hidden.add(server.name)
-    if (wanted && view.hidden.has(server.name)) view.problems.push(`server ${JSON.stringify(server.name)} cannot be exposed: a node exposes at most ${MAX_SERVERS} servers, with names of 1 to 128 plain characters`)
-    if (left.length > 0) view.problems.push(tooMuch(server.name, left))
+    if (wanted && view.hidden.has(server.name)) view.problems.push(notExposed(server.name, budget < 0))
+    else if (left.length > 0) view.problems.push(tooMuch(server.name, left))
   }
   return view
 }
@@ -127,11 +127,17 @@ function fitAbout(document: About): FittedAbout {
   return result
 }
 
+function notExposed(server: string, full: boolean): string {
+  const head = `server ${JSON.stringify(server)} stays on this node: `
+  if (full) return `${head}the servers before it in the alphabet use up what a node can tell others, about 3 500 tools; deny some under mcp.servers.<name>.expose, or attach it at another node`
+  return `${head}a node exposes at most ${MAX_SERVERS} servers, with names of 1 to ${MAX_NAME} plain characters`
+}
+
 function tooMuch(server: string, tools: readonly string[]): string {
   const some = tools.slice(0, 5).map((tool) => JSON.stringify(tool.slice(0, 64))).join(', ')
   return (
     `${tools.length} tools of server ${JSON.stringify(server)} stay on this node (${some}): a tool needs a name of 1 to 128 plain characters and a definition of at most ` +
-    `${MAX_DEFINITION_BYTES / 1024} KiB and ${MAX_DEPTH} levels, a server at most ${MAX_TOOLS} tools, a node about 4 000; deny some under mcp.servers.${server}.expose`
+    `${MAX_DEFINITION_BYTES / 1024} KiB and ${MAX_DEPTH} levels, a server at most ${MAX_TOOLS} tools, a node about 3 500; deny some under mcp.servers.${server}.expose`
   )
 }
 

@@ -1,4 +1,5 @@
 import { errorMessage, SkeinError } from '../base/errors.ts'
+import { MAY_HAVE_RUN } from '../mcp/failed-call.ts'
 
 /** Why a request to an HTTP server brought no answer. */
 export type HttpFailure =
@@ -28,7 +29,7 @@ export function causeCode(error: unknown): string | undefined {
 export function sendError(name: string, url: string, failure: HttpFailure): SkeinError {
   const at = `mcp.servers.${name}`
   const lost = (why: string, options: { cause?: unknown; data?: unknown }) =>
-    new SkeinError('SKEIN_OUTCOME_UNKNOWN', `${at}: the request failed on the way (${why.slice(0, MAX_DETAIL_CHARS)}). It may or may not have taken effect; check before trying again.`, options)
+    new SkeinError('SKEIN_OUTCOME_UNKNOWN', `${at}: the request failed on the way (${why.slice(0, MAX_DETAIL_CHARS)}). ${MAY_HAVE_RUN}`, options)
   if (failure.kind === 'lost') return lost(errorMessage(failure.cause), { cause: failure.cause })
   if (failure.kind === 'unreachable') {
     const { cause } = failure

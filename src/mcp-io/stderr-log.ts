@@ -7,7 +7,10 @@ const LINES_PER_SECOND = 50
 const MAX_LINE = 1_000
 const MAX_LINE_BYTES = 64 * 1024
 
-/** Writes a child's stderr to the log (debug), bounded, and remembers its last line: it usually says why the child died. */
+/** Lines of a stack trace, and what Node prints after one: they do not say why. */
+const TRACE = /^(?:\s|[}\])]|Node\.js v\d)/
+
+/** Writes a child's stderr to the log (debug), bounded, and remembers its last line, that of a stack trace excepted: it usually says why the child died. */
 export function createStderrLog(deps: { clock: Clock; logger: Logger }): { feed(chunk: Buffer): void; end(): void; last(): string | undefined } {
   let last: string | undefined
   let windowStart = -Infinity
@@ -17,9 +20,10 @@ export function createStderrLog(deps: { clock: Clock; logger: Logger }): { feed(
   let splitter = make()
 
   function onLine(bytes: Buffer): void {
-    const line = bytes.toString().trim()
+    const whole = bytes.toString()
+    const line = whole.trim().slice(0, MAX_LINE)
     if (line === '') return
-    last = line.slice(0, MAX_LINE)
+    if (last === undefined || !TRACE.test(whole)) last = line
     const now = deps.clock.now()
     if (now - windowStart >= 1000) {
       if (skipped > 0) deps.logger.debug('lines of stderr were skipped', { skipped })
@@ -28,7 +32,7 @@ export function createStderrLog(deps: { clock: Clock; logger: Logger }): { feed(
       skipped = 0
     }
     lines += 1
-    if (lines <= LINES_PER_SECOND) deps.logger.debug('stderr', { line: last })
+    if (lines <= LINES_PER_SECOND) deps.logger.debug('stderr', { line })
     else skipped += 1
   }
 

@@ -35,9 +35,22 @@ const EXPRESSION = /^([+#./;?&]?)[A-Za-z0-9_%.]+(?::\d+|\*)?(?:,[A-Za-z0-9_%.]+(
 export function uriMatcher(template: string): ((uri: string) => boolean) | undefined {
   const parts = template.length > MAX_TEMPLATE ? undefined : parse(template)
   if (parts === undefined) return undefined
-  const [first] = parts
+  const literals = parts.flatMap((part) => ('literal' in part ? part.literal : []))
+  const [first, last] = [parts[0], parts.at(-1)]
   const prefix = first !== undefined && 'literal' in first ? first.literal : ''
-  return (uri) => uri.length <= MAX_URI && uri.startsWith(prefix) && fits(parts, uri)
+  const suffix = last !== undefined && 'literal' in last ? last.literal : ''
+  return (uri) => uri.length <= MAX_URI && uri.startsWith(prefix) && uri.endsWith(suffix) && inOrder(literals, uri) && fits(parts, uri)
+}
+
+/** Without its literals a URI need not be looked at any closer; nearly all templates that are tried end here. */
+function inOrder(literals: readonly string[], uri: string): boolean {
+  let at = 0
+  for (const literal of literals) {
+    const found = uri.indexOf(literal, at)
+    if (found < 0) return false
+    at = found + literal.length
+  }
+  return true
 }
 
 function parse(template: string): Part[] | undefined {

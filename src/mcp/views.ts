@@ -25,8 +25,14 @@ export function viewSpecOf(view: string | undefined, configured: readonly WideVi
  * What one view lists and the ways back from its names, as a pure function of what the servers offer. All servers are given, also for
  * a view of few: an advertised name depends on all of them. Of the same {server, tool} offered twice the first counts.
  */
-export function buildView<T>(servers: readonly OfferedServer<T>[], spec: ViewSpec): View<T> {
-  return 'server' in spec ? serverView(servers, spec.server) : wideView(servers, spec)
+export function buildView<T>(servers: readonly OfferedServer<T>[], spec: ViewSpec, before?: BuiltView<T>): View<T> {
+  return 'server' in spec ? serverView(servers, spec.server) : wideView(servers, spec, before)
+}
+
+/** A view of the same spec as it was before, and what it was built of: what did not change is the same object again. */
+export interface BuiltView<T> {
+  view: View<T>
+  servers: readonly OfferedServer<T>[]
 }
 
 function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View<T> {
@@ -52,7 +58,7 @@ function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View
   }
 }
 
-function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView): View<T> {
+function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView, before: BuiltView<T> | undefined): View<T> {
   const servers = spec.servers === undefined ? all : all.filter(({ server }) => spec.servers?.includes(server))
   const { table, rows, notices } = advertisedTools(all, spec)
   const lists = joinAbouts(servers, spec)
@@ -70,9 +76,13 @@ function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView): View<T> 
     table,
     rows,
     promptServers: lists.promptServers,
-    serverOfUri: uriTable(lists),
+    serverOfUri: before !== undefined && sameAbouts(before.servers, all) ? before.view.serverOfUri : uriTable(lists),
     notices: [...notices, ...lists.notices]
   }
+}
+
+function sameAbouts(a: readonly OfferedServer<unknown>[], b: readonly OfferedServer<unknown>[]): boolean {
+  return a.length === b.length && a.every(({ server, about }, index) => server === b[index]?.server && about === b[index]?.about)
 }
 
 /** A template that begins with a variable would fit what other servers have: it counts in its server's own view only. */
@@ -88,7 +98,19 @@ function uriTable({ resourceClaims, templateClaims }: AboutLists): (uri: string)
       const fits = SCHEME.test(template) ? uriMatcher(template) : undefined
       return fits === undefined ? [] : [{ servers, fits }]
     })
-    const fitting = new Set(matchers.filter(({ fits }) => fits(uri)).flatMap(({ servers }) => servers))
-    return fitting.size === 1 ? fitting.values().next().value : undefined
+    return onlyServer(matchers, uri)
   }
+}
+
+/** The one server with templates that the URI fits; templates of many members must not cost more than a moment. */
+function onlyServer(matchers: readonly { servers: readonly string[]; fits: (uri: string) => boolean }[], uri: string): string | undefined {
+  let found: string | undefined
+  for (const { servers, fits } of matchers) {
+    if (!fits(uri)) continue
+    for (const server of servers) {
+      if (found !== undefined && found !== server) return undefined
+      found = server
+    }
+  }
+  return found
 }

@@ -89,7 +89,8 @@ export function createBackend(deps: BackendDeps): Backend {
     // A server's bare names depend on that server alone.
     const parts = own === undefined ? found : [own]
     const before = built.get(name)
-    const view = before !== undefined && sameSpec(before.spec, spec) && sameItems(before.servers, parts) ? before.view : buildView(found, spec)
+    const known = before !== undefined && sameSpec(before.spec, spec) ? before : undefined
+    const view = known !== undefined && sameItems(known.servers, parts) ? known.view : buildView(found, spec, known)
     views.set(name, view)
     built.set(name, { view, spec, servers: parts })
     return view

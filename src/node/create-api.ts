@@ -105,6 +105,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const left = credentialExpires - clock.wall()
     return [
       ...catalog.offers().notices,
+      ...catalog.problems(),
       ...backend.notices(),
       ...upstreams.list().flatMap(({ name, state, error }) => (state === 'failed' || state === 'backoff' ? [`server "${name}" is down: ${error ?? state}`] : [])),
       ...(left < CREDENTIAL_NOTICE_MS ? [`the credential ends on ${new Date(credentialExpires).toISOString()}: connect to an issuer, or join again`] : [])

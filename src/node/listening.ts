@@ -65,13 +65,18 @@ export function createListenings(deps: ListeningDeps): Listenings {
     let scheduled = false
     const self = { sync }
 
+    let known: { lookUp: ((uri: string) => string | undefined) | undefined; resources: readonly string[]; byServer: Map<string, string[]> } | undefined
+
     /** Which server hears of which URIs. A one-server view listens without any too: the client's own child speaks there. */
     function wanted(): Map<string, string[]> {
       if (oneServer) return new Map([[view, [...resources]]])
-      const found = federation.view(view)
+      const lookUp = federation.view(view)?.serverOfUri
+      // Changes are frequent, and nearly none is about resources.
+      if (known !== undefined && known.lookUp === lookUp && known.resources === resources) return known.byServer
       const byServer = new Map<string, string[]>()
+      known = { lookUp, resources, byServer }
       for (const uri of resources) {
-        const server = found?.serverOfUri(uri)
+        const server = lookUp?.(uri)
         if (server === undefined) continue
         const list = byServer.get(server)
         if (list === undefined) byServer.set(server, [uri])

@@ -39,8 +39,8 @@ export interface WitnessOptions {
 }
 
 type Carrier = Witness['carrier']
-/** Shorter than the minute that `wait` takes: an SDK that does not notice the end of its connection gives up then. */
-const CALL_TIMEOUT = 15_000
+/** Shorter than the minute that `wait` takes: an SDK that does not notice the end of its connection gives up then. Twice what a loaded machine needed. */
+const CALL_TIMEOUT = 30_000
 const ANSWER = { action: 'accept', content: { name: 'Ada' } }
 
 function seenOf({ result, error }: Message): Seen {

@@ -31,7 +31,8 @@ function parse(text: string): unknown {
   } catch (error) {
     // The parser's own words may quote a secret that stands near.
     const place = /line (\d+) column (\d+)/.exec((error as Error).message)
-    throw new Error(`is not valid JSON${place === null ? '' : `: look at line ${place[1]}, column ${place[2]}`}`, { cause: error })
+    const where = place === null ? '' : `: look at line ${place[1]}, column ${place[2]}`
+    throw new Error(`is not valid JSON${(error as Error).message.includes('end of JSON') ? ': it ends too early' : where}`, { cause: error })
   }
 }
 

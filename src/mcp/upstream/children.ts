@@ -3,6 +3,7 @@ import type { ClientContext } from '../ports.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { isObject } from '../../base/is-object.ts'
 import { canonicalJson } from '../../wire/canonical-json.ts'
 import { ASKABLE } from '../askable.ts'
 import { withoutTasks } from './announced.ts'
@@ -98,7 +99,9 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
   }
   function makeRoom(givesWay: boolean): void {
     if (children.size < max) return
-    const oldest = givesWay ? undefined : (oldestOf(({ users }) => users === 0) ?? oldestOf(({ users, holders }) => users === holders))
+    // Those of the pool first: nobody's state is in them.
+    const idle = oldestOf(({ users, session }) => users === 0 && session === undefined) ?? oldestOf(({ users }) => users === 0)
+    const oldest = givesWay ? undefined : (idle ?? oldestOf(({ users, holders }) => users === holders))
     if (oldest === undefined) throw new SkeinError('SKEIN_BUSY', `All ${max} processes or sessions of this server that belong to one client each are in use. Try again later, or set isolation: shared.`)
     drop(oldest)
   }
@@ -171,5 +174,13 @@ export function createChildren(deps: ChildrenDeps, options: { max?: number; idle
 
 /** The part of the capabilities a server may use to ask, as JSON with sorted members. */
 function askableKey(capabilities: Json): string {
-  return canonicalJson(Object.fromEntries(ASKABLE.map((name) => [name, capabilities[name]])))
+  return canonicalJson(Object.fromEntries(ASKABLE.map((name) => [name, known(capabilities[name], MEMBERS[name])])))
+}
+
+/** What a server can do something with: whatever else a client writes there, each time something new, must not start a process each time. */
+const MEMBERS: Record<(typeof ASKABLE)[number], readonly string[]> = { sampling: ['context', 'tools'], elicitation: ['form', 'url'], roots: ['listChanged'] }
+
+function known(capability: unknown, members: readonly string[]): Json | undefined {
+  if (!isObject(capability)) return undefined
+  return Object.fromEntries(members.flatMap((member) => (isObject(capability[member]) ? [[member, {}]] : capability[member] === true ? [[member, true]] : [])))
 }

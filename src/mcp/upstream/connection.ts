@@ -5,9 +5,10 @@ import type { EraSide } from './era-side.ts'
 import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
 import { isObject } from '../../base/is-object.ts'
 import { METHOD_NOT_FOUND } from '../../wire/mcp-spec.ts'
+import { MAY_HAVE_RUN } from '../failed-call.ts'
 import { createLink } from './link.ts'
 import { ownId } from './messages.ts'
-import { negotiate } from './negotiate.ts'
+import { HANDSHAKE_TIMEOUT, negotiate } from './negotiate.ts'
 import { createLegacySide } from './rev2025/side.ts'
 import { createModernSide } from './rev2026/side.ts'
 
@@ -23,6 +24,7 @@ export async function openConnection(deps: ConnectionDeps, options: ConnectionOp
   let side: EraSide | undefined
   const link = createLink(deps, transport, () => side?.waiting === true)
   let heardAt = clock.now()
+  let noisy = false
 
   function receive(message: JsonRpcMessage, origin: MessageOrigin): void {
     if (!('method' in message) || typeof message.method !== 'string') return link.settle(message, origin)
@@ -60,7 +62,9 @@ export async function openConnection(deps: ConnectionDeps, options: ConnectionOp
   }
   transport.onNoise = (text) => {
     heardAt = clock.now()
-    logger.debug('the server wrote something that is no message', { text: text.slice(0, 500) })
+    // Once, it may be why an answer is missing; a server that always does it must not flood the log.
+    logger[noisy ? 'debug' : 'info']('the server wrote something that is no message; more of it is logged at level debug', { text: text.slice(0, 500) })
+    noisy = true
   }
   transport.onClose = (error) => {
     if (link.over) return
@@ -116,5 +120,6 @@ export function probeDied(error: unknown): boolean {
 function startError(error: unknown, died: boolean): SkeinError {
   const data = died ? { data: { probeDied: true } } : {}
   if (!died && isSkeinError(error) && error.code !== 'SKEIN_OUTCOME_UNKNOWN' && error.code !== 'SKEIN_DEADLINE') return error
-  return new SkeinError('SKEIN_UPSTREAM_DOWN', `The server did not start: ${errorMessage(error)}`, { cause: error, ...data })
+  const why = isSkeinError(error, 'SKEIN_DEADLINE') ? `it did not answer ${HANDSHAKE_TIMEOUT / 1000} s long. Check that it is an MCP server.` : errorMessage(error).replace(` ${MAY_HAVE_RUN}`, '')
+  return new SkeinError('SKEIN_UPSTREAM_DOWN', `The server did not start: ${why}`, { cause: error, ...data })
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { MessageOrigin, UpstreamTransport } from '../ports.ts'
 import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
 import { INTERNAL_ERROR } from '../../wire/mcp-spec.ts'
+import { MAY_HAVE_RUN } from '../failed-call.ts'
 import { createCallTable, type CallEnd, type Caller, type CallTable, type PendingCall } from './calls.ts'
 import { answerOf, ownId, type Answer } from './messages.ts'
 
@@ -52,7 +53,7 @@ export function createLink(deps: { clock: Clock; logger: Logger }, transport: Up
     return linkError === undefined ? '' : `: ${linkError.message}`
   }
   function unknownError(): SkeinError {
-    return new SkeinError('SKEIN_OUTCOME_UNKNOWN', `The server went away while the request was running${why()}. It may or may not have taken effect; check before trying again.`)
+    return new SkeinError('SKEIN_OUTCOME_UNKNOWN', `The server went away while the request was running${why()}. ${MAY_HAVE_RUN}`)
   }
   function send(message: JsonRpcMessage, headers?: Headers): Promise<void> {
     if (over) return Promise.reject(new SkeinError('SKEIN_UPSTREAM_DOWN', `The connection to the server is closed${why()}. The request was not run; try again.`))

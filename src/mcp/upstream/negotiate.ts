@@ -7,7 +7,7 @@ import { legacyHandshake } from './rev2025/handshake.ts'
 import { discover, type Discovered } from './rev2026/handshake.ts'
 
 /** `npx some-server` may download before it answers. */
-const HANDSHAKE_TIMEOUT = 60_000
+export const HANDSHAKE_TIMEOUT = 60_000
 
 /** Some servers ignore what they do not know, others are still starting: then both handshakes are on the way. */
 const SILENCE = 2_000

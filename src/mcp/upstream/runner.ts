@@ -125,7 +125,7 @@ export function createRunner(deps: RunnerDeps): (request: McpRequest, sink: Call
   function resume(request: McpRequest, sink: CallSink, due: number): RunningCall {
     const resumed = deps.parking.resume({ ...request, timeout: due - clock.now() }, sink)
     if (resumed !== undefined) return resumed
-    const message = 'The question this answers is no longer open: its server was restarted, nobody answered in time, or others needed its place. What the call did before it asked is not undone: look before you call again from the beginning.'
+    const message = 'The question this answers is no longer open: it was answered already, its server was restarted, nobody answered in time, or others needed its place. What the call did before it asked is not undone: look before you call again from the beginning.'
     return failedCall(new SkeinError('SKEIN_BAD_REQUEST', message))
   }
 

@@ -129,6 +129,22 @@ describe('catalog driver', () => {
     expect(s.driver.records()[0]?.servers.length).toBeGreaterThan(5)
   })
 
+  test('a record may be filled to its last byte; who comes after that stays here, is named once and stays named', () => {
+    // With one of the three, some shorter name fills what the long ones leave.
+    for (const first of [1, 60, 120]) {
+      const s = setup(() => empty)
+      const long = Array.from({ length: 1_500 }, (_, n) => String(n).padEnd(128, 'x'))
+      const shorter = Array.from({ length: 127 }, (_, n) => 'y'.repeat(127 - n))
+      const servers = [localServer('a', ['z'.repeat(first), ...long, ...shorter]), localServer('b', ['tool'])]
+      for (let n = 0; n < 2; n++) s.driver.setLocal(servers, DESCRIPTOR)
+      expect(s.driver.records()[0]?.servers.map(({ name, tools }) => [name, tools.length > 1_000])).toEqual([['a', true]])
+      expect(s.warnings).toEqual([expect.stringContaining('tools of server "a" stay on this node'), expect.stringContaining('server "b" stays on this node: the servers before it')])
+      expect(s.driver.problems()).toEqual(s.warnings)
+      s.driver.setLocal([localServer('b', ['tool'])], DESCRIPTOR)
+      expect(s.driver.problems()).toEqual([])
+    }
+  })
+
   test('a sender of bad records is named once and counted always', () => {
     const s = setup(() => empty)
     for (let n = 0; n < 3; n++) s.driver.onGossip(Uint8Array.of(n), other.peer)

@@ -18,3 +18,10 @@ test('stderr is logged within bounds and its last line kept', () => {
   log.feed(Buffer.from('after the flood\n'))
   expect(log.last()).toBe('after the flood')
 })
+
+test('the last line is what a stack trace is about', () => {
+  const logger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger }
+  const log = createStderrLog({ clock: createManualClock(), logger })
+  log.feed(Buffer.from("starting\nError: Cannot find module 'x'\n    at load (node:internal/modules:1)\n  code: 'MODULE_NOT_FOUND'\n}\n\nNode.js v24.21.0\n"))
+  expect(log.last()).toBe("Error: Cannot find module 'x'")
+})

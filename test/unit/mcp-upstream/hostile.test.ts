@@ -99,8 +99,7 @@ test('a server that answers what nobody asked, asks with ids that are none and r
   const one = call('slow', { capabilities: { sampling: {} }, token: 1 })
   await flush()
   const link = server.last
-  const [request] = link.open('tools/call') as [{ id: number }]
-  for (const id of [999, -1, '', 'x', null, {}, [], `${request.id}x`, 1e300]) link.emit({ id, result: { content: ['wrong'] } })
+  for (const id of [999, -1, '', 'x', null, {}, [], '1x', 1e300]) link.emit({ id, result: { content: ['wrong'] } })
   for (const id of [{}, [], true, 1.5]) link.emit({ id, method: 'sampling/createMessage', params: {} })
   for (const params of [null, 5, [], { progressToken: {} }, { progressToken: 999 }, { requestId: {} }]) {
     for (const method of ['notifications/progress', 'notifications/cancelled', 'notifications/message', 'notifications/resources/updated', '__proto__']) link.emit({ method, params })
@@ -110,4 +109,16 @@ test('a server that answers what nobody asked, asks with ids that are none and r
   // Whatever an id is, it is given back as it came.
   expect(first.result.resultType).toBe('input_required')
   expect(Object.keys(first.result.inputRequests)).toHaveLength(4)
+})
+
+test('capabilities that are new each time start no process each time, and take none from sessions', async () => {
+  const { server, echo } = await upstreamWorld({}, undefined, { maxChildren: 3 })
+  await echo('a', { sampling: {} })
+  await echo('b', { sampling: {} })
+  const sessions = server.links.slice(1)
+  for (let n = 0; n < 100; n++) await echo(null, { sampling: { [`x${n}`]: {} }, elicitation: { form: { n }, url: n } })
+  expect(server.links).toHaveLength(4)
+  expect(server.last.received[0]).toMatchObject({ method: 'initialize', params: { capabilities: { sampling: {}, elicitation: { form: {} } } } })
+  for (let n = 0; n < 16; n++) await echo(null, { sampling: { ...(n & 1 ? { tools: {} } : {}), ...(n & 2 ? { context: {} } : {}) }, ...(n & 4 ? { roots: { listChanged: n > 8 } } : {}) })
+  expect(sessions.map(({ closed }) => closed)).toEqual([false, false])
 })
