@@ -42,12 +42,14 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
     const all: ToolEntry[] = []
     const exposed: ToolEntry[] = []
     const left: string[] = []
+    const names = new Set<string>()
     const about = server.about === undefined ? undefined : fitAbout(server.about.document)
     if (about !== undefined) view.definitions.set(about.digest, about.document as unknown as Definition)
     budget -= encodeCbor({ ...head, tools: [] }).length + 8 + (about === undefined ? 0 : ABOUT_OVERHEAD)
     for (const { definition, repeatable, exposed: shown } of server.tools) {
       const name = String(definition.name)
-      if (all.some((tool) => tool.name === name)) continue
+      if (names.has(name)) continue
+      names.add(name)
       const { json, digest, deep } = hashed(definition)
       const tool: ToolEntry = { name, digest, repeatable }
       all.push(tool)
@@ -129,7 +131,7 @@ function fitAbout(document: About): FittedAbout {
 
 function notExposed(server: string, full: boolean): string {
   const head = `server ${JSON.stringify(server)} stays on this node: `
-  if (full) return `${head}the servers before it in the alphabet use up what a node can tell others, about 3 500 tools; deny some under mcp.servers.<name>.expose, or attach it at another node`
+  if (full) return `${head}the servers before it in the alphabet use up what a node can tell others, about 10 000 tools; deny some under mcp.servers.<name>.expose, or attach it at another node`
   return `${head}a node exposes at most ${MAX_SERVERS} servers, with names of 1 to ${MAX_NAME} plain characters`
 }
 
@@ -137,7 +139,7 @@ function tooMuch(server: string, tools: readonly string[]): string {
   const some = tools.slice(0, 5).map((tool) => JSON.stringify(tool.slice(0, 64))).join(', ')
   return (
     `${tools.length} tools of server ${JSON.stringify(server)} stay on this node (${some}): a tool needs a name of 1 to 128 plain characters and a definition of at most ` +
-    `${MAX_DEFINITION_BYTES / 1024} KiB and ${MAX_DEPTH} levels, a server at most ${MAX_TOOLS} tools, a node about 3 500; deny some under mcp.servers.${server}.expose`
+    `${MAX_DEFINITION_BYTES / 1024} KiB and ${MAX_DEPTH} levels, a server at most ${MAX_TOOLS} tools, a node about as many; deny some under mcp.servers.${server}.expose`
   )
 }
 

@@ -58,6 +58,7 @@ function cutResponse(text: string): ParsedMessage | undefined {
 
 function isMessage(value: unknown): value is JsonRpcMessage {
   if (typeof value !== 'object' || value === null) return false
-  const { jsonrpc, method, result, error } = value as Record<string, unknown>
-  return jsonrpc === '2.0' && (typeof method === 'string' || result !== undefined || error !== undefined)
+  const { jsonrpc, id, method, result, error } = value as Record<string, unknown>
+  // An id alone is an answer with nothing in it: whoever waits for it hears so at once.
+  return jsonrpc === '2.0' && (typeof method === 'string' || result !== undefined || error !== undefined || typeof id === 'number' || typeof id === 'string')
 }

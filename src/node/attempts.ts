@@ -71,7 +71,7 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       const next = routeNow(call.request)
       const providers = next?.providers ?? []
       const verdict = afterFailure(error.code, { repeatable: route.repeatable, triedPeers: tried, providers, attempts, timeLeft: call.deadline - clock.now() })
-      logger.info('a provider failed a call', { correlation: call.request.correlation, peer: tried.at(-1), code: error.code, verdict, attempt: attempts })
+      logger.info('a provider failed a call', { correlation: call.request.correlation, server: route.server, peer: tried.at(-1), code: error.code, verdict, attempt: attempts })
       const untried = providers.filter((one) => !tried.includes(one))
       const peer = choose(untried.length > 0 ? untried : providers)
       if (verdict === 'fail' || next === undefined || peer === undefined) throw finalError(error, route)

@@ -8,11 +8,11 @@ import { keyOfPeerId } from './peer-id.ts'
 
 /** Signature domain of a node record (protocols/catalog.md). */
 export const RECORD_DOMAIN = 'skein/record/1\0'
-/** A sealed record: room for about 4 000 tools; four of them fit into one RPC body of 1 MiB. */
-export const MAX_RECORD_BYTES = 256 * 1024
+/** A sealed record: room for 10 000 tools with names of 40 characters, and it fits into one RPC body of 1 MiB with the peers an answer asks for. */
+export const MAX_RECORD_BYTES = 896 * 1024
 export const MAX_SERVERS = 64
-/** Per server; the largest public MCP servers have some hundreds. */
-export const MAX_TOOLS = 2_000
+/** Per server, as many as are read of one; the largest public MCP servers have some hundreds. */
+export const MAX_TOOLS = 10_000
 /** Names of nodes, servers, tools and regions. MCP clients cut tool names at 64. */
 export const MAX_NAME = 128
 /** Interfaces times transports of one host. */

@@ -8,8 +8,8 @@ export interface Traffic {
   readonly counts: ReadonlyMap<string, number>
   /** Answers that no disturbance explains, one sentence each. */
   readonly unexplained: readonly string[]
-  /** Questions left open that a server may still be waiting for. */
-  leftOpen(): number
+  /** Questions left open in the last `ms`. */
+  leftOpen(ms: number): number
   /** Resolves when every client has left. */
   stop(): Promise<void>
 }
@@ -32,7 +32,6 @@ const RUDE = 0.3
 const UPDATE_MS = 5_000
 /** A question left open is kept for ten minutes: so there are about ten of them. */
 const OPEN_EVERY_MS = 60_000
-const OPEN_KEPT_MS = 600_000
 const MAX_UNEXPLAINED = 500
 
 type Era = '2025' | '2026'
@@ -227,7 +226,7 @@ export function startTraffic(world: World): Traffic {
   return {
     counts,
     unexplained,
-    leftOpen: () => leftAt.filter((at) => performance.now() - at < OPEN_KEPT_MS).length,
+    leftOpen: (ms) => leftAt.filter((at) => performance.now() - at < ms).length,
     async stop() {
       ending.abort()
       await Promise.all(running)

@@ -117,7 +117,7 @@ describe('a member with a valid credential that does not keep to the rules', () 
 
   test('a flood of the largest records, each one different, leaves the others served and memory bounded', async () => {
     definitions = () => []
-    const full = (round: number) => server(`full${round % 7}`, Array.from({ length: 1_900 }, (_, n) => ({ name: `tool${round}-${n}`, digest: toolDigest({ round, n }), repeatable: false })))
+    const full = (round: number) => server(`full${round % 7}`, Array.from({ length: 4_900 }, (_, n) => ({ name: `tool${round}-${n}`, digest: toolDigest({ round, n }), repeatable: false })))
     const rounds = Array.from({ length: 40 }, (_, round) => sealRecord(mallory.record({ servers: [full(round * 2), full(round * 2 + 1)] }), mallory.signer))
     const started = performance.now()
     let slowest = 0
@@ -130,7 +130,7 @@ describe('a member with a valid credential that does not keep to the rules', () 
       slowest = Math.max(slowest, performance.now() - began)
     }
     await flood
-    console.log(`40 records of 3 800 tools: ${((performance.now() - started) / 40).toFixed(0)} ms each, slowest call of another node meanwhile ${slowest.toFixed(0)} ms`)
+    console.log(`40 records of 9 800 tools: ${((performance.now() - started) / 40).toFixed(0)} ms each, slowest call of another node meanwhile ${slowest.toFixed(0)} ms`)
     await waitUntil('the edge still sees the provider', () => edge.api.tool('echo__echo') !== undefined)
     expect(metric('skein_catalog_records')).toBeLessThanOrEqual(3)
     await othersWork()

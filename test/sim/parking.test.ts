@@ -64,7 +64,9 @@ async function life(random: Random) {
     },
     () => {
       const call = pick(link.open('tools/call'))
-      if (call !== undefined && random.float() < 0.4) link.answer(call.id, { content: [] })
+      if (call === undefined || random.float() > 0.4) return
+      if (random.float() < 0.2) link.refuseRequest(call.id, -1, 'no')
+      else link.answer(call.id, { content: [] })
     },
     () => {
       const client = pick(clients)

@@ -1,6 +1,6 @@
 import type { ConnectionOptions, Parking, UpstreamConnection } from '../../src/mcp/upstream/connection-ports.ts'
 import type { Json, JsonRpcNotification, JsonRpcRequest } from '../../src/wire/json-rpc.ts'
-import { silentLogger } from '../../src/base/logger.ts'
+import { silentLogger, type Logger } from '../../src/base/logger.ts'
 import { createMeter } from '../../src/base/meter.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { openConnection } from '../../src/mcp/upstream/connection.ts'
@@ -12,6 +12,7 @@ import { createMemoryServer, type MemoryLink, type MemoryServer } from './memory
 export interface DialOptions extends Partial<ConnectionOptions> {
   /** @default 256 */
   maxParked?: number
+  logger?: Logger
 }
 
 export interface Dialled {
@@ -24,7 +25,7 @@ export interface Dialled {
 }
 
 /** Begins a connection to a server in memory, by default of the era with `initialize`. */
-export function dial(server: MemoryServer, { maxParked, ...options }: DialOptions = {}): Dialled {
+export function dial(server: MemoryServer, { maxParked, logger = silentLogger, ...options }: DialOptions = {}): Dialled {
   const clock = createManualClock()
   const random = seededRandom(1)
   const parking = options.parking ?? createParking({ clock, random, logger: silentLogger, givenUp: createUpstreamMetrics(createMeter(), () => ({ parked: 0, listeners: 0 })).forServer('memory').givenUp }, maxParked === undefined ? {} : { max: maxParked })
@@ -39,7 +40,7 @@ export function dial(server: MemoryServer, { maxParked, ...options }: DialOption
     onNotification: (message) => void outside.push(message),
     definition: () => undefined
   }
-  const opening = openConnection({ clock, random, logger: silentLogger }, { ...defaults, ...options }, { signal: new AbortController().signal })
+  const opening = openConnection({ clock, random, logger }, { ...defaults, ...options }, { signal: new AbortController().signal })
   opening.catch(() => {})
   return { clock, link: server.last, parking, outside, opening }
 }

@@ -113,8 +113,9 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
       if (!('problem' in body)) return guarded(res, () => received(req, res, view, body.text))
       if (body.problem === 'gone') return
       metrics.refused('body')
-      // The rest of the body is not worth reading: the connection ends with the answer.
-      refuse(res, 413, { code: BAD_REQUEST, message: `The body is larger than ${maxBody} bytes (mcp.max_body_bytes).` }, { connection: 'close' })
+      // A connection that ends while the client still writes is an error to it before it has read why: the rest passes by unread.
+      skipBody(req)
+      refuse(res, 413, { code: BAD_REQUEST, message: `The body is larger than ${maxBody} bytes (mcp.max_body_bytes).` })
     })
   }
 

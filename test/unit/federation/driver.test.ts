@@ -125,7 +125,7 @@ describe('catalog driver', () => {
     s.driver.setLocal([files], DESCRIPTOR)
     expect(s.driver.records()[0]?.servers[0]?.tools.map(({ name }) => name)).toEqual(['ok'])
     expect(s.warnings[0]).toMatch(/3 tools of server "files" stay on this node .*expose/)
-    s.driver.setLocal(Array.from({ length: 70 }, (_, index) => localServer(`s${index}`, Array.from({ length: 200 }, (__, tool) => `${'n'.repeat(90)}${tool}`))), DESCRIPTOR)
+    s.driver.setLocal(Array.from({ length: 70 }, (_, index) => localServer(`s${index}`, Array.from({ length: 400 }, (__, tool) => `${'n'.repeat(90)}${tool}`))), DESCRIPTOR)
     expect(s.driver.records()[0]?.servers.length).toBeGreaterThan(5)
   })
 
@@ -133,7 +133,7 @@ describe('catalog driver', () => {
     // With one of the three, some shorter name fills what the long ones leave.
     for (const first of [1, 60, 120]) {
       const s = setup(() => empty)
-      const long = Array.from({ length: 1_500 }, (_, n) => String(n).padEnd(128, 'x'))
+      const long = Array.from({ length: 5_500 }, (_, n) => String(n).padEnd(128, 'x'))
       const shorter = Array.from({ length: 127 }, (_, n) => 'y'.repeat(127 - n))
       const servers = [localServer('a', ['z'.repeat(first), ...long, ...shorter]), localServer('b', ['tool'])]
       for (let n = 0; n < 2; n++) s.driver.setLocal(servers, DESCRIPTOR)

@@ -8,6 +8,8 @@ test.each([
   ['[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"b"}]', 2],
   ['[{"jsonrpc":"2.0","method":"a"},7]', undefined],
   ['{"jsonrpc":"1.0","method":"a"}', undefined],
+  ['{"jsonrpc":"2.0","id":1}', 1],
+  ['{"jsonrpc":"2.0","id":null}', undefined],
   ['{"jsonrpc":"2.0"}', undefined],
   ['null', undefined],
   ['', undefined],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { silentLogger, type Logger } from '../../../src/base/logger.ts'
 import type { CallSink } from '../../../src/mcp/ports.ts'
 import { codeOf, flush, mcpRequest, recordingSink, toolCall } from '../../support/mcp-calls.ts'
 import { answersTo, connected, sentCall } from '../../support/upstream-connections.ts'
@@ -131,6 +132,14 @@ describe('calls', () => {
     clock.advance(10)
     link.transport.onNoise('Listening on port 3000')
     expect(connection.heardAt).toBe(60)
+  })
+
+  test('the first noise of a server is logged for everybody, more of it for those who look', async () => {
+    const logged: unknown[] = []
+    const logger: Logger = { ...silentLogger, info: (_, fields) => void logged.push(['info', fields]), debug: (_, fields) => void logged.push(['debug', fields]) }
+    const { link } = await connected({ logger })
+    for (const text of ['DEBUG {"jsonrpc":"2.0","id":1,"result":{}}', 'more']) link.transport.onNoise(text)
+    expect(logged).toEqual([['info', { text: 'DEBUG {"jsonrpc":"2.0","id":1,"result":{}}' }], ['debug', { text: 'more' }]])
   })
 })
 

@@ -199,6 +199,7 @@ describe('a server that says nothing', () => {
     expect(link.closed).toBe(false)
     clock.advance(1)
     expect(await codeOf(opening)).toBe('SKEIN_UPSTREAM_DOWN')
+    await expect(opening).rejects.toThrow('it did not answer 60 s long')
     expect(link.closed).toBe(true)
     expect(methods()).toEqual(expected)
     expect(clock.pending).toBe(0)
