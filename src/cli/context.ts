@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { NodeApi } from '../node/api.ts'
+import type { ImportReport } from '../wire/import-report.ts'
 
 /** The process as commands see it. */
 export interface CliIo {
@@ -64,28 +65,6 @@ export interface ImportInput {
   disabled: boolean | undefined
   replace: boolean | undefined
   dryRun: boolean | undefined
-}
-
-export interface ImportedServer {
-  /** Under mcp.servers. */
-  name: string
-  /** As the client calls it. */
-  written: string
-  /** The client's file. */
-  source: string
-  /** `kept`: the configuration has another entry of this name. `skipped`: it cannot be taken over. */
-  action: 'added' | 'replaced' | 'unchanged' | 'kept' | 'skipped'
-  notes: string[]
-}
-
-export interface ImportReport {
-  /** The node's file. */
-  config: string
-  created: boolean
-  written: boolean
-  servers: ImportedServer[]
-  /** Of files, not of one server. */
-  notes: string[]
 }
 
 export interface ConfigTools {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { EXIT_FAILED } from '../exit-codes.ts'
-import type { CliContext, ImportedServer, ImportReport } from '../context.ts'
+import type { ImportedServer, ImportReport } from '../../wire/import-report.ts'
+import type { CliContext } from '../context.ts'
 import { plain, printJson, printLine, table } from '../output.ts'
 
 interface Flags {

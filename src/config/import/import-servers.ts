@@ -13,6 +13,7 @@ import { mergeServers, type NewServer } from './merge-yaml.ts'
 import { CLIENTS, clientPlaces, homeOf, type ClientName, type ClientPlace, type Machine } from './places.ts'
 import { translateServer } from './translate.ts'
 import { replaceFile } from './write-file.ts'
+import type { ImportedServer, ImportReport } from '../../wire/import-report.ts'
 
 /** Claude Code keeps much else in its file. */
 const MAX_CLIENT_FILE = 16 * 1024 * 1024
@@ -34,28 +35,6 @@ export interface ImportRequest extends Machine {
   replace?: boolean | undefined
   /** Change nothing. */
   dryRun?: boolean | undefined
-}
-
-export interface ImportedServer {
-  /** Under mcp.servers. */
-  name: string
-  /** As the client calls it. */
-  written: string
-  /** The client's file. */
-  source: string
-  /** `kept`: there is another entry of this name. `skipped`: it cannot be taken over. */
-  action: 'added' | 'replaced' | 'unchanged' | 'kept' | 'skipped'
-  notes: string[]
-}
-
-export interface ImportReport {
-  /** The node's file. */
-  config: string
-  created: boolean
-  written: boolean
-  servers: ImportedServer[]
-  /** Of files, not of one server. */
-  notes: string[]
 }
 
 /**

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { ImportInput, ImportReport } from '../../../src/cli/context.ts'
+import type { ImportInput } from '../../../src/cli/context.ts'
+import type { ImportReport } from '../../../src/wire/import-report.ts'
 import { runCommand } from '../../support/run-command.ts'
 
 const server = { name: 'files', written: 'files', source: '/h/.claude.json', action: 'added' as const, notes: [] as string[] }

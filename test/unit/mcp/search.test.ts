@@ -176,12 +176,15 @@ describe('10 000 tools', () => {
     return least
   }
 
-  // Wanted: under 300 ms for the index, 5 ms for a query; with an idle core 150, 40 after a change, 1. Printed, not asserted: tests run beside each other.
+  // Wanted: under 300 ms for the index, 5 ms for a query; with an idle core 150, 40 after a change, 1.
+  // A loaded machine took 2 s for the index: what must hold there too is that the work is done once.
   test('are found by what they do, also after a change', () => {
     const index = best(1, () => call('search_tools', { query: 'x' }, large))
     const query = best(10, () => call('search_tools', { query: 'delete a thing of the last week by path' }, large))
     const again = best(3, () => call('search_tools', { query: 'x' }, buildView(many, SEARCH)))
     console.log(`10 000 tools: index ${index.toFixed(0)} ms, after a change ${again.toFixed(0)} ms, query ${query.toFixed(2)} ms`)
+    expect(query).toBeLessThan(index / 5)
+    expect(again).toBeLessThan(index)
     for (const one of [large, buildView(many, SEARCH)]) {
       expect(JSON.stringify(call('search_tools', { query: 'delete a thing of the last week by path', limit: 3 }, one))).toMatch(/server-\d+__delete_thing_\d+/)
     }

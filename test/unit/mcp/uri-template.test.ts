@@ -57,6 +57,6 @@ describe('bounds', () => {
     // Literals that fit, or nearly fit, everywhere.
     for (const literal of ['x'.repeat(120), `${'x'.repeat(119)}y`]) fits(`{+a}${literal}`.repeat(8), 'x'.repeat(4_096))
     // Going back 8 levels over 4 096 characters would never end.
-    expect(performance.now() - from).toBeLessThan(5_000)
+    expect(performance.now() - from).toBeLessThan(500)
   })
 })

@@ -258,8 +258,8 @@ describe('what a view says about itself', () => {
   })
 })
 
-// Wanted: under 30 ms; with an idle core 10. Printed, not asserted: tests run beside each other.
-test('10 000 tools are built anew in one go', () => {
+// Measured with an idle core: 10 ms. The limit is five times what is wanted, for tests run beside each other.
+test('10 000 tools are built anew within 30 ms', () => {
   const servers = Array.from({ length: 100 }, (_, index) => server(`server-${index}`, Array.from({ length: 100 }, (_unused, tool) => `tool_${tool}`)))
   let best = Infinity
   for (let run = 0; run < 5; run++) {
@@ -268,6 +268,7 @@ test('10 000 tools are built anew in one go', () => {
     best = Math.min(best, performance.now() - from)
   }
   console.log(`a view of 10 000 tools: ${best.toFixed(1)} ms`)
+  expect(best).toBeLessThan(5 * 30)
 })
 
 describe('what a change of a view costs', () => {
@@ -291,6 +292,6 @@ describe('what a change of a view costs', () => {
     const from = performance.now()
     for (let n = 0; n < 2_000; n++) view.serverOfUri(`file:///x${n}/${'z'.repeat(100)}/a1/q`)
     // 60 ms where this was written; 16 s when every template was tried letter by letter.
-    expect(performance.now() - from).toBeLessThan(5_000)
+    expect(performance.now() - from).toBeLessThan(2_000)
   })
 })

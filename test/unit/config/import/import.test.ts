@@ -2,7 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, 
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { isSkeinError } from '../../../../src/base/errors.ts'
-import { importServers, type ImportReport, type ImportRequest } from '../../../../src/config/import/import-servers.ts'
+import { importServers, type ImportRequest } from '../../../../src/config/import/import-servers.ts'
+import type { ImportReport } from '../../../../src/wire/import-report.ts'
 import { loadConfig } from '../../../../src/config/load.ts'
 import { temporaryDirectory } from '../files.ts'
 
