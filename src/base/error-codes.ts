@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   SKEIN_USAGE: { wire: 70, retry: 'never' },
   SKEIN_DIAL_FAILED: { wire: 71, retry: 'later' },
   SKEIN_ALREADY_JOINED: { wire: 72, retry: 'never' },
+  SKEIN_SUPERSEDED: { wire: 73, retry: 'never' },
   SKEIN_NOT_ISSUER: { wire: 120, retry: 'never' }
 } as const satisfies Record<string, { wire: number; retry: 'never' | 'elsewhere' | 'later' }>
 

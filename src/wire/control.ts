@@ -3,8 +3,8 @@ import type { ErrorCode } from '../base/error-codes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 
 /**
- * Bodies on the control socket: HTTP/1.1 with JSON; requests that report on the way (`POST /call`, `POST /net-test`) answer
- * with one JSON object a line, the last of which is a `result` or an `error`.
+ * Bodies on the control socket: HTTP/1.1 with JSON; requests that report on the way (`POST /call`, `POST /net-test`,
+ * `POST /members/watch`) answer with one JSON object a line, the last of which is a `result` or an `error`.
  */
 export interface ControlError {
   code: ErrorCode
@@ -12,8 +12,8 @@ export interface ControlError {
   data?: unknown
 }
 
-/** One line of a streamed answer. */
-export type ControlLine = { progress: unknown } | { step: unknown } | { result: unknown } | { error: ControlError }
+/** One line of a streamed answer. `members`: all of them; what comes as `change` starts from there. */
+export type ControlLine = { progress: unknown } | { step: unknown } | { members: unknown } | { change: unknown } | { result: unknown } | { error: ControlError }
 
 /** Largest request body: what an MCP client may send over HTTP by default (`mcp.max_body_bytes`). */
 export const MAX_CONTROL_BODY_BYTES = 4 * 1024 * 1024

@@ -1,6 +1,7 @@
 /** Every protocol id and topic in one place; protocols/README.md repeats them. */
 export const ADMISSION_PROTOCOL = '/skein/admission/1.0.0'
 export const RPC_PROTOCOL = '/skein/rpc/1.0.0'
+export const SWIM_PROTOCOL = '/skein/swim/1.0.0'
 
 /** The flat federation's only pool. Every catalog message carries it, so that tiers can add pools later. */
 export const ROOT_POOL = 'root'

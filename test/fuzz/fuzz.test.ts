@@ -5,6 +5,7 @@ import { fuzz, type FuzzCount, type FuzzTarget } from './driver.ts'
 import { mcpTargets } from './mcp-targets.ts'
 import { mcpTextTargets } from './mcp-text-targets.ts'
 import { frameTarget, rpcTarget } from './rpc-targets.ts'
+import { swimTargets } from './swim-targets.ts'
 
 const INPUTS = 20_000
 const SEED = 20_261_121
@@ -27,6 +28,7 @@ async function run(targets: readonly FuzzTarget[]): Promise<FuzzCount[]> {
 describe(`${INPUTS} damaged inputs for each reader are read or refused with a sentence, never a crash`, { timeout: 240_000 }, () => {
   test('admission', () => run(admissionTargets))
   test('catalog', () => run(catalogTargets))
+  test('swim', () => run(swimTargets()))
   test('mcp', () => run(mcpTargets))
   test('mcp texts', () => run(mcpTextTargets))
   test('rpc: frames alone, and frames in any order for the session', async () => {

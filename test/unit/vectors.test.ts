@@ -8,11 +8,16 @@ import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.
 import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY } from '../../src/federation/exchanges.ts'
 import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/records.ts'
 import { IDLE_TIMEOUT } from '../../src/mcp/upstream/children.ts'
+import { PROFILES, type MembershipProfile } from '../../src/membership/profiles.ts'
+import { TOMBSTONE_TIME } from '../../src/membership/rules.ts'
+import { JOINING_TIME } from '../../src/membership/self.ts'
+import { MAX_MEMBERS } from '../../src/membership/table.ts'
 import { BACKOFF_BASE_MS, BACKOFF_CAP_MS, LISTEN_LEASE_MS } from '../../src/node/listening.ts'
 import { MAX_CALLS, MAX_LISTENS } from '../../src/node/peer-share.ts'
 import { LISTEN_RENEW_MS } from '../../src/node/serve-mcp.ts'
 import { EXCHANGE_TIMEOUT_MS, STRANGER_TIMEOUT_MS } from '../../src/net/admission-protocol.ts'
 import { REFUSALS, WINDOW_MS } from '../../src/net/gater.ts'
+import { MAX_WAITING_BYTES } from '../../src/net/member-network.ts'
 import { DEFAULT_LIMITS, MAX_SESSIONS_PER_PEER } from '../../src/rpc/limits.ts'
 import { CERTIFICATE_LIFETIME, CLOCK_SKEW, CREDENTIAL_LIFETIME, FORWARD_TIMEOUT, MAX_FORWARDS } from '../../src/security/limits.ts'
 import * as documents from '../../src/wire/admission-documents.ts'
@@ -21,13 +26,20 @@ import * as record from '../../src/wire/catalog-record.ts'
 import * as catalog from '../../src/wire/catalog.ts'
 import { MAX_DEPTH } from '../../src/wire/cbor.ts'
 import { END_KIND, MAX_HEAD_BYTES, MAX_SESSION } from '../../src/wire/mcp-call.ts'
-import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL } from '../../src/wire/protocols.ts'
+import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL, SWIM_PROTOCOL } from '../../src/wire/protocols.ts'
 import * as frames from '../../src/wire/rpc-frames.ts'
+import { ENTRY_BYTES, PEER_BYTES } from '../../src/wire/swim-digest.ts'
+import { createSwimSplitter, MAX_SWIM_FRAME } from '../../src/wire/swim-frames.ts'
+import * as statements from '../../src/wire/swim-statements.ts'
+import * as swim from '../../src/wire/swim.ts'
+import { fromJson, hexOf, toJson } from '../support/catalog-vectors.ts'
 import { CODECS, readVectors, VALUES } from '../support/mcp-vectors.ts'
-import { expectStated } from '../support/stated.ts'
+import { testSigner } from '../support/security-world.ts'
+import { constantOf, expectStated } from '../support/stated.ts'
+import { MESSAGES, messageOfJson, messageToJson, readSwimVectors, REFUSED, SCOPE, STATEMENTS } from '../support/swim-vectors.ts'
 
 const folder = new URL('../../protocols/', import.meta.url)
-const pages = Object.fromEntries(['README', 'admission', 'catalog', 'mcp', 'rpc'].map((name) => [name, readFileSync(new URL(`${name}.md`, folder), 'utf8')])) as Record<string, string>
+const pages = Object.fromEntries(['README', 'admission', 'catalog', 'mcp', 'rpc', 'swim'].map((name) => [name, readFileSync(new URL(`${name}.md`, folder), 'utf8')])) as Record<string, string>
 
 /** The cells of every table row whose first cell looks like this. */
 function rows(page: string, first: RegExp): string[][] {
@@ -44,10 +56,40 @@ describe('golden bodies of MCP calls', () => {
   })
 })
 
+describe('golden statements and messages of membership', () => {
+  const { vectors: sealed, refused } = readSwimVectors('statements')
+  const { vectors: messages } = readSwimVectors('messages')
+  const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
+
+  test('none is missing', () => {
+    expect(sealed.map(({ name, statement }) => [name, statement])).toEqual(Object.entries(STATEMENTS).map(([name, { statement }]) => [name, toJson(statement)]))
+    expect(refused.map(({ name, reason }) => [name, reason])).toEqual(Object.entries(REFUSED).map(([name, { reason }]) => [name, reason]))
+    expect(messages.map(({ name, message }) => [name, message])).toEqual(Object.entries(MESSAGES).map(([name, message]) => [name, messageToJson(message)]))
+  })
+  test.each(sealed)('statement: $name', ({ seed, statement, hex }) => {
+    const opened = statements.openStatement(bytesOf(hex), SCOPE)
+    expect(toJson(opened.statement)).toEqual(statement)
+    expect(statements.verifyStatement(opened, SCOPE)).toBe(true)
+    expect(hexOf(statements.sealStatement(fromJson(statement) as typeof opened.statement, SCOPE, testSigner(seed)).bytes)).toBe(hex)
+  })
+  test.each(refused)('refused: $name', ({ reason, hex }) => {
+    const open = () => statements.openStatement(bytesOf(hex), SCOPE)
+    if (reason === 'signature') expect(statements.verifyStatement(open(), SCOPE)).toBe(false)
+    else expect(open).toThrow(expect.objectContaining({ code: 'SKEIN_PROTOCOL', data: { reason } }))
+  })
+  test.each(messages)('message: $name', ({ message, frame }) => {
+    const seen: Uint8Array[] = []
+    createSwimSplitter((bytes) => void seen.push(bytes)).push(bytesOf(frame))
+    expect(seen).toHaveLength(1)
+    expect(swim.decodeSwimMessageWith(seen[0] as Uint8Array, SCOPE)).toEqual({ message: messageOfJson(message), dropped: [] })
+    expect(hexOf(swim.encodeSwimFrame(SCOPE, messageOfJson(message)))).toBe(frame)
+  })
+})
+
 test('every file of golden vectors has a test that reads it', () => {
   const files = readdirSync(new URL('vectors/', folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
-  // rpc: unit/rpc/codec, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp: here.
-  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json'])
+  // rpc: unit/rpc/codec, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp and swim: here.
+  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json', 'swim/messages.json', 'swim/statements.json'])
 })
 
 describe('the tables of the pages are those of the code', () => {
@@ -69,6 +111,8 @@ describe('the tables of the pages are those of the code', () => {
   test('protocol ids and the topic', () => {
     for (const page of ['README', 'admission']) expect(pages[page]).toContain(ADMISSION_PROTOCOL)
     for (const page of ['README', 'rpc']) expect(pages[page]).toContain(RPC_PROTOCOL)
+    for (const page of ['README', 'swim']) expect(pages[page]).toContain(SWIM_PROTOCOL)
+    expect(pages['swim']).toContain(`\`${statements.STATEMENT_DOMAIN.replace('\0', '\\0')}\``)
     expect(pages['README']).toContain(catalogTopic('<federation>', '<pool>'))
     expect(pages['catalog']).toContain(catalogTopic('<federation id>', '<pool>'))
     expect(pages['catalog']).toContain(`The flat pool is \`${ROOT_POOL}\``)
@@ -85,6 +129,27 @@ describe('the tables of the pages are those of the code', () => {
     for (const page of Object.values(pages)) {
       for (const [code] of page.matchAll(/SKEIN_[A-Z_]+/g)) expect(ERROR_CODES).toHaveProperty(code)
     }
+  })
+
+  test('kinds of membership messages and statements', () => {
+    const kinds = rows('swim', /^`(ping|ack|nack|gossip|sync|same|digest|state|ping-req|alive|leave|suspect|dead)`$/).map(([kind]) => kind?.slice(1, -1))
+    const all = [...Object.values(MESSAGES), ...Object.values(STATEMENTS).map(({ statement }) => statement)].map(({ kind }) => kind)
+    expect(new Set(kinds)).toEqual(new Set(all))
+  })
+
+  test('times of the membership profiles', () => {
+    const times: [string, keyof MembershipProfile][] = [
+      ['probe interval', 'probeInterval'], ['probe timeout', 'probeTimeout'], ['suspicion multiplier', 'suspicionMult'], ['gossip interval', 'gossipInterval'],
+      ['gossip, members at a time', 'gossipFanout'], ['gossip multiplier', 'retransmitMult'], ['sync interval', 'syncInterval'], ['dead ones are told for', 'deadGossipTime']
+    ]
+    const profiles: MembershipProfile[] = Object.values(PROFILES)
+    expect(rows('swim', /^ms$/)).toEqual([['ms', ...Object.keys(PROFILES).map((name) => `\`${name}\``)]])
+    for (const [what, key] of times) {
+      expect(rows('swim', new RegExp(`^${what}$`)).map((row) => row.slice(1).map((cell) => Number(cell.replaceAll(' ', '')))), what).toEqual([profiles.map((profile) => profile[key])])
+    }
+    for (const { confirmations, indirectProbes, healthMax } of profiles) expect([confirmations, indirectProbes, healthMax]).toEqual([2, 3, 8])
+    expect([PROFILES.lan, PROFILES.wan, PROFILES.local].map(({ suspicionMaxMult }) => suspicionMaxMult)).toEqual([6, 6, 6])
+    expect([PROFILES.guide.suspicionTimeout, PROFILES.guide.suspicionMaxMult]).toEqual([30_000, 1])
   })
 
   test('kinds of an END', () => {
@@ -174,7 +239,30 @@ const STATED: [string, string, number[]][] = [
   ['mcp', 'runs at most # requests of one node on one server at once, and # listens of one node', [MAX_CALLS, MAX_LISTENS]],
   ['mcp', 'Its time limit is #, and the provider sends `{}` with RENEW every #.', [LISTEN_LEASE_MS, LISTEN_RENEW_MS]],
   ['mcp', 'opens it again after #, 400 ms … # (', [BACKOFF_BASE_MS, BACKOFF_CAP_MS]],
-  ['mcp', 'by itself after # of idling', [IDLE_TIMEOUT]]
+  ['mcp', 'by itself after # of idling', [IDLE_TIMEOUT]],
+  ['swim', 'at most # streams on a connection', [constantOf('net/host.ts', 'MAX_SWIM_STREAMS')]],
+  ['swim', 'big endian, 1 to #)', [MAX_SWIM_FRAME]],
+  ['swim', 'newest ones only (skein: #)', [MAX_WAITING_BYTES]],
+  ['swim', '`pool` (text, # characters each', [record.MAX_SCOPE]],
+  ['swim', '`nonce` (0 to #;', [swim.MAX_NONCE]],
+  ['swim', 'At most # of them and # together, in `state` # and', [swim.MAX_UPDATES, swim.MAX_UPDATES_BYTES, swim.MAX_STATE_UPDATES]],
+  ['swim', 'reserved: bytes, at most # |', [swim.MAX_COORDINATES]],
+  ['swim', '`within` 1 to # (ms)', [swim.MAX_WITHIN]],
+  ['swim', '`hash` bytes, at most # |', [swim.MAX_HASH]],
+  ['swim', 'packed, # bytes each', [ENTRY_BYTES]],
+  ['swim', 'a digest has at most #. `want` are keys, # bytes each', [swim.MAX_DIGEST_ENTRIES, PEER_BYTES]],
+  ['swim', '`skein/swim/1\\0`, at most # bytes', [statements.MAX_STATEMENT_BYTES]],
+  ['swim', 'text, 1 to # characters), `addresses` (at most # multiaddrs without `/p2p/…`, of # printable', [statements.MAX_LABEL, statements.MAX_ADDRESSES, statements.MAX_ADDRESS]],
+  ['swim', '`refused` by # distinct accusers (by one', [constantOf('membership/rules.ts', 'REFUSALS_WANTED')]],
+  ['swim', 'with only # or less members up twice, # apart', [constantOf('membership/evidence.ts', 'FEW_MEMBERS'), constantOf('membership/evidence.ts', 'SECOND_KNOCK')]],
+  ['swim', 'remembered for #, at most # members', [TOMBSTONE_TIME, MAX_MEMBERS]],
+  ['swim', 'within # of the start', [JOINING_TIME]],
+  ['swim', 'against it, at most each #.', [constantOf('membership/swim.ts', 'TELL_EVERY')]],
+  ['swim', 'News leave within # to', [constantOf('membership/gossip.ts', 'EAGER')]],
+  ['swim', 'messages of up to # if need be', [constantOf('membership/sync.ts', 'MAX_DIGEST')]],
+  ['swim', '`hash` are # bytes:', [constantOf('membership/table.ts', 'HASH_BYTES')]],
+  ['swim', '(at most # at a time)', [constantOf('membership/sync.ts', 'MAX_WANT')]],
+  ['swim', 'a length of 0 or above # |', [MAX_SWIM_FRAME]]
 ]
 
 describe('limits and times on the pages are those of the code', () => {

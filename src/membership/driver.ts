@@ -1,0 +1,264 @@
+import type { Timer } from '../base/clock.ts'
+import { errorMessage } from '../base/errors.ts'
+import { createListeners } from '../base/listeners.ts'
+import { decodeSwimMessageWith, encodeSwimFrame, type DecodedSwim } from '../wire/swim.ts'
+import { createPeerKeys } from '../wire/swim-peers.ts'
+import { createStatementReader } from '../wire/swim-reader.ts'
+import type { SwimScope } from '../wire/swim-types.ts'
+import { createMemberLog } from './log.ts'
+import { createMembershipMetrics, type Rejection } from './metrics.ts'
+import type { MembershipDeps, SendResult } from './ports.ts'
+import type { MembershipProfile } from './profiles.ts'
+import { createSwim, type SwimStats } from './swim.ts'
+import type { LocalMember, Member, MemberEvent, SwimEffect, SwimEvent } from './types.ts'
+
+/** A refusal comes within a round trip; whoever is silent for this long is silent, ms. */
+export const KNOCK_TIMEOUT = 1_000
+/** What was sent at once leaves within this time, ms: then connections may be closed. */
+export const LEAVE_FLUSH = 50
+/** What waits for a line gets this long, ms; nobody waits longer for a goodbye. */
+export const LEAVE_WAIT = 200
+/** Senders of bad messages named in the log, once each; the oldest is forgotten. */
+const MAX_WARNED = 256
+
+export interface MembershipOptions {
+  /** Own peer id. */
+  self: string
+  scope: SwimScope
+  profile: MembershipProfile
+  /** Up to this many members everybody is connected with everybody. @default 128 */
+  fullMesh?: number
+}
+
+type SupersededBy = Extract<SwimEffect, { type: 'superseded' }>['by']
+
+export interface Membership {
+  /** Joins, or joins again after `leave`. `boot`: unix ms, higher than that of any earlier start. */
+  start(local: LocalMember, boot: number): void
+  /** What this node says about itself changed. Saying the same again costs nothing. */
+  update(local: LocalMember): void
+  /** Says goodbye; resolves when it has left for the network, at most LEAVE_WAIT later. Idempotent. */
+  leave(): Promise<void>
+  /** For good: nothing is sent, dialled or told any more. */
+  stop(): void
+  /** The first admitted connection of a peer is up; may come before `start`. */
+  linkUp(peer: string, at: { address: string; dialled: boolean }): void
+  /** Its last one is gone. `expected`: this node closed it. */
+  linkDown(peer: string, how: { expected: boolean }): void
+  /** A message from a peer, without its length. Never throws. */
+  received(peer: string, message: Uint8Array): void
+  /** All known, this node included, those that left or died for a while too. */
+  members(): Member[]
+  member(peer: string): Member | undefined
+  stats(): SwimStats
+  onEvent(listener: (event: MemberEvent) => void): () => void
+  /** A newer process has this node's identity; this one has fallen silent. */
+  onSuperseded(listener: (by: SupersededBy) => void): () => void
+}
+
+/** Runs the membership machine against clock and network. */
+export function createMembership(deps: MembershipDeps, options: MembershipOptions): Membership {
+  const { clock, network } = deps
+  const { scope } = options
+  const logger = deps.logger.child({ area: 'membership' })
+  const { self, profile, fullMesh } = options
+  const swim = createSwim({ self, scope, profile, random: deps.random, seal: deps.seal, ...(fullMesh === undefined ? {} : { fullMesh }) })
+  const metrics = createMembershipMetrics(deps.meter, () => swim.stats())
+  const log = createMemberLog(logger, (peer) => swim.member(peer))
+  const peers = createPeerKeys()
+  const statements = createStatementReader(scope, { peers })
+  const eventListeners = createListeners<[MemberEvent]>(logger, 'a listener of the membership')
+  const supersededListeners = createListeners<[SupersededBy]>(logger, 'a listener of the membership')
+  const abort = new AbortController()
+  /** Links that came up before the start. */
+  const early = new Map<string, { address: string; dialled: boolean }>()
+  const warned = new Set<string>()
+  let phase: 'new' | 'running' | 'left' | 'stopped' = 'new'
+  let local: LocalMember | undefined
+  let timer: Timer | undefined
+  let due = Infinity
+  let waiting: SwimEffect[] = []
+  let busy = false
+  /** How the goodbyes went, while they are sent. */
+  let goodbyes: SendResult[] | undefined
+
+  function step(event: SwimEvent): void {
+    if (phase === 'stopped') return
+    waiting.push(...swim.step(event, clock.now()))
+    // A listener or the network may cause the next step: its effects come after those of this one.
+    if (busy) return
+    busy = true
+    while (waiting.length > 0) {
+      const effects = waiting
+      waiting = []
+      for (const effect of effects) guarded(effect)
+    }
+    busy = false
+    arm()
+  }
+
+  function guarded(effect: SwimEffect): void {
+    try {
+      run(effect)
+    } catch (error) {
+      logger.error('a step of the membership could not be carried out', { step: effect.type, error: errorMessage(error) })
+    }
+  }
+
+  function arm(): void {
+    const next = phase === 'stopped' ? Infinity : swim.nextDue()
+    if (next === due) return
+    timer?.cancel()
+    due = next
+    timer = next === Infinity ? undefined : clock.after(Math.max(0, Math.ceil(next - clock.now())), tick)
+  }
+
+  /** Late or not, it is passed on as it comes: the machine notices stalls by itself. */
+  function tick(): void {
+    timer = undefined
+    due = Infinity
+    step({ type: 'tick' })
+  }
+
+  function run(effect: SwimEffect): void {
+    // Something before it in the same step may have stopped everything.
+    if (phase === 'stopped') return
+    switch (effect.type) {
+      case 'send': {
+        const frame = encodeSwimFrame(scope, effect.message, { peers })
+        const result = network.send(effect.to, frame)
+        goodbyes?.push(result)
+        return metrics.sent(effect.message.kind, result, frame.length)
+      }
+      case 'knock':
+        return void knock(effect.peer, effect.addresses)
+      case 'dial':
+        return void dial(effect)
+      case 'close':
+        return network.close(effect.peer)
+      case 'event':
+        if (effect.event.type === 'failed') metrics.failures.inc()
+        log.event(effect.event)
+        return eventListeners.tell(effect.event)
+      case 'counted':
+        if (effect.what === 'forged' || effect.what === 'stranger') warnOnce(effect.peer, effect.what)
+        return metrics.counted(effect.what, effect.value)
+      case 'superseded':
+        log.superseded(effect.by)
+        return supersededListeners.tell(effect.by)
+    }
+  }
+
+  async function knock(peer: string, addresses: readonly string[]): Promise<void> {
+    const result = await network.knock(addresses, { timeout: KNOCK_TIMEOUT, signal: abort.signal }).catch(() => 'silent' as const)
+    if (phase === 'stopped') return
+    metrics.knocked(result)
+    step({ type: 'knocked', peer, result })
+  }
+
+  async function dial({ peer, addresses, timeout }: Extract<SwimEffect, { type: 'dial' }>): Promise<void> {
+    const ok = await network.dial(peer, addresses, { timeout, signal: abort.signal }).then(
+      () => true,
+      (error: unknown) => {
+        logger.debug('a member could not be dialled', { peer, addresses, error: errorMessage(error) })
+        return false
+      }
+    )
+    if (phase === 'stopped') return
+    metrics.dialled(ok)
+    step({ type: 'dialled', peer, ok })
+  }
+
+  function decode(from: string, bytes: Uint8Array): DecodedSwim['message'] | undefined {
+    try {
+      const { message, dropped } = decodeSwimMessageWith(bytes, scope, { statements, peers })
+      for (const error of dropped) refuse(from, error, 'unreadable')
+      metrics.received(message.kind, bytes.length)
+      return message
+    } catch (error) {
+      refuse(from, error, 'malformed')
+      return undefined
+    }
+  }
+
+  function refuse(from: string, error: unknown, otherwise: Rejection): void {
+    const said = (error as { data?: { reason?: unknown } }).data?.reason
+    const reason = said === 'foreign' || said === 'forged' ? said : otherwise
+    metrics.rejected(reason)
+    warnOnce(from, reason, errorMessage(error))
+  }
+
+  function warnOnce(from: string | undefined, reason: string, message?: string): void {
+    if (from === undefined || warned.has(from)) return
+    warned.add(from)
+    if (warned.size > MAX_WARNED) warned.delete(warned.values().next().value as string)
+    const error = message === undefined ? {} : { error: message }
+    logger.warn('a node sent something about members that is not believed; more from there will only be counted', { node: swim.member(from)?.name, from, reason, ...error })
+  }
+
+  return {
+    start(next, boot) {
+      if (phase === 'stopped') return
+      const first = phase === 'new'
+      phase = 'running'
+      local = next
+      step({ type: 'start', local: next, boot })
+      if (first) for (const [peer, at] of early) step({ type: 'link-up', peer, ...at })
+      early.clear()
+    },
+    update(next) {
+      if (phase !== 'running' || (local !== undefined && sameLocal(local, next))) return
+      local = next
+      step({ type: 'local', local: next })
+    },
+    async leave() {
+      if (phase !== 'running') return
+      phase = 'left'
+      goodbyes = []
+      step({ type: 'leave' })
+      const results = goodbyes
+      goodbyes = undefined
+      if (results.every((result) => result === 'lost')) return
+      await new Promise<void>((resolve) => clock.after(results.includes('kept') || results.includes('replaced') ? LEAVE_WAIT : LEAVE_FLUSH, resolve))
+    },
+    stop() {
+      phase = 'stopped'
+      timer?.cancel()
+      timer = undefined
+      waiting = []
+      abort.abort(new Error('the node is stopping'))
+    },
+    linkUp(peer, at) {
+      if (phase === 'new') early.set(peer, at)
+      else step({ type: 'link-up', peer, ...at })
+    },
+    linkDown(peer, { expected }) {
+      if (phase === 'new') early.delete(peer)
+      else step({ type: 'link-down', peer, expected })
+    },
+    received(peer, bytes) {
+      if (phase === 'new' || phase === 'stopped') return
+      const message = decode(peer, bytes)
+      if (message === undefined) return
+      try {
+        step({ type: 'message', from: peer, message })
+      } catch (error) {
+        // What others send must never end this process, whatever the mistake is.
+        logger.error('a message about members could not be taken', { from: peer, kind: message.kind, error: errorMessage(error) })
+      }
+    },
+    members: () => swim.members(),
+    member: (peer) => swim.member(peer),
+    stats: () => swim.stats(),
+    onEvent: (listener) => eventListeners.add(listener),
+    onSuperseded: (listener) => supersededListeners.add(listener)
+  }
+}
+
+function sameLocal(a: LocalMember, b: LocalMember): boolean {
+  const same = (x: Uint8Array, y: Uint8Array) => Buffer.compare(x, y) === 0
+  return (
+    a.name === b.name && a.version === b.version && a.addresses.join() === b.addresses.join() &&
+    same(a.credential.credential, b.credential.credential) && same(a.credential.certificate, b.credential.certificate) && same(a.credential.authority, b.credential.authority)
+  )
+}

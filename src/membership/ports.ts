@@ -1,0 +1,40 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Meter } from '../base/meter.ts'
+import type { Random } from '../base/random.ts'
+import type { AliveStatement, Sealed, Statement } from '../wire/swim-types.ts'
+import type { KnockResult } from './types.ts'
+
+/** Signing and checking, behind a port so that the simulation can do without. */
+export interface StatementSeal {
+  /** Signs with this node's key. */
+  seal<S extends Statement>(statement: S): Sealed<S>
+  /** Whether the signature is right. Decoding has already checked that the signer is the subject or the accuser. Asked only for news. */
+  verify(sealed: Sealed): boolean
+  /** Whether the subject belongs to the federation: what its credential says, or undefined if it does not hold. */
+  standing(alive: AliveStatement): { tier: string; region: string } | undefined
+}
+
+/** What happened to a frame: `kept` waits for the stream to drain, `replaced` pushed out one that waited, `lost` had no stream. */
+export type SendResult = 'sent' | 'kept' | 'replaced' | 'lost'
+
+/** How the members reach each other; implemented by net/. */
+export interface MemberNetwork {
+  /** Never queues: when the stream cannot take the frame now, only the newest one is kept. */
+  send(peer: string, frame: Uint8Array): SendResult
+  /** Bare TCP connects, nothing is sent. Never rejects; `silent` when `signal` aborts. */
+  knock(addresses: readonly string[], options: { timeout: number; signal: AbortSignal }): Promise<KnockResult>
+  /** Resolves when both sides have admitted each other. */
+  dial(peer: string, addresses: readonly string[], options: { timeout: number; signal: AbortSignal }): Promise<void>
+  /** Closes every connection with this peer. */
+  close(peer: string): void
+}
+
+export interface MembershipDeps {
+  clock: Clock
+  random: Random
+  meter: Meter
+  logger: Logger
+  network: MemberNetwork
+  seal: StatementSeal
+}

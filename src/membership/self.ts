@@ -1,0 +1,132 @@
+import { randomInt } from '../base/random.ts'
+import { MAX_INCARNATION, type AliveStatement, type Sealed, type SuspectStatement } from '../wire/swim-types.ts'
+import type { Core } from './core.ts'
+import { newEntry } from './table.ts'
+import type { LocalMember } from './types.ts'
+
+/**
+ * After its start a member may meet words of an earlier life and rises above them. Later, words of a higher boot come from a
+ * second process, ms.
+ */
+export const JOINING_TIME = 5_000
+/** A life that rises above another leaves up to so much room: that one may have said more than was heard, and no two words may have one incarnation. */
+const RISE = 1_000
+/** Accusations that come faster than this are answered once, ms. */
+const REFUTE_EVERY = 100
+
+export interface Self {
+  /** Begins a life, or after a leave the next one of the same process. */
+  start(local: LocalMember, boot: number): void
+  describe(local: LocalMember): void
+  /** A statement about this member: its own of earlier, a copy's, or an accusation. True if it was answered. */
+  heard(sealed: Sealed, from: string): boolean
+  leave(): void
+  /** Still in the time in which words of an earlier life are expected. */
+  joining(): boolean
+}
+
+/** The only place where this member's incarnation is raised. */
+export function createSelf(core: Core): Self {
+  const { options, own, table } = core
+  const { self, seal } = options
+  let local: LocalMember | undefined
+  let incarnation = 0
+  let boot = 0
+
+  /** Says it anew, louder than `over`. */
+  function speak(over: number): void {
+    if (local === undefined) return
+    // At the limit nothing louder can be said; no clock and no honest history leads there.
+    incarnation = Math.min(Math.max(incarnation, over) + 1, MAX_INCARNATION - 1)
+    const { name, version, addresses, credential } = local
+    const sealed = seal.seal({ kind: 'alive', subject: self, incarnation, boot, name, version, addresses: [...addresses], credential })
+    own.alive = sealed
+    const entry = table.get(self) ?? newEntry(self, 'alive', incarnation)
+    Object.assign(entry, { state: 'alive', incarnation, alive: sealed, standing: seal.standing(sealed.statement) ?? entry.standing })
+    table.add(entry)
+    table.changed(entry, core.now)
+    core.spread(sealed)
+  }
+
+  function heardAlive(sealed: Sealed<AliveStatement>, from: string): boolean {
+    const said = sealed.statement
+    if (sealed.bytes === own.alive?.bytes) return false
+    const newer = said.boot > boot
+    if (!newer && said.incarnation < incarnation) return false
+    if (said.boot === boot && said.incarnation === incarnation && Buffer.compare(sealed.bytes, own.alive?.bytes ?? new Uint8Array()) === 0) return false
+    if (!seal.verify(sealed)) {
+      core.count('forged', from)
+      return false
+    }
+    if (newer && !joining()) {
+      own.phase = 'superseded'
+      core.emit({ type: 'superseded', by: { boot: said.boot, name: said.name, addresses: said.addresses } })
+      return true
+    }
+    if (newer) boot = Math.min(Math.max(said.boot, said.incarnation) + 1 + randomInt(options.random, RISE), MAX_INCARNATION - 2)
+    speak(Math.max(said.incarnation, boot - 1))
+    return true
+  }
+
+  function heardAccusation({ statement }: Sealed<SuspectStatement>, sealed: Sealed, from: string): boolean {
+    if (statement.incarnation !== incarnation || core.now - own.refutedAt < REFUTE_EVERY) return false
+    if (!seal.verify(sealed)) {
+      core.count('forged', from)
+      return false
+    }
+    own.refutedAt = core.now
+    core.health.apply(1)
+    core.count('refutation', statement.accuser)
+    speak(incarnation)
+    // Who brought it is told at once, the others by gossip.
+    if (own.alive !== undefined) core.send(from, { kind: 'gossip', updates: [own.alive] })
+    return true
+  }
+
+  function joining(): boolean {
+    return core.now - own.startedAt < JOINING_TIME
+  }
+
+  return {
+    joining,
+    start(next, wanted) {
+      local = next
+      boot = Math.min(Math.max(boot, wanted), MAX_INCARNATION - 2)
+      Object.assign(own, { phase: 'running', startedAt: core.now, refutedAt: -Infinity })
+      speak(boot - 1)
+    },
+    describe(next) {
+      const same = local !== undefined && JSON.stringify([local.name, local.version, local.addresses]) === JSON.stringify([next.name, next.version, next.addresses]) &&
+        Buffer.compare(local.credential.credential, next.credential.credential) === 0
+      if (same || own.phase !== 'running') return
+      local = next
+      speak(incarnation)
+      const entry = table.get(self)
+      if (entry !== undefined) core.emit({ type: 'event', event: { type: 'updated', member: entry.view } })
+    },
+    heard(sealed, from) {
+      switch (sealed.statement.kind) {
+        case 'alive':
+          return heardAlive(sealed as Sealed<AliveStatement>, from)
+        case 'leave':
+          // Of an earlier life, or of this process before it came back.
+          if (sealed.statement.incarnation < incarnation || !seal.verify(sealed)) return false
+          speak(sealed.statement.incarnation)
+          return true
+        default:
+          return heardAccusation(sealed as Sealed<SuspectStatement>, sealed, from)
+      }
+    },
+    leave() {
+      const sealed = seal.seal({ kind: 'leave', subject: self, incarnation })
+      own.phase = 'left'
+      own.alive = undefined
+      const entry = table.get(self)
+      if (entry !== undefined) {
+        Object.assign(entry, { state: 'left', ending: sealed })
+        table.changed(entry, core.now)
+      }
+      for (const peer of core.links.linked()) core.send(peer, { kind: 'gossip', updates: [sealed] })
+    }
+  }
+}

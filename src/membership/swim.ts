@@ -1,0 +1,283 @@
+import { randomInt } from '../base/random.ts'
+import { MAX_UPDATES, MAX_UPDATES_BYTES } from '../wire/swim.ts'
+import type { Sealed, SwimMessage } from '../wire/swim-types.ts'
+import { createBroadcastQueue } from './broadcast-queue.ts'
+import type { Core, SwimOptions } from './core.ts'
+import { createEvidence } from './evidence.ts'
+import { createGossip } from './gossip.ts'
+import { createHealth } from './health.ts'
+import { createLinks } from './links.ts'
+import { createProbes } from './probes.ts'
+import { createRules } from './rules.ts'
+import { createSelf } from './self.ts'
+import { retransmitLimit } from './suspicion.ts'
+import { createSync } from './sync.ts'
+import { createTable, endingOf, isUp, type Entry } from './table.ts'
+import type { KnockResult, Member, MemberState, SwimEffect, SwimEvent } from './types.ts'
+
+export type { SwimOptions } from './core.ts'
+
+export interface SwimStats {
+  /** 0 is well; timeouts are stretched by this + 1. */
+  health: number
+  queued: number
+  queuedBytes: number
+  suspicions: number
+  members: Readonly<Record<MemberState, number>>
+  links: number
+  /** Probes and relayed probes on their way. */
+  probes: number
+}
+
+export interface Swim {
+  /** @param now on a monotonic clock, ms */
+  step(event: SwimEvent, now: number): SwimEffect[]
+  /** When the next `tick` is due; Infinity when nothing is. */
+  nextDue(): number
+  /** All that are known, this one included; dead and left ones until they are forgotten. */
+  members(): Member[]
+  member(peer: string): Member | undefined
+  stats(): SwimStats
+}
+
+const FULL_MESH = 128
+/** Pieces of news that wait; each member has one word of its own and accusers one each. */
+const MAX_QUEUE = 8_192
+/** A tick this late means that the event loop stood still: what was due is not judged, ms. */
+const STALL = 250
+/** A stall this long weighs double, ms. */
+const LONG_STALL = 2_000
+/** A suspect, or a dead one that speaks, is told so at most this often, ms. */
+const TELL_EVERY = 200
+
+/**
+ * The membership of one pool as a pure machine: SWIM (Das, Gupta, Motivala 2002) with Lifeguard's local health, nacks and
+ * suspicion (Dadgar, Phillips, Currey 2017), signed statements, and broken connections as evidence (protocols/swim.md).
+ */
+export function createSwim(options: SwimOptions): Swim {
+  const { self, profile, random } = options
+  const table = createTable()
+  const core: Core = {
+    options, profile, table, suspects: new Set(),
+    queue: createBroadcastQueue({ limit: () => retransmitLimit(profile.retransmitMult, table.up), maxItems: MAX_QUEUE }),
+    health: createHealth({ max: profile.healthMax }),
+    links: createLinks({ self, random, fullMesh: options.fullMesh ?? FULL_MESH }),
+    evidence: createEvidence(),
+    own: { phase: 'idle', alive: undefined, startedAt: -Infinity, refutedAt: -Infinity },
+    now: 0,
+    effects: [],
+    emit: (effect) => void core.effects.push(effect),
+    send(to, message) {
+      if (core.links.isUp(to)) core.emit({ type: 'send', to, message })
+    },
+    spread(sealed) {
+      if (!core.queue.put(sealed)) core.count('queue-dropped')
+      gossip.wake()
+    },
+    carry(first = []) {
+      const used = first.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      const rest = core.queue.depth === 0 ? [] : core.queue.take(MAX_UPDATES_BYTES - used, MAX_UPDATES - first.length)
+      return first.length === 0 ? rest : [...first, ...rest.filter((sealed) => !first.includes(sealed))]
+    },
+    count: (what, peer, value) => core.emit({ type: 'counted', what, ...(peer === undefined ? {} : { peer }), ...(value === undefined ? {} : { value }) }),
+    nonce: () => randomInt(random, 2 ** 32)
+  }
+  const { links, evidence, health, own } = core
+  const gossip = createGossip(core)
+  const sync = createSync(core)
+  const me = createSelf(core)
+  const rules = createRules(core, {
+    aboutSelf: (sealed, from) => me.heard(sealed, from),
+    joined(entry) {
+      probes.schedule.add(entry.peer)
+      sync.soon()
+    },
+    forgotten(peer) {
+      probes.schedule.remove(peer)
+      knockedAt.delete(peer)
+    },
+    // Another pair of eyes within a second, and a chance for the suspect to object.
+    suspected: ({ peer }) => links.isUp(peer) && probes.probe(peer)
+  })
+  const probes = createProbes(core, {
+    failed: (entry) => rules.accuse(entry, 'silence'),
+    late(entry) {
+      rules.withdraw(entry)
+      if (entry.state === 'suspect') tellAccused(entry)
+    }
+  })
+  /** Incarnations at the time of a knock: a refusal says nothing of a later one, which may listen elsewhere or have been started since. */
+  const knockedAt = new Map<string, number>()
+  let expected = Infinity
+  /** Nothing is judged between a leave and the next start. */
+  let leftAt = Infinity
+
+  /** It speaks, so it can object; and only its objection counts. */
+  function tellAccused(entry: Entry): void {
+    if (core.now - entry.toldAt < TELL_EVERY) return
+    const updates: Sealed[] = entry.state === 'suspect' ? [...entry.accusations.values()].slice(0, 3) : []
+    if (entry.ending !== undefined) {
+      // Its own word proves how high it has to rise: it may have lost all memory, and its clock may have gone back.
+      if (entry.state !== 'suspect' && entry.alive !== undefined) updates.push(entry.alive)
+      updates.push(entry.ending)
+    }
+    if (updates.length === 0) return
+    entry.toldAt = core.now
+    core.send(entry.peer, { kind: 'gossip', updates })
+  }
+
+  function onMessage(message: SwimMessage, from: string): void {
+    const endings: Sealed[] = []
+    for (const sealed of message.updates) {
+      if (rules.apply(sealed, from)) continue
+      // Somebody still believes in one who has gone.
+      const entry = sealed.statement.kind === 'alive' ? table.get(sealed.statement.subject) : undefined
+      if (entry !== undefined && !isUp(entry.state) && entry.peer !== from) endings.push(...endingOf(entry))
+      // Two processes have given two contents to one incarnation: its subject is told of the other and says it anew.
+      const other = entry?.peer === from && isUp(entry.state) && entry.incarnation === sealed.statement.incarnation ? entry.alive : undefined
+      if (other !== undefined && other.bytes !== sealed.bytes && Buffer.compare(other.bytes, sealed.bytes) !== 0) core.send(from, { kind: 'gossip', updates: [other] })
+    }
+    if (own.phase !== 'running') return
+    const sender = table.get(from)
+    // A link without a word: it was not introduced, or its word was lost.
+    if (sender === undefined) sync.introduce(from)
+    else if (sender.state !== 'alive') tellAccused(sender)
+    if (endings.length > 0 && message.kind === 'state') sync.send(from, message.nonce, endings)
+    switch (message.kind) {
+      case 'ping':
+        return probes.onPing(message, from)
+      case 'ack':
+        return probes.onAck(message, from)
+      case 'ping-req':
+        return probes.onPingReq(message, from)
+      case 'nack':
+        return probes.onNack(message, from)
+      case 'sync':
+        return sync.onSync(message, from)
+      case 'digest':
+        return sync.onDigest(message, from)
+      case 'state':
+        return sync.onState(message, from)
+      case 'gossip':
+      case 'same':
+    }
+  }
+
+  function onLinkUp(peer: string): void {
+    const entry = table.get(peer)
+    if (entry === undefined || !isUp(entry.state)) sync.with(peer)
+    else if (me.joining()) sync.soon()
+    if (entry?.state === 'suspect') tellAccused(entry)
+  }
+
+  function onLinkDown(peer: string, wasExpected: boolean): void {
+    const entry = table.get(peer)
+    if (wasExpected || entry === undefined || !isUp(entry.state)) return
+    if (!knock(entry)) probes.probe(peer)
+  }
+
+  function knock({ peer, incarnation }: Entry): boolean {
+    const knocks = evidence.lost(peer, links.direct(peer), core.now)
+    if (knocks.length > 0) knockedAt.set(peer, incarnation)
+    core.effects.push(...knocks)
+    return knocks.length > 0
+  }
+
+  function onKnocked(peer: string, result: KnockResult): void {
+    const { proven, open, silent, effects } = evidence.knocked(peer, result, { members: table.up }, core.now)
+    core.effects.push(...effects)
+    const entry = table.get(peer)
+    if (entry === undefined || links.isUp(peer)) return
+    if (proven && knockedAt.get(peer) !== entry.incarnation) {
+      if (!knock(entry)) probes.probe(peer)
+    } else if (proven) {
+      core.count('link-evidence', peer)
+      rules.accuse(entry, 'refused')
+    } else if (open) links.redialNow(peer, core.now)
+    else if (silent) probes.probe(peer, true)
+  }
+
+  function shift(ms: number): void {
+    probes.postpone(ms)
+    rules.postpone(ms)
+    links.postpone(ms)
+  }
+
+  /** The loop stood still. Answers that came meanwhile are read after this step, so deadlines get a little more than the gap. */
+  function noticeStall(): void {
+    const gap = core.now - expected
+    if (!(gap > STALL)) return
+    shift(gap + profile.probeTimeout)
+    health.apply(gap >= LONG_STALL ? 2 : 1)
+    core.count('stall', undefined, gap)
+  }
+
+  function due(): void {
+    rules.expire()
+    probes.due()
+    sync.due()
+    core.effects.push(...links.due(core.now, health.score + 1), ...evidence.due(core.now))
+    gossip.due()
+  }
+
+  function handle(event: SwimEvent): void {
+    switch (event.type) {
+      case 'start':
+        if (core.now > leftAt) shift(core.now - leftAt)
+        leftAt = Infinity
+        me.start(event.local, event.boot)
+        sync.start()
+        for (const peer of links.linked()) sync.with(peer)
+        return
+      case 'link-up':
+        links.up(event.peer, event, core.now)
+        evidence.forget(event.peer)
+        if (own.phase === 'running') onLinkUp(event.peer)
+        return
+      case 'link-down':
+        links.down(event.peer, core.now)
+        if (own.phase === 'running') onLinkDown(event.peer, event.expected)
+        return
+      default:
+        if (own.phase !== 'running') return
+    }
+    switch (event.type) {
+      case 'message':
+        return onMessage(event.message, event.from)
+      case 'knocked':
+        return onKnocked(event.peer, event.result)
+      case 'dialled':
+        return links.dialled(event.peer, event.ok, core.now)
+      case 'local':
+        return me.describe(event.local)
+      case 'leave':
+        leftAt = core.now
+        return me.leave()
+      case 'tick':
+    }
+  }
+
+  function nextDue(): number {
+    if (own.phase !== 'running') return Infinity
+    return Math.min(probes.nextDue(), rules.nextDue(), sync.nextDue(), gossip.nextDue(), links.nextDue(), evidence.nextDue())
+  }
+
+  return {
+    step(event, now) {
+      core.now = now
+      core.effects = []
+      if (own.phase === 'running') noticeStall()
+      handle(event)
+      if (own.phase === 'running') due()
+      expected = nextDue()
+      return core.effects
+    },
+    nextDue,
+    members: () => [...table.entries()].map(({ view }) => view),
+    member: (peer) => table.get(peer)?.view,
+    stats: () => ({
+      health: health.score, queued: core.queue.depth, queuedBytes: core.queue.bytes, suspicions: table.counts.suspect,
+      members: table.counts, links: links.linked().length, probes: probes.pending
+    })
+  }
+}

@@ -1,0 +1,141 @@
+import type { DigestEntry, Sealed, SwimMessage } from '../wire/swim-types.ts'
+import type { Core } from './core.ts'
+import { syncScale } from './suspicion.ts'
+import { endingOf, isUp } from './table.ts'
+
+/** After a join was seen, this long for the storm to settle, ms. */
+const SETTLE_TIME = { least: 250, jitter: 250 }
+/** ms */
+const INTRODUCE_EVERY = 200
+/** Bytes of statements in one `state`, and peers asked for: below a frame's 64 KiB. */
+const STATE_BUDGET = 48 * 1024
+const MAX_WANT = 256
+/** Entries in one digest; a larger pool sends several. */
+const MAX_DIGEST = 1_024
+
+type Of<K extends SwimMessage['kind']> = Extract<SwimMessage, { kind: K }>
+
+export interface Sync {
+  /** Compares with this peer now. */
+  with(peer: string): void
+  /** Compares with somebody soon: members have joined. */
+  soon(): void
+  /** Compares with one that speaks and is not known, not too often. */
+  introduce(peer: string): void
+  onSync(message: Of<'sync'>, from: string): void
+  onDigest(message: Of<'digest'>, from: string): void
+  onState(message: Of<'state'>, from: string): void
+  /** These statements, in as many messages as it takes. */
+  send(to: string, nonce: number, updates: readonly Sealed[]): void
+  due(): void
+  nextDue(): number
+  start(): void
+}
+
+/** Anti-entropy: hashes first, lists only where they differ. What gossip loses comes this way. */
+export function createSync(core: Core): Sync {
+  const { options, profile, table, links } = core
+  const { random } = options
+  let periodicAt = Infinity
+  let soonAt = Infinity
+  let introducedAt = -Infinity
+
+  function begin(peer: string): void {
+    core.send(peer, { kind: 'sync', nonce: core.nonce(), hash: table.hash(), updates: core.own.alive === undefined ? [] : [core.own.alive] })
+  }
+
+  function plan(): void {
+    periodicAt = core.now + profile.syncInterval * syncScale(table.up) * (0.75 + random.float() * 0.5)
+  }
+
+  function withSomebody(): void {
+    const able = links.linked().filter((peer) => peer !== options.self)
+    const peer = able[Math.floor(random.float() * able.length)]
+    if (peer !== undefined) begin(peer)
+  }
+
+  /** What there is to say about an entry: its own last word, and what came after. */
+  function words(peer: string): Sealed[] {
+    const entry = table.get(peer)
+    if (entry === undefined) return []
+    const doubts = isUp(entry.state) ? [...entry.accusations.values()].slice(0, 3) : []
+    return [...(entry.alive === undefined ? [] : [entry.alive]), ...doubts, ...endingOf(entry)]
+  }
+
+  /** In as many messages as it takes. */
+  function sendState(to: string, nonce: number, updates: readonly Sealed[], want: readonly string[]): void {
+    let batch: Sealed[] = []
+    let bytes = 0
+    const wanted = want.slice(0, MAX_WANT)
+    const flush = (more: string[]) => {
+      core.send(to, { kind: 'state', nonce, want: more, updates: batch })
+      batch = []
+      bytes = 0
+    }
+    for (const sealed of updates) {
+      if (bytes + sealed.bytes.length > STATE_BUDGET) flush([])
+      batch.push(sealed)
+      bytes += sealed.bytes.length
+    }
+    if (batch.length > 0 || wanted.length > 0) flush(wanted)
+  }
+
+  function compare(entries: readonly DigestEntry[]): { updates: Sealed[]; want: string[] } {
+    const updates: Sealed[] = []
+    const want: string[] = []
+    for (const { peer, incarnation } of entries) {
+      const mine = table.get(peer)
+      if (mine === undefined || mine.incarnation < incarnation) want.push(peer)
+      else if (!isUp(mine.state)) {
+        updates.push(...endingOf(mine))
+      } else if (mine.incarnation > incarnation && mine.alive !== undefined) updates.push(mine.alive)
+    }
+    return { updates, want }
+  }
+
+  return {
+    with: begin,
+    soon() {
+      soonAt = Math.min(soonAt, core.now + SETTLE_TIME.least + random.float() * SETTLE_TIME.jitter)
+    },
+    introduce(peer) {
+      if (core.now < introducedAt + INTRODUCE_EVERY) return
+      introducedAt = core.now
+      begin(peer)
+    },
+    onSync({ nonce, hash }, from) {
+      if (Buffer.compare(hash, table.hash()) === 0) {
+        core.count('sync-same', from)
+        return core.send(from, { kind: 'same', nonce, updates: core.carry() })
+      }
+      core.count('sync-different', from)
+      const all = table.digest()
+      for (let start = 0; start < all.length; start += MAX_DIGEST) core.send(from, { kind: 'digest', nonce, entries: all.slice(start, start + MAX_DIGEST), updates: [] })
+    },
+    onDigest({ nonce, entries }, from) {
+      const { updates, want } = compare(entries)
+      // A digest of a part cannot show what is missing in it.
+      if (entries.length < MAX_DIGEST && table.up <= MAX_DIGEST) {
+        const theirs = new Set(entries.map(({ peer }) => peer))
+        for (const entry of table.entries()) if (isUp(entry.state) && !theirs.has(entry.peer) && entry.alive !== undefined) updates.push(entry.alive)
+      }
+      sendState(from, nonce, updates, want)
+    },
+    onState({ nonce, want }, from) {
+      if (want.length > 0) sendState(from, nonce, want.slice(0, MAX_WANT).flatMap(words), [])
+    },
+    send: (to, nonce, updates) => sendState(to, nonce, updates, []),
+    due() {
+      if (core.now >= soonAt) {
+        soonAt = Infinity
+        withSomebody()
+      }
+      if (core.now >= periodicAt) {
+        plan()
+        withSomebody()
+      }
+    },
+    nextDue: () => Math.min(periodicAt, soonAt),
+    start: plan
+  }
+}
