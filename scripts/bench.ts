@@ -1,11 +1,12 @@
 /** `npm run bench -- <name> [options]`: prints figures, ratios side by side; never fails because of a figure. */
 import { parseArgs } from 'node:util'
 import { benchCall, CALL_BENCH_HELP } from '../test/bench/call/run.ts'
+import { benchMembership, MEMBERSHIP_BENCH_HELP, MEMBERSHIP_SCENARIOS } from '../test/bench/membership/run.ts'
 import { benchRpc, RPC_BENCH_HELP } from '../test/bench/rpc/run.ts'
 import { benchStart, START_BENCH_HELP } from '../test/bench/start/run.ts'
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
-const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n  ${CALL_BENCH_HELP}\n`
+const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n  ${CALL_BENCH_HELP}\n  ${MEMBERSHIP_BENCH_HELP}\n`
 
 function options() {
   return parseArgs({
@@ -21,7 +22,15 @@ function options() {
       profile: { type: 'boolean', default: false },
       'no-idle': { type: 'boolean', default: false },
       settle: { type: 'string', default: '10' },
-      idle: { type: 'string', default: '20' }
+      idle: { type: 'string', default: '20' },
+      n: { type: 'string', default: '16,32' },
+      runs: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '120' },
+      cuts: { type: 'string', default: '20,60,120' },
+      'no-serf': { type: 'boolean', default: false },
+      'no-skein': { type: 'boolean', default: false },
+      json: { type: 'string' },
+      log: { type: 'string' }
     }
   })
 }
@@ -45,7 +54,12 @@ try {
     const { only = 'direct,mcp-proxy,supergateway,skein,skein-2', profile } = values
     await benchCall({ reps, ms: whole('ms', values.ms), warmup: whole('warmup', values.warmup), only: only.split(','), idle: !values['no-idle'], profile }, print)
   }
-  else {
+  else if (name === 'membership') {
+    const { n, runs, only = MEMBERSHIP_SCENARIOS.join(), seconds, cuts, json, log } = values
+    const list = (option: string, text: string) => text.split(',').map((each) => whole(option, each))
+    const options = { members: list('n', n), runs: whole('runs', runs), only: only.split(','), lossSeconds: whole('seconds', seconds), cuts: list('cuts', cuts) }
+    await benchMembership({ ...options, serf: !values['no-serf'], skein: !values['no-skein'], json, log }, print)
+  } else {
     print(USAGE)
     if (name !== undefined) throw new Error(`there is no bench ${name}`)
   }

@@ -101,7 +101,7 @@ ${table(server)}
 ## Keys of other guides
 
 Files written for older operations guides start a node too: \`network.listen_port\`, \`gossip_port\`, \`membership_port\`, \`consensus_port\`, \`gossip.strategy\`,
-the sections \`membership\` and \`consensus\`, and \`security.tls_enabled\`, \`cert_file\`, \`key_file\`, \`ca_file\`, \`authentication\`, \`authorization\`
+the section \`consensus\`, and \`security.tls_enabled\`, \`cert_file\`, \`key_file\`, \`ca_file\`, \`authentication\`, \`authorization\`
 have no effect and give a warning that names what replaced them.
 `
 }

@@ -17,8 +17,8 @@ export interface ControlClient {
   readonly socketPath: string
   /** @throws SKEIN_NOT_RUNNING, or the node's own error */
   request<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T>
-  /** A streamed answer: `onLine` for what comes on the way, the result at the end. @param timeout ms */
-  stream<T>(path: string, body: unknown, onLine: (line: ControlLine) => void, timeout: number): Promise<T>
+  /** A streamed answer: `onLine` for what comes on the way, the result at the end. @param until ms, or a signal that ends it */
+  stream<T>(path: string, body: unknown, onLine: (line: ControlLine) => void, until: number | AbortSignal): Promise<T>
 }
 
 /** The run file of the node in a data directory, if there is one. */
@@ -108,9 +108,9 @@ export async function createControlClient(dataDir: string): Promise<ControlClien
   }
 
   /** Sends, and turns a refusal into its error; `read` gets an answer of status 2xx. */
-  async function exchange<T>(method: string, path: string, body: unknown, timeout: number, read: (answer: IncomingMessage) => Promise<T>): Promise<T> {
+  async function exchange<T>(method: string, path: string, body: unknown, until: number | AbortSignal, read: (answer: IncomingMessage) => Promise<T>): Promise<T> {
     try {
-      const answer = await send(method, path, body, AbortSignal.timeout(timeout))
+      const answer = await send(method, path, body, typeof until === 'number' ? AbortSignal.timeout(until) : until)
       if ((answer.statusCode ?? 500) >= 300) throw fromControlError(((await bodyOf(answer)) as { error?: unknown } | null)?.error)
       return await read(answer)
     } catch (error) {
@@ -122,8 +122,8 @@ export async function createControlClient(dataDir: string): Promise<ControlClien
     socketPath,
     request: <T>(method: 'GET' | 'POST', path: string, body?: unknown) =>
       exchange(method, path, body, REQUEST_TIMEOUT, async (answer) => (await bodyOf(answer)) as T),
-    stream: <T>(path: string, body: unknown, onLine: (line: ControlLine) => void, timeout: number) =>
-      exchange('POST', path, body, timeout, async (answer) => {
+    stream: <T>(path: string, body: unknown, onLine: (line: ControlLine) => void, until: number | AbortSignal) =>
+      exchange('POST', path, body, until, async (answer) => {
         for await (const text of linesOf(answer as AsyncIterable<Buffer>)) {
           const line = parse(text) as ControlLine
           if ('error' in line) throw fromControlError(line.error)

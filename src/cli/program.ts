@@ -4,6 +4,7 @@ import { addConfig } from './commands/config.ts'
 import { addImport } from './commands/import.ts'
 import { addJoin } from './commands/join.ts'
 import { addMcp } from './commands/mcp.ts'
+import { addMembers } from './commands/members.ts'
 import { addNet } from './commands/net.ts'
 import { addPeers } from './commands/peers.ts'
 import { addReload } from './commands/reload.ts'
@@ -15,7 +16,7 @@ import { addTools } from './commands/tools.ts'
 import type { CliContext } from './context.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
-const ADD = [addStart, addJoin, addStatus, addPeers, addTools, addCall, addToken, addConfig, addImport, addNet, addMcp, addReload, addStop]
+const ADD = [addStart, addJoin, addStatus, addMembers, addPeers, addTools, addCall, addToken, addConfig, addImport, addNet, addMcp, addReload, addStop]
 
 function exitCodeHelp(): string {
   return `\nExit codes:\n${EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}`).join('\n')}`

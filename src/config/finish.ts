@@ -22,6 +22,8 @@ export interface FinishInput {
   writtenServers: Readonly<Record<string, unknown>>
   /** A problem of a key; its place is looked up. */
   report: (finding: Finding) => void
+  /** Something odd that does not keep the node from starting. */
+  warn: (finding: Finding) => void
   /** A problem that knows its place. */
   refuse: (problem: Problem) => void
 }
@@ -41,6 +43,12 @@ export function finishConfig(parsed: ParsedConfig, input: FinishInput): Config {
   }
   if (parsed.mcp.graph.enabled && Object.hasOwn(parsed.mcp.servers, 'graph')) {
     problem('mcp.servers.graph', 'the bundled server has this name; choose another one or set mcp.graph.enabled: false')
+  }
+  if (network.maxConnections < 2 * network.meshSize) {
+    // Said where somebody set one of the two.
+    const key = sources.has('network.max_connections') ? 'network.max_connections' : 'network.mesh_size'
+    const message = `max_connections (${network.maxConnections}) is less than twice mesh_size (${network.meshSize}): when that many members join at once, connections are refused; set max_connections to ${2 * network.meshSize} or more`
+    input.warn({ path: key.split('.'), at: 'value', message })
   }
   const bootstrapEnvironment = commaList(env['SKEIN_BOOTSTRAP'] ?? '')
   for (const address of bootstrapEnvironment) {

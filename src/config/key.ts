@@ -124,6 +124,11 @@ export function duration(value: string, min: string, max: string, info: About): 
   return key(durationSchema(min, max), 'duration', `duration, ${min} to ${max}`, 's', value, info)
 }
 
+/** A span of time that may be absent; `defaultText` says what holds then. */
+export function optionalDuration(min: string, max: string, info: About): Key<number | undefined> {
+  return key(durationSchema(min, max).optional(), 'duration', `duration, ${min} to ${max}`, 's', undefined, info)
+}
+
 /** An amount of memory; the node gets bytes. */
 export function size(value: string, min: string, max: string, info: About): Key<number> {
   const schema = measured(parseSize, min, max, 'a size such as 64KiB or 16MiB (a number is bytes)')

@@ -48,11 +48,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   }
   if (!sources.has('node.id')) setAt(values, 'node.id', hostId())
 
-  const report = ({ path, at, message }: Finding) => {
+  const located = ({ path, at, message }: Finding): Problem => {
     const key = dotted(path)
     const overlay = overlays.get(path.filter((step) => typeof step === 'string').join('.'))
-    problems.push(overlay === undefined ? { ...place(file, path, at), key, message } : { where: overlay.where, key, message })
+    return overlay === undefined ? { ...place(file, path, at), key, message } : { where: overlay.where, key, message }
   }
+  const report = (finding: Finding) => void problems.push(located(finding))
   const mcp = values['mcp'] as Record<string, unknown> | undefined
   const written = mcp?.['servers']
   if (mcp !== undefined && written !== undefined) mcp['servers'] = expandServers(written, env, (path, message) => report({ path, at: 'value', message }))
@@ -69,6 +70,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     cwd,
     writtenServers: (written ?? {}) as Record<string, unknown>,
     report,
+    warn: (finding) => warnings.push(problemLine(located(finding))),
     refuse: (problem) => problems.push(problem)
   })
   if (problems.length > 0) throw configError(inOrder(problems))

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { addresses, choice, duration, integer, listOf, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
+import { PROFILES, type ProfileName } from '../membership/profiles.ts'
+import { addresses, choice, duration, integer, listOf, optionalDuration, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
 
 /** What a node may be called: it is part of tool names when two nodes claim one server name. */
 const NODE_ID = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores and start with a letter or digit')
@@ -44,14 +45,39 @@ export const network = {
     bootstrap_retries: integer(3, 0, 100, { about: 'How often a bootstrap method is tried again before the next one takes its turn.' }),
     bootstrap_timeout: duration('30s', '1s', '10m', { about: 'How long one round of a bootstrap method may take.' }),
     dial_timeout: duration('10s', '100ms', '2m', { about: 'How long connecting to one peer may take.' }),
-    max_connections: integer(300, 1, 10_000, { about: 'Open connections to peers, in and out; keep it at least twice the number of nodes.' }),
-    mesh_size: integer(64, 1, 1_000, { about: 'Up to this many other nodes, each is kept connected to directly.' }),
+    max_connections: integer(300, 1, 10_000, { about: 'Open connections to peers, in and out; more are refused. At least twice network.mesh_size: two nodes that dial each other have two for a moment.' }),
+    mesh_size: integer(128, 1, 1_000, { about: 'In a pool of up to this many members, this node included, it keeps a connection with each; in a larger one, with its neighbours in a ring and some random ones.' }),
     discovery_timeout: duration('10s', '100ms', '5m', { about: 'How long one discovery source may take to answer.' }),
     max_peers: integer(50, 1, 10_000, { about: 'Peers remembered per discovery round; the freshest stay.' }),
     refresh_interval: duration('30m', '10s', '24h', { about: 'How often the discovery sources are asked again.' }),
     stale_after: duration('60m', '1m', '7d', { about: 'A peer not heard of for this long is forgotten by discovery.' }),
     http_host: text('127.0.0.1', { about: 'Address on which MCP clients reach /mcp; beyond loopback, also set security.allowed_hosts.' }, HOST),
     http_port: port(8080, { about: 'Port of /mcp and the health pages; 0 takes a free one.' })
+  }
+} satisfies Group
+
+// A node that finds itself slow waits up to eight times as long: with these bounds it still judges within minutes.
+export const membership = {
+  about: 'How fast a member that went silent is found, and how sure one wants to be. The same on all nodes; times and their meaning: docs/membership.md.',
+  keys: {
+    profile: choice('lan', Object.keys(PROFILES) as ProfileName[], {
+      about: 'Set of times: lan for one site, wan for links above 100 ms, local for one machine, guide for the values of the federation operations guide.'
+    }),
+    probe_interval: optionalDuration('100ms', '30s', {
+      about: 'Every so often this node asks one other member for a sign of life; one that gave none until then, neither to it nor to others asked in its place, is suspected.',
+      defaultText: 'that of the profile',
+      sample: '1s'
+    }),
+    probe_timeout: optionalDuration('10ms', '30s', {
+      about: 'How long the asked member may take before others are asked to try it too: more than the slowest round trip. The verdict waits for at least twice this long.',
+      defaultText: 'that of the profile',
+      sample: '500ms'
+    }),
+    suspicion_timeout: optionalDuration('100ms', '1h', {
+      about: 'How long a suspected member may object before it counts as dead, if others suspect it too; a lone suspicion lasts up to six times as long (profile guide: no longer).',
+      defaultText: 'by the profile and the number of members',
+      sample: '5s'
+    })
   }
 } satisfies Group
 

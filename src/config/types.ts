@@ -1,3 +1,4 @@
+import type { ProfileName } from '../membership/profiles.ts'
 import type { Expose } from './mcp-section.ts'
 
 /** What the node is run with. Frozen all the way down; durations in ms, sizes in bytes, paths absolute. */
@@ -28,7 +29,7 @@ export interface Config {
     /** ms */
     readonly dialTimeout: number
     readonly maxConnections: number
-    /** Nodes. */
+    /** Members, this one included; up to this many, all are kept connected. */
     readonly meshSize: number
     /** ms */
     readonly discoveryTimeout: number
@@ -39,6 +40,15 @@ export interface Config {
     readonly staleAfter: number
     readonly httpHost: string
     readonly httpPort: number
+  }
+  readonly membership: {
+    readonly profile: ProfileName
+    /** ms; undefined: that of the profile, as the next two. */
+    readonly probeInterval: number | undefined
+    /** ms */
+    readonly probeTimeout: number | undefined
+    /** ms */
+    readonly suspicionTimeout: number | undefined
   }
   readonly gossip: {
     /** ms */

@@ -1,10 +1,11 @@
 import type { Counter, Gauge, Meter } from '../base/meter.ts'
+import type { ApiRouteName } from './api/routes.ts'
 
-const ROUTES = ['health', 'ready', 'startup', 'other'] as const
-export type Route = (typeof ROUTES)[number]
+/** `api`: a path under /api that there is none of. */
+export type Route = 'health' | 'ready' | 'startup' | `api/${ApiRouteName}` | 'api' | 'other'
 
 export interface HttpMetrics {
-  /** Probes and unknown paths; MCP requests are counted by mcp_requests_total. */
+  /** Probes, the API and unknown paths; MCP requests are counted by mcp_requests_total. */
   request(route: Route, status: number): Counter
   connections: Gauge
 }
@@ -12,7 +13,7 @@ export interface HttpMetrics {
 export function createHttpMetrics(meter: Meter): HttpMetrics {
   const requests = meter.counter(
     'skein_http_requests_total',
-    'Requests to the HTTP port other than MCP; many with status 404: a client has the wrong path, 503: the node is not ready, see /ready.',
+    'Requests to the HTTP port other than MCP; many with status 401: a program has not the token of the node, 403: see security.allowed_hosts, 404: a client has the wrong path, 503: the node is not ready, see /ready.',
     ['route', 'status']
   )
   return {

@@ -4,6 +4,8 @@ import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { NodeApi } from '../node/api.ts'
+import { isApiPath, type HttpApi } from './api/create-api.ts'
+import { apiRouteOf } from './api/routes.ts'
 import { closeServer, listenOn, localUrl } from './listen.ts'
 import { createHttpMetrics } from './metrics.ts'
 import { answerProbe, isProbe } from './probes.ts'
@@ -24,6 +26,7 @@ export interface HttpEdgeDeps {
   api: Pick<NodeApi, 'health'>
   /** The MCP endpoint: takes the raw request, body unread. `view` is undefined at `/mcp`. */
   mcpHttp: { handle(req: IncomingMessage, res: ServerResponse, view: string | undefined): void }
+  httpApi: HttpApi
   logger: Logger
   meter: Meter
 }
@@ -59,8 +62,8 @@ export function viewOf(path: string): string | undefined | null {
 }
 
 /**
- * The HTTP port of a node: MCP at `/mcp`, `/mcp/<server>` and `/mcp/@<view>`, probes at `/health`, `/ready`, `/startup`. A plain node:http
- * listener: four paths need no framework, and a framework here cost 60 to 100 ms of every start.
+ * The HTTP port of a node: MCP at `/mcp`, `/mcp/<server>` and `/mcp/@<view>`, probes at `/health`, `/ready`, `/startup`, questions of programs
+ * under `/api`. A plain node:http listener: a handful of paths need no framework, and a framework here cost 60 to 100 ms of every start.
  */
 export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): HttpEdge {
   const metrics = createHttpMetrics(deps.meter)
@@ -76,8 +79,14 @@ export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): Ht
       metrics.request(path.slice(1) as 'health', res.statusCode).inc()
       return
     }
+    if (isApiPath(path)) {
+      const route = apiRouteOf(path)
+      // Answers may take a while; those that nobody waits for any more count too.
+      res.once('close', () => metrics.request(route === undefined ? 'api' : `api/${route}`, res.statusCode).inc())
+      return deps.httpApi.handle(req, res, path)
+    }
     metrics.request('other', 404).inc()
-    sendJson(res, 404, { error: { code: 'SKEIN_NOT_FOUND', message: 'There is nothing here. MCP is at /mcp, probes at /health, /ready and /startup.' } })
+    sendJson(res, 404, { error: { code: 'SKEIN_NOT_FOUND', message: 'There is nothing here. MCP is at /mcp, the API under /api, probes at /health, /ready and /startup.' } })
   }
 
   const http = createServer(

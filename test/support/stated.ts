@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 
-const UNITS: Record<string, number> = { KiB: 1_024, MiB: 1_048_576, ms: 1, s: 1_000, minutes: 60_000, hour: 3_600_000, days: 86_400_000 }
-const AMOUNT = '(\\d[\\d ]*\\d|\\d)((?: (?:KiB|MiB|ms|s|minutes|hour|days)\\b)?)'
+const UNITS: Record<string, number> = { KiB: 1_024, MiB: 1_048_576, ms: 1, s: 1_000, minutes: 60_000, hour: 3_600_000, hours: 3_600_000, days: 86_400_000 }
+const AMOUNT = '(\\d[\\d ]*\\d|\\d)((?: (?:KiB|MiB|ms|s|minutes|hour|hours|days)\\b)?)'
 
 /** `24 KiB` and `64 s` in bytes and ms, plain numbers as they are. */
 function amount(digits: string, unit: string): number {

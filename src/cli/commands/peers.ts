@@ -15,7 +15,7 @@ function row(peer: PeerInfo): string[] {
 
 export function addPeers(program: Command, context: CliContext): void {
   withCommonOptions(program.command('peers'))
-    .description('the other nodes of the federation that this node knows')
+    .description('the other nodes that this node can dial or tried to: their servers, and why the last dial failed (who lives: see members)')
     .action(async (flags: CommonFlags) => {
       const client = await clientOf(context, flags)
       const peers = await client.request<PeerInfo[]>('GET', '/peers')

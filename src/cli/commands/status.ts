@@ -19,6 +19,7 @@ function summary(status: NodeStatus, now: number): string {
     ['metrics', status.metricsUrl ?? 'off'],
     ...status.addresses.map((address, index): [string, string] => [index === 0 ? 'addresses' : '', address]),
     ['data', status.dataDir],
+    ['members', `${status.members.total}, this node included${status.members.healthy === status.members.total ? '' : `; ${status.members.total - status.members.healthy} suspected`}`],
     ['peers', String(status.peers)],
     ['tools', String(status.tools)]
   ]

@@ -7,8 +7,8 @@ const MAX_UNREAD_BYTES = 1024 * 1024
 export interface LineStream {
   /** Aborts when the reader goes away before the last line. */
   readonly signal: AbortSignal
-  /** A line on the way; dropped when the reader does not keep up. */
-  report(line: ControlLine): void
+  /** A line on the way; dropped (false) when the reader does not keep up. */
+  report(line: ControlLine): boolean
   /** The last line. */
   end(line: ControlLine): void
 }
@@ -24,7 +24,9 @@ export function createLineStream(res: ServerResponse): LineStream {
   return {
     signal: controller.signal,
     report(line) {
-      if (!res.writableEnded && res.writableLength < MAX_UNREAD_BYTES) res.write(`${JSON.stringify(line)}\n`)
+      if (res.writableEnded || res.writableLength >= MAX_UNREAD_BYTES) return false
+      res.write(`${JSON.stringify(line)}\n`)
+      return true
     },
     end: (line) => void res.end(`${JSON.stringify(line)}\n`)
   }

@@ -61,19 +61,34 @@ async function call(api: NodeApi, { fields }: RouteInput, lines: LineStream): Pr
   return await api.call(requiredString(fields, 'name'), optionalObject(fields, 'arguments') ?? {}, {
     signal: lines.signal,
     ...(timeout === undefined ? {} : { timeout }),
-    onProgress: (progress) => lines.report({ progress })
+    onProgress: (progress) => void lines.report({ progress })
   })
 }
 
 async function netTest(api: NodeApi, { fields }: RouteInput, lines: LineStream): Promise<unknown> {
   // One signal per test, not per call: AbortSignal.any is fine off the hot path.
   const signal = AbortSignal.any([lines.signal, AbortSignal.timeout(NET_TEST_TIMEOUT)])
-  return { ok: await api.netTest(requiredString(fields, 'address'), { signal, onStep: (step) => lines.report({ step }) }) }
+  return { ok: await api.netTest(requiredString(fields, 'address'), { signal, onStep: (step) => void lines.report({ step }) }) }
+}
+
+/** Everyone, then each change until the reader goes away; a reader that missed some gets everyone again before the next. */
+async function watchMembers(api: NodeApi, _input: RouteInput, lines: LineStream): Promise<unknown> {
+  let complete = false
+  // Nothing can change between the two: both happen now.
+  const stop = api.onMember((change) => {
+    complete = complete ? lines.report({ change }) : lines.report({ members: api.members() })
+  })
+  complete = lines.report({ members: api.members() })
+  if (!lines.signal.aborted) await new Promise<void>((resolve) => lines.signal.addEventListener('abort', () => resolve(), { once: true }))
+  stop()
+  return {}
 }
 
 const ROUTES: Record<string, ControlRoute> = {
   'GET /status': { kind: 'plain', run: (api) => api.status() },
   'GET /peers': { kind: 'plain', run: (api) => api.peers() },
+  'GET /members': { kind: 'plain', run: (api) => api.members() },
+  'POST /members/watch': { kind: 'stream', run: watchMembers, check: (fields) => onlyFields(fields, []) },
   'GET /tools': { kind: 'plain', run: (api) => api.tools() },
   'GET /tools/': { kind: 'plain', run: tool },
   'GET /tokens': { kind: 'plain', run: (api) => api.tokens() },

@@ -1,13 +1,12 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ErrorCode } from '../../base/error-codes.ts'
 import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { NodeApi } from '../../node/api.ts'
 import { toControlError } from '../../wire/control.ts'
 import { closeServer } from '../listen.ts'
-import { sendJson } from '../respond.ts'
+import { sendJson, statusOf } from '../respond.ts'
 import { viewOf } from '../server.ts'
 import { listenOnSocket } from './listen.ts'
 import { answerControl } from './routes.ts'
@@ -17,19 +16,6 @@ import { controlSocketPath, removeSocketPlace } from './socket-path.ts'
 const MAX_CONNECTIONS = 512
 /** The other end is a program on this machine. */
 const HEADERS_TIMEOUT = 10_000
-
-/** HTTP statuses of our errors; the rest is 500. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  SKEIN_BAD_REQUEST: 400,
-  SKEIN_LIMIT: 413,
-  SKEIN_NOT_FOUND: 404,
-  SKEIN_NO_PROVIDER: 404,
-  SKEIN_NOT_ADMITTED: 403,
-  SKEIN_TOKEN_INVALID: 403,
-  SKEIN_BUSY: 429,
-  SKEIN_CONFIG: 422,
-  SKEIN_DEADLINE: 504
-}
 
 export interface ControlServerDeps {
   /** Asked at each request: the socket stands before the node does, to keep a second one off the same data. May throw SKEIN_BUSY. */
@@ -70,7 +56,7 @@ export function createControlServer(deps: ControlServerDeps, options: { dataDir:
       if (!isSkeinError(error)) logger.error('a control request failed', { error: errorMessage(error), path: req.url })
       if (res.headersSent || res.destroyed) return void res.destroy()
       // Closed, because the rest of an oversized body is not worth reading.
-      sendJson(res, isSkeinError(error) ? (STATUS[error.code] ?? 500) : 500, { error: toControlError(error) }, { connection: 'close' })
+      sendJson(res, isSkeinError(error) ? statusOf(error.code) : 500, { error: toControlError(error) }, { connection: 'close' })
     }
   }
 

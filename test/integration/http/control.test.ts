@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readRunFile, writeRunFile } from '../../../src/http/control/run-file.ts'
+import type { MemberChange, MemberInfo } from '../../../src/node/api.ts'
+import { MEMBERS } from '../../support/fake-node-api.ts'
+import { waitUntil } from '../../support/wait-until.ts'
 import { removeTemporaryDirs, startControlNode, temporaryDir } from '../../support/control-node.ts'
 import type { ControlNode } from '../../support/control-node.ts'
 
@@ -112,6 +115,8 @@ describe('requests', () => {
     ['POST', '/call', '{}', 400, /"name" must be a text/],
     ['POST', '/call', '{"name":"a","arguments":[]}', 400, /"arguments" must be a JSON object/],
     ['POST', '/call', '{"name":"a","timeout":"1"}', 400, /"timeout" must be a number/],
+    ['POST', '/members/watch', '{"since":1}', 400, /Unknown field "since"/],
+    ['GET', '/members/watch', undefined, 404, /does not know/],
     ['POST', '/net-test', '{"address":""}', 400, /"address" must be a text/]
   ])('%s %s %s is %i', async (method, path, body, status, message) => {
     const answer = await ask(await start(), method, path, body)
@@ -186,6 +191,41 @@ describe('requests', () => {
     expect(offered).toBe(20_000_000)
     expect(text.length).toBeLessThan(4_000_000)
     expect(text.trimEnd().split('\n').at(-1)).toBe('{"result":{"content":[]}}')
+  })
+})
+
+describe('POST /members/watch', () => {
+  test('a reader that did not keep up is told of everyone again, and memory stays bounded', async () => {
+    const node = await start()
+    const lines: Record<string, unknown>[] = []
+    const res = await new Promise<IncomingMessage>((resolve, reject) => {
+      const req = request({ socketPath: node.socketPath, method: 'POST', path: '/members/watch', agent: false }, resolve)
+      req.on('error', reject).end()
+    })
+    await waitUntil('the node tells changes', () => node.api.memberListeners() === 1)
+    const change: MemberChange = { type: 'updated', time: 1, member: { ...(MEMBERS[1] as MemberInfo), version: 'x'.repeat(10_000) } }
+    const sent = 1_000
+    for (let count = 0; count < sent; count++) node.api.changeMember(change)
+    let rest = ''
+    res.on('data', (chunk) => {
+      const parts = (rest + String(chunk)).split('\n')
+      rest = parts.pop() ?? ''
+      for (const part of parts) lines.push(JSON.parse(part) as Record<string, unknown>)
+    })
+    const idle = async () => {
+      const before = lines.length
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return lines.length === before && before > 1
+    }
+    await waitUntil('all that was kept has arrived', idle)
+    expect(lines.length).toBeLessThan(sent / 2)
+    expect(lines.filter((line) => 'members' in line)).toEqual([{ members: MEMBERS }])
+    node.api.changeMember(change)
+    node.api.changeMember(change)
+    await waitUntil('the next changes arrive', () => 'members' in (lines.at(-2) ?? {}))
+    expect(lines.slice(-2)).toEqual([{ members: MEMBERS }, { change }])
+    res.destroy()
+    await waitUntil('the node forgets the reader', () => node.api.memberListeners() === 0)
   })
 })
 

@@ -16,12 +16,14 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
+const NO_API = { handle: (_req: IncomingMessage, res: ServerResponse) => void res.end() }
+
 type McpHandler = (req: IncomingMessage, res: ServerResponse, server: string | undefined) => void
 
 async function startEdge(handle: McpHandler = (_req, res) => res.end('mcp'), options: { port?: number; fallbackToFree?: boolean } = {}) {
   const api = createFakeNodeApi()
   const meter = createMeter()
-  const edge = createHttpEdge({ api, mcpHttp: { handle }, logger: silentLogger, meter }, { host: '127.0.0.1', port: 0, ...options })
+  const edge = createHttpEdge({ api, mcpHttp: { handle }, httpApi: NO_API, logger: silentLogger, meter }, { host: '127.0.0.1', port: 0, ...options })
   ends.push(() => edge.stop())
   return { api, meter, edge, ...(await edge.start()) }
 }
@@ -153,7 +155,7 @@ describe('busy ports', () => {
 
   test('an address this machine does not have names the host key', async () => {
     const edge = createHttpEdge(
-      { api: createFakeNodeApi(), mcpHttp: { handle() {} }, logger: silentLogger, meter: createMeter() },
+      { api: createFakeNodeApi(), mcpHttp: { handle() {} }, httpApi: NO_API, logger: silentLogger, meter: createMeter() },
       { host: '192.0.2.1', port: 0, fallbackToFree: true }
     )
     await expect(edge.start()).rejects.toMatchObject({ code: 'SKEIN_CONFIG', message: expect.stringMatching(/network\.http_host/) })

@@ -31,12 +31,14 @@ describe('config/node.example.yaml with every # before a key taken away', () => 
   })
 
   test('sets it to its default, where it has one', () => {
-    const { node, security, network, mcp, ...rest } = config
-    const { node: plainNode, security: plainSecurity, network: plainNetwork, mcp: plainMcp, ...plainRest } = plain
+    const { node, security, network, membership, mcp, ...rest } = config
+    const { node: plainNode, security: plainSecurity, network: plainNetwork, membership: plainMembership, mcp: plainMcp, ...plainRest } = plain
     expect(rest).toEqual(plainRest)
     expect({ ...node, id: '', dataDir: '', coordinates: '' }).toEqual({ ...plainNode, id: '', dataDir: '', coordinates: '' })
     expect({ ...security, token: '', tokenFile: '' }).toEqual({ ...plainSecurity, token: '', tokenFile: '' })
     expect({ ...network, bootstrapFile: '' }).toEqual({ ...plainNetwork, bootstrapFile: '' })
+    const profileTimes = { probeInterval: 0, probeTimeout: 0, suspicionTimeout: 0 }
+    expect({ ...membership, ...profileTimes }).toEqual({ ...plainMembership, ...profileTimes })
     expect({ ...mcp, servers: [], views: [] }).toEqual(plainMcp)
     expect(mcp.servers.map(({ name, kind }) => `${name} ${kind}`)).toEqual(['memory stdio', 'remote http'])
     expect(mcp.views.map(({ name }) => name)).toEqual(['review'])

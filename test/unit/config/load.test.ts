@@ -26,6 +26,8 @@ describe('defaults', () => {
     })
     expect(config.gossip).toEqual({ interval: 1_000, fanout: 6, maxMessageBytes: 65_536, syncInterval: 30_000 })
     expect(config.mcp).toMatchObject({ requestTimeout: 20_000, maxBodyBytes: 4_194_304, graph: { enabled: true, expose: false, maxNodes: 10_000, maxEdges: 50_000 }, servers: [] })
+    expect(config.network).toMatchObject({ meshSize: 128, maxConnections: 300 })
+    expect(config.membership).toEqual({ profile: 'lan', probeInterval: undefined, probeTimeout: undefined, suspicionTimeout: undefined })
     expect(config.rpc).toEqual({ maxInFlight: 1_024, maxBodyBytes: 16_777_216 })
   })
 
@@ -137,6 +139,24 @@ test('a variable sets its own section only, even where an alias makes two of the
   expect([config.mcp.maxBodyBytes, config.rpc.maxBodyBytes]).toEqual([2_097_152, 1_048_576])
 })
 
+describe('membership', () => {
+  test('a profile, and times in its place, from the file and the environment', () => {
+    const { config, warnings } = load(directory, 'membership: {profile: wan, suspicion_timeout: 20s}', { env: { SKEIN_MEMBERSHIP_PROBE_INTERVAL: '500ms' } })
+    expect(config.membership).toEqual({ profile: 'wan', probeInterval: 500, probeTimeout: undefined, suspicionTimeout: 20_000 })
+    expect(warnings).toEqual([])
+  })
+
+  test('fewer connections than twice the mesh is a warning where it was said, not an error', () => {
+    const file = join(directory, 'node.yaml')
+    const few = load(directory, 'network:\n  max_connections: 200\n')
+    expect(few.config.network.maxConnections).toBe(200)
+    expect(few.warnings).toEqual([`${file}:2:20: network.max_connections: max_connections (200) is less than twice mesh_size (128): when that many members join at once, connections are refused; set max_connections to 256 or more`])
+    expect(load(directory, 'network: {mesh_size: 151}').warnings).toEqual([expect.stringContaining(':1:22: network.mesh_size: max_connections (300)')])
+    expect(load(directory, undefined, { env: { SKEIN_NETWORK_MAX_CONNECTIONS: '9' } }).warnings).toEqual([expect.stringMatching(/^environment variable SKEIN_NETWORK_MAX_CONNECTIONS: network\.max_connections: /)])
+    expect(load(directory, 'network: {mesh_size: 150, max_connections: 300}').warnings).toEqual([])
+  })
+})
+
 describe('a configuration from an operations guide', () => {
   const guide = `
 node:
@@ -184,6 +204,7 @@ security:
   test('is accepted', () => {
     expect(config.node).toMatchObject({ id: 'global-hub-001', region: 'us-east', hubTier: 'global', coordinates: { latitude: 40.7128, longitude: -74.006 } })
     expect(config.gossip).toMatchObject({ interval: 1_000, fanout: 3 })
+    expect(config.membership).toEqual({ profile: 'lan', probeInterval: 2_000, probeTimeout: 5_000, suspicionTimeout: 30_000 })
     expect(config.monitoring.healthCheckInterval).toBe(30_000)
     // The guide's port is not taken over silently: the warning says where clients find the node.
     expect(config.network.httpPort).toBe(8080)
@@ -191,10 +212,10 @@ security:
 
   test('with one warning for each key that has no meaning, with its line and what replaced it', () => {
     const file = join(directory, 'node.yaml')
-    expect(warnings).toHaveLength(13)
+    expect(warnings).toHaveLength(12)
     expect(warnings[0]).toBe(`${file}:10:3: network.listen_port: it is not used; clients reach the node at network.http_port (8080 by default), other nodes at network.listen`)
     const keys = ['listen_port', 'gossip_port', 'membership_port', 'consensus_port'].map((name) => `network.${name}`)
     const security = ['tls_enabled', 'cert_file', 'key_file', 'ca_file', 'authentication', 'authorization'].map((name) => `security.${name}`)
-    for (const [index, key] of [...keys, 'gossip.strategy', 'membership', 'consensus', ...security].entries()) expect(warnings[index]).toContain(`: ${key}: `)
+    for (const [index, key] of [...keys, 'gossip.strategy', 'consensus', ...security].entries()) expect(warnings[index]).toContain(`: ${key}: `)
   })
 })
