@@ -6,7 +6,7 @@ import type { MemberEvent } from './types.ts'
 
 /** Tombstones keep old words of the dead from bringing them back; after a day nobody repeats those any more. */
 export const TOMBSTONE_TIME = 24 * 60 * 60_000
-/** Accusations kept per suspect; more change nothing. */
+/** Accusations of silence kept per suspect; more change nothing. Of refusals there are never more than are wanted. */
 const MAX_ACCUSATIONS = 16
 /** Distinct members whose connections were refused: then it is dead (fewer when there are not so many observers). */
 const REFUSALS_WANTED = 3
@@ -161,6 +161,8 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     update(entry)
     core.count('suspicion', entry.peer)
     tell('suspected', entry, { was: 'alive', by: accuser, evidence })
+    // Nobody is left who could confirm: waiting longer brings nothing.
+    if (table.counts.alive <= 1) for (const { suspicion } of suspects) suspicion?.shorten()
     hooks.suspected(entry)
     return true
   }
@@ -171,7 +173,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     if (entry === undefined) return false
     const known = entry.accusations.get(statement.accuser)
     if (known !== undefined && (known.statement.evidence === statement.evidence || known.statement.evidence === 'refused')) return stale(from)
-    if (known === undefined && entry.accusations.size >= MAX_ACCUSATIONS) return stale(from)
+    if (known === undefined && entry.accusations.size >= MAX_ACCUSATIONS && statement.evidence === 'silence') return stale(from)
     if (!isGenuine(sealed, from)) return false
     take(entry, sealed)
     return true
@@ -214,13 +216,15 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
   }
 
   function die(entry: Entry, by: string, evidence: Evidence): void {
+    // Whoever says it first has said it for all.
+    const first = entry.ending === undefined
     entry.ending ??= seal.seal({ kind: 'dead', subject: entry.peer, incarnation: entry.incarnation, accuser: self })
     const was = entry.state
     entry.state = 'dead'
     entry.proof = evidence === 'refused' ? refusals(entry) : []
     end(entry)
     // With a proof its parts are on their way already, and convince at once; this word alone would make others wait.
-    if (evidence === 'silence') core.spread(entry.ending)
+    if (first && evidence === 'silence') core.spread(entry.ending)
     tell('failed', entry, { was, by, evidence })
   }
 

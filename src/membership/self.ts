@@ -13,6 +13,8 @@ export const JOINING_TIME = 5_000
 const RISE = 1_000
 /** Accusations that come faster than this are answered once, ms. */
 const REFUTE_EVERY = 100
+/** Old accusations go round for a while after they were answered; who brings one is told so at most this often, ms. */
+const REMIND_EVERY = 50
 
 export interface Self {
   /** Begins a life, or after a leave the next one of the same process. */
@@ -32,6 +34,7 @@ export function createSelf(core: Core): Self {
   let local: LocalMember | undefined
   let incarnation = 0
   let boot = 0
+  let remindedAt = -Infinity
 
   /** Says it anew, louder than `over`. */
   function speak(over: number): void {
@@ -68,8 +71,18 @@ export function createSelf(core: Core): Self {
     return true
   }
 
+  /** It still believes what has been answered: it missed the answer. */
+  function remind(peer: string): boolean {
+    if (own.alive !== undefined && core.now - remindedAt >= REMIND_EVERY) {
+      remindedAt = core.now
+      core.send(peer, { kind: 'gossip', updates: [own.alive] })
+    }
+    return false
+  }
+
   function heardAccusation({ statement }: Sealed<SuspectStatement>, sealed: Sealed, from: string): boolean {
-    if (statement.incarnation !== incarnation || core.now - own.refutedAt < REFUTE_EVERY) return false
+    if (statement.incarnation < incarnation) return remind(from)
+    if (statement.incarnation > incarnation || core.now - own.refutedAt < REFUTE_EVERY) return false
     if (!seal.verify(sealed)) {
       core.count('forged', from)
       return false

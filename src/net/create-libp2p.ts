@@ -4,15 +4,17 @@ import { identify, type Identify } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, Metrics, PrivateKey } from '@libp2p/interface'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
+import type { Clock } from '../base/clock.ts'
 import type { AdmittedConnections } from './admitted.ts'
 import { gateRegistrar } from './gated-registrar.ts'
 import { withOneWrite } from './one-write.ts'
+import { sharedTls } from './tls-encrypter.ts'
 
 export interface Libp2pOptions {
+  clock: Clock
   privateKey: PrivateKey
   datastore?: Datastore
   /** Multiaddrs. */
@@ -51,7 +53,7 @@ export function createSkeinLibp2p(options: Libp2pOptions): Promise<SkeinLibp2p> 
     addresses: { listen: options.listen, announce: options.announce },
     transports: [tcp({ backlog: 128, maxConnections: options.maxConnections })],
     // TLS runs in native code and is preferred between our nodes; noise stays for other implementations.
-    connectionEncrypters: [withOneWrite(tls()), noise()],
+    connectionEncrypters: [withOneWrite(sharedTls(options.clock)), withOneWrite(noise())],
     streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionManager: {
       maxConnections: options.maxConnections,

@@ -5,7 +5,7 @@ import { SkeinError, errorMessage, isSkeinError, toSkeinError } from '../base/er
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { ByteStream } from '../rpc/ports.ts'
-import { RPC_PROTOCOL } from '../wire/protocols.ts'
+import { RPC_PROTOCOL, SWIM_PROTOCOL } from '../wire/protocols.ts'
 import { parseAddress, reachableAddresses } from './addresses.ts'
 import { createAdmissionProtocol, type AdmissionRules } from './admission-protocol.ts'
 import { createAdmittedConnections } from './admitted.ts'
@@ -17,6 +17,8 @@ import { createNetMetrics, type NetMetrics } from './metrics.ts'
 
 /** Session streams a peer may have open to us: the current one, and those being replaced. */
 const MAX_SESSION_STREAMS = 4
+/** Streams with membership frames per connection and direction; one each is the rule, the rest are being closed or opened anew. */
+const MAX_SWIM_STREAMS = 4
 const CLOSE_TIMEOUT_MS = 1_000
 /** Of all connections, those from strangers: many may join at once, and yet they never crowd members out. */
 const STRANGERS_SHARE = 0.25
@@ -24,17 +26,27 @@ const STRANGERS_SHARE = 0.25
 const EXPIRY_SWEEP_MS = 30_000
 
 export interface HostEvents {
-  /** The first admitted connection of a peer is up. */
-  peerUp(peer: string): void
-  /** Its last connection is gone. */
-  peerDown(peer: string): void
+  /** The first admitted connection of a peer is up. `address`: the other end's, a multiaddr with its peer id; `dialled`: we dialled it, so it listens there. */
+  peerUp(peer: string, at: { address: string; dialled: boolean }): void
+  /** Its last connection is gone. `expected`: this node closed it on purpose (disconnect, abandon, an ended credential, stop). */
+  peerDown(peer: string, why: { expected: boolean }): void
   /** A member opened a session stream. */
   sessionStream(peer: string, stream: ByteStream): void
 }
 
-export interface HostOptions extends Omit<Libp2pOptions, 'gater' | 'admitted' | 'metrics'> {
+export interface HostOptions extends Omit<Libp2pOptions, 'clock' | 'gater' | 'admitted' | 'metrics'> {
   libp2pMetrics?: Libp2pOptions['metrics']
   self: string
+}
+
+/** The streams on which members exchange frames of /skein/swim/1.0.0. */
+export interface SwimStreams {
+  /** Whether there is an admitted connection. */
+  isUp(peer: string): boolean
+  /** Opens one on the newest admitted connection. */
+  open(peer: string, options: { signal: AbortSignal }): Promise<ByteStream>
+  /** Streams that members open; until somebody listens they are reset. */
+  onStream(listener: (peer: string, stream: ByteStream) => void): void
 }
 
 export interface Host {
@@ -52,8 +64,11 @@ export interface Host {
   open(peer: string, options: { signal: AbortSignal }): Promise<ByteStream>
   /** Shows a renewed credential on every connection. */
   presentAgain(): Promise<void>
-  /** Closes the connections of a peer. */
+  readonly swim: SwimStreams
+  /** Closes the connections of a peer; waits at most a second for it to take what is on the way. */
   disconnect(peer: string): Promise<void>
+  /** Ends the connections of a peer at once, without a word that it would have to answer: for dead ones. They are gone when this returns. */
+  abandon(peer: string): void
   /** Peers with an admitted connection. */
   peers(): string[]
   addressesOf(peer: string): string[]
@@ -73,12 +88,16 @@ export async function createHost(
   const admitted = createAdmittedConnections()
   const gater = createGater(clock, options.self)
   const { libp2pMetrics, ...rest } = options
-  const libp2p = await createSkeinLibp2p({ ...rest, gater, admitted, ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics }) })
+  const libp2p = await createSkeinLibp2p({ ...rest, clock, gater, admitted, ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics }) })
   const maxStrangers = Math.ceil(options.maxConnections * STRANGERS_SHARE)
   const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics }, { maxStrangers })
   const up = new Set<string>()
   const gated = gateRegistrar((libp2p as unknown as { components: { registrar: Parameters<typeof gateRegistrar>[0] } }).components.registrar, admitted)
   const topics = new Map<string, (bytes: Uint8Array, from: string) => void>()
+  /** Connections that this node closes on purpose. */
+  const closing = new WeakSet<Connection>()
+  let stopping = false
+  let onSwimStream: (peer: string, stream: ByteStream) => void = (_peer, stream) => stream.abort(new Error('this node is not a member yet'))
 
   const connectionsOf = (peer: string) => libp2p.getConnections(peerIdFromString(peer)).filter((connection) => connection.status === 'open')
 
@@ -86,7 +105,7 @@ export async function createHost(
     const peer = connection.remotePeer.toString()
     if (up.has(peer)) return
     up.add(peer)
-    events.peerUp(peer)
+    events.peerUp(peer, { address: connection.remoteAddr.toString(), dialled: connection.direction === 'outbound' })
   })
   libp2p.addEventListener('connection:open', (event) => {
     admission.opened(event.detail)
@@ -94,7 +113,7 @@ export async function createHost(
   libp2p.addEventListener('connection:close', (event) => {
     const peer = event.detail.remotePeer.toString()
     admitted.remove(event.detail)
-    if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer)
+    if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer, { expected: stopping || closing.has(event.detail) })
   })
   libp2p.services.pubsub.addEventListener('message', (event) => {
     const { detail } = event
@@ -123,7 +142,14 @@ export async function createHost(
   }
 
   async function close(connection: Connection): Promise<void> {
+    closing.add(connection)
     await connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((error: unknown) => connection.abort(new Error(errorMessage(error))))
+  }
+
+  /** On the newest connection: a peer that lost power dials us anew, and the old connection is dead without knowing. */
+  async function openStream(connection: Connection | undefined, peer: string, protocol: string, options: { signal: AbortSignal; maxOutboundStreams: number }): Promise<ByteStream> {
+    if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
+    return byteStreamOf(await connection.newStream(protocol, options))
   }
 
   let sweep: Timer | undefined
@@ -146,10 +172,16 @@ export async function createHost(
         (stream, connection) => events.sessionStream(connection.remotePeer.toString(), byteStreamOf(stream)),
         { maxInboundStreams: MAX_SESSION_STREAMS, maxOutboundStreams: MAX_SESSION_STREAMS }
       )
+      await gated.handle(
+        SWIM_PROTOCOL,
+        (stream, connection) => onSwimStream(connection.remotePeer.toString(), byteStreamOf(stream)),
+        { maxInboundStreams: MAX_SWIM_STREAMS, maxOutboundStreams: MAX_SWIM_STREAMS }
+      )
       await libp2p.start()
       sweepExpired()
     },
     async stop() {
+      stopping = true
       sweep?.cancel()
       await libp2p.stop()
     },
@@ -175,18 +207,24 @@ export async function createHost(
       return admission.request(connection, request)
     },
     async open(peer, { signal }) {
-      // The newest: a peer that lost power dials us anew, and the old connection is dead without knowing.
       const connection = admitted.of(peer).at(-1)
-      if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
       try {
-        return byteStreamOf(await connection.newStream(RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS }))
+        return await openStream(connection, peer, RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS })
       } catch (error) {
         if (isSkeinError(signal.reason, 'SKEIN_DEADLINE')) {
           // TCP would go on trying for a quarter of an hour, and as long as there is a connection nobody dials.
           logger.info('closing a connection on which nothing comes back', { peer })
-          connection.abort(new Error('no stream could be opened in time'))
+          connection?.abort(new Error('no stream could be opened in time'))
         }
         throw error
+      }
+    },
+    swim: {
+      isUp: (peer) => up.has(peer),
+      // Failing is no reason to end the connection: whether the peer is alive is for membership to find out.
+      open: (peer, { signal }) => openStream(admitted.of(peer).at(-1), peer, SWIM_PROTOCOL, { signal, maxOutboundStreams: MAX_SWIM_STREAMS }),
+      onStream(listener) {
+        onSwimStream = listener
       }
     },
     async presentAgain() {
@@ -201,6 +239,13 @@ export async function createHost(
     },
     async disconnect(peer) {
       await Promise.all(connectionsOf(peer).map(close))
+    },
+    abandon(peer) {
+      // Those that are closing count too: they wait for an answer that may never come.
+      for (const connection of libp2p.getConnections(peerIdFromString(peer))) {
+        closing.add(connection)
+        connection.abort(new Error('the peer is taken for dead'))
+      }
     },
     peers: () => [...up],
     addressesOf: (peer) => connectionsOf(peer).map((connection) => connection.remoteAddr.toString()),

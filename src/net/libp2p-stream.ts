@@ -37,7 +37,14 @@ export function byteStreamOf(stream: Stream): ByteStream {
         closed = true
         handlers.closed(error)
       }
-      stream.addEventListener('drain', () => handlers.drain())
+      stream.addEventListener('drain', () => {
+        // When a connection drains, libp2p tells each of its streams, which then write in a microtask each. Who writes at once fills
+        // the connection before the others' turn, and they wait for the next drain: a session with enough to send keeps gossip and
+        // membership out for ever. Two microtasks later all have had their turn.
+        queueMicrotask(() => queueMicrotask(() => {
+          if (!closed) handlers.drain()
+        }))
+      })
       stream.addEventListener('remoteCloseWrite', () => {
         // Sessions have no half-closed state: when the other side ends, so do we.
         if (stream.status === 'open') stream.close().catch(() => {})

@@ -48,9 +48,9 @@ const STATED: [string, number[]][] = [
   ['(0 to #)', [PROFILES.lan.healthMax - 1]],
   ['stood still (more than #)', [own('swim.ts', 'STALL')]],
   ['`network.mesh_size` members (#)', [network.meshSize]],
-  ['at most # new members a second and # a second of those', [1_000 / own('links.ts', 'JOINED_INTERVAL'), 1_000 / own('links.ts', 'AGAIN_INTERVAL')]],
+  ['at most # new members a second and # a second of those', [1_000 / own('dialler.ts', 'JOINED_INTERVAL'), 1_000 / own('dialler.ts', 'AGAIN_INTERVAL')]],
   ['waits # for it', [own('links.ts', 'TURN')]],
-  ['dialled for # by all the living together about every #, afterwards # times less often, with # for each dial', [own('dead-rounds.ts', 'FRESH'), own('dead-rounds.ts', 'SPACING'), own('dead-rounds.ts', 'OLD_FACTOR'), own('links.ts', 'DEAD_TIMEOUT')]],
+  ['dialled for # by all the living together about every #, afterwards # times less often, with # for each dial', [own('dead-rounds.ts', 'FRESH'), own('dead-rounds.ts', 'SPACING'), own('dead-rounds.ts', 'OLD_FACTOR'), own('dialler.ts', 'DEAD_TIMEOUT')]],
   ['only the newest ones are kept (#)', [constantOf('net/member-network.ts', 'MAX_WAITING_BYTES')]],
   ['Within # of a start', [own('self.ts', 'JOINING_TIME')]],
   ['up to # addresses', [MAX_ADDRESSES]]

@@ -23,6 +23,8 @@ export interface AddressBookOptions {
   staleAfter: number
   /** Backoff after a failed dial, ms. */
   backoff: { base: number; cap: number }
+  /** Peers that somebody else keeps in touch with: they get no entry. @default nobody */
+  isMember?: (peer: string) => boolean
 }
 
 /** Addresses per peer: interfaces of one machine; more would only slow a dial down. */
@@ -35,6 +37,7 @@ const GIVES_WAY_AFTER = 5
  * backoff each. Pure: time comes as an argument.
  */
 export function createAddressBook(options: AddressBookOptions, random: Random) {
+  const { isMember = () => false } = options
   const entries = new Map<string, BookEntry>()
   /** Who answered at an address that came without a peer id: or else each look at its source would dial it anew. */
   const answered = new Map<string, string>()
@@ -46,9 +49,10 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
     return oldest !== undefined && entries.delete(oldest.key)
   }
 
-  /** The candidate's entry; undefined if there is no room. */
+  /** The candidate's entry; undefined for a member, and if there is no room. */
   function add(candidate: Candidate, source: string, now: number): BookEntry | undefined {
     const known = answered.get(candidate.address) ?? ''
+    if (isMember(candidate.peer ?? known)) return undefined
     const key = candidate.peer ?? (entries.has(known) ? known : candidate.address)
     let entry = entries.get(key)
     if (entry === undefined) {
@@ -94,6 +98,10 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
       for (const [address, peer] of answered) if (peer === entry.key) answered.delete(address)
       entry.lastError = error
       entry.notBefore = now + backoffDelay(entry.attempts++, options.backoff, random)
+    },
+    /** Drops the entries of peers that have become members. */
+    forgetMembers(): void {
+      for (const [key, { peer }] of entries) if (peer !== undefined && isMember(peer)) entries.delete(key)
     },
     get: (peer: string) => entries.get(peer),
     entries: () => [...entries.values()],

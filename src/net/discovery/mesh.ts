@@ -7,7 +7,7 @@ import { createAddressBook, type BookEntry } from './address-book.ts'
 import type { DiscoverySource } from './ports.ts'
 
 export interface MeshOptions {
-  /** Dial all others up to this many admitted peers. */
+  /** Dial all who are no members up to this many at a time. */
   meshSize: number
   maxPeers: number
   /** ms */
@@ -33,15 +33,20 @@ const BOOTSTRAP_BACKOFF = { base: 500, cap: 30_000 }
 export interface Mesh {
   start(): void
   stop(): void
-  /** What a peer says about itself. */
+  /** What a peer says about itself. Nothing is kept of members. */
   learn(peer: string, addresses: readonly string[]): void
+  /** Whom it would dial; never members. */
   entries(): BookEntry[]
 }
 
-/** Keeps this node connected: bootstraps, discovers, and dials everyone known, paced and for ever. */
-export function createMesh(deps: { host: Host; clock: Clock; random: Random; logger: Logger }, options: MeshOptions): Mesh {
-  const { host, clock, random, logger } = deps
-  const book = createAddressBook({ maxPeers: Math.max(options.maxPeers, options.meshSize), staleAfter: options.staleAfter, backoff: BACKOFF }, random)
+/**
+ * Finds the first members and strangers that belong here: bootstraps, discovers, and dials whoever is known and no member yet,
+ * paced and for ever. Members are dialled by membership, which knows whether they live.
+ * @param deps.isMember whether membership takes care of this peer, dead ones that it redials included; @default nobody
+ */
+export function createMesh(deps: { host: Host; clock: Clock; random: Random; logger: Logger; isMember?: (peer: string) => boolean }, options: MeshOptions): Mesh {
+  const { host, clock, random, logger, isMember = () => false } = deps
+  const book = createAddressBook({ maxPeers: Math.max(options.maxPeers, options.meshSize), staleAfter: options.staleAfter, backoff: BACKOFF, isMember }, random)
   const stopping = new AbortController()
   const dialling = new Set<string>()
   let timers: Timer[] = []
@@ -119,8 +124,10 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
 
   function dialNext(): void {
     again(1_000 / DIALS_PER_SECOND, dialNext)
+    book.forgetMembers()
     const connected = new Set(host.peers())
-    if (connected.size + dialling.size >= options.meshSize) return
+    const strangers = [...connected].filter((peer) => !isMember(peer))
+    if (strangers.length + dialling.size >= options.meshSize) return
     const next = book.due(clock.now()).find((entry) => entry.key !== host.self && !connected.has(entry.key) && !dialling.has(entry.key))
     if (next !== undefined) void dial(next, options.dialTimeout)
   }
@@ -148,6 +155,9 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
     learn(peer, addresses) {
       if (peer !== host.self) book.learn(peer, addresses, 'known_peers', clock.now())
     },
-    entries: () => book.entries()
+    entries() {
+      book.forgetMembers()
+      return book.entries()
+    }
   }
 }

@@ -14,6 +14,7 @@ async function settle(): Promise<void> {
 
 /** A mesh over a host whose dials answer as `answer` says. */
 function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly string[]) => Promise<string> = () => Promise.reject(new Error('refused'))) {
+  const members = new Set<string>()
   const clock = createManualClock()
   const dials: string[][] = []
   const connected = new Set<string>()
@@ -30,7 +31,7 @@ function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly 
     }
   } as unknown as Host
   const mesh = createMesh(
-    { host, clock, random: seededRandom(1), logger: silentLogger },
+    { host, clock, random: seededRandom(1), logger: silentLogger, isMember: (peer) => members.has(peer) },
     {
       meshSize: 64, maxPeers: 50, discoveryTimeout: 5_000, refreshInterval: 30_000, staleAfter: 600_000, dialTimeout: 5_000,
       bootstrap: [], bootstrapRetries: 3, bootstrapTimeout: 5_000, sources: [], ...options
@@ -42,7 +43,7 @@ function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly 
       await settle()
     }
   }
-  return { mesh, clock, dials, connected, pass }
+  return { mesh, clock, dials, connected, members, pass }
 }
 
 describe('mesh', () => {
@@ -98,6 +99,54 @@ describe('mesh', () => {
     await pass(10_000)
     expect(dials.length).toBeGreaterThan(5)
     expect(dials.length).toBeLessThanOrEqual(11)
+    mesh.stop()
+  })
+
+  test('a peer is dialled until it is a member, then forgotten, and dialled again when it is none any more', async () => {
+    const sources = [listSource('ipfs_nodes', () => ['/ip4/10.0.0.1/tcp/1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'])]
+    const peer = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+    const { mesh, dials, members, pass } = setup({ sources })
+    mesh.start()
+    await pass(5_000)
+    const before = dials.length
+    expect(before).toBeGreaterThan(1)
+    expect(mesh.entries()).toMatchObject([{ peer, lastError: 'refused' }])
+    members.add(peer)
+    await pass(300_000)
+    mesh.learn(peer, ['/ip4/10.0.0.1/tcp/2'])
+    await pass(5_000)
+    expect(mesh.entries()).toEqual([])
+    expect(dials).toHaveLength(before)
+    members.delete(peer)
+    await pass(60_000)
+    expect(dials.length).toBeGreaterThan(before)
+    mesh.stop()
+  })
+
+  test('an address without a peer id at which a member answered is not dialled while it is one', async () => {
+    const { mesh, dials, members, connected, pass } = setup({ sources: seeds }, async () => 'p')
+    mesh.start()
+    await pass(1_000)
+    expect(dials).toHaveLength(1)
+    members.add('p')
+    connected.clear()
+    await pass(300_000)
+    expect(dials).toHaveLength(1)
+    members.clear()
+    await pass(60_000)
+    expect(dials.length).toBeGreaterThan(1)
+    mesh.stop()
+  })
+
+  test('members do not count against the size of the mesh', async () => {
+    const { mesh, dials, members, connected, pass } = setup({ meshSize: 2, sources: seeds })
+    for (const member of ['a', 'b', 'c']) {
+      members.add(member)
+      connected.add(member)
+    }
+    mesh.start()
+    await pass(1_000)
+    expect(dials.length).toBeGreaterThan(0)
     mesh.stop()
   })
 })

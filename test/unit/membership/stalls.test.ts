@@ -1,0 +1,46 @@
+// F1 and F5 of the membership anchors: SIGSTOP and a blocked event loop look the same from inside.
+import { describe, expect, test } from 'vitest'
+import { alive, createOne, dead, suspect } from '../../support/swim-one.ts'
+import type { One } from '../../support/swim-one.ts'
+
+function five(): One {
+  const one = createOne()
+  one.join('a', 'b', 'c', 'd')
+  return one
+}
+
+const healthOf = (one: One) => one.swim.stats().health
+
+describe('the event loop stands still', () => {
+  test('a probe on its way is not judged; answers that came meanwhile count', () => {
+    const one = five()
+    one.until('ping', 'a')
+    one.stall(10_000)
+    expect(one.told()).toEqual([])
+    expect(one.counted('stall')).toBe(1)
+    expect(healthOf(one)).toBeGreaterThan(0)
+    one.run(30_000)
+    expect(one.told()).toEqual([])
+    expect(one.counted('probe-failed')).toBe(0)
+    expect(healthOf(one)).toBe(0)
+  })
+
+  test('a suspicion does not run out meanwhile: the suspect may have objected', () => {
+    const one = five()
+    one.hear('b', suspect('a', 'b'), dead('a', 'b'))
+    one.run(1_000)
+    one.stall(60_000)
+    expect(one.swim.member('a')?.state).toBe('suspect')
+    one.hear('a', alive('a', 2))
+    one.run(60_000)
+    expect(one.told()).toEqual(['suspected a', 'recovered a'])
+  })
+
+  test('a tick 200 ms late is no stall', () => {
+    const one = five()
+    one.run(3_000)
+    one.clear()
+    one.stall(Math.max(0, one.swim.nextDue() - one.now) + 200)
+    expect(one.counted('stall')).toBe(0)
+  })
+})
