@@ -10,6 +10,7 @@ import { loadConfig } from './config/load.ts'
 import type { Flags } from './config/overlay.ts'
 import type { LoadedConfig } from './config/types.ts'
 import type { ImportInput, StartFlags, StartedNode, JoinSummary } from './cli/context.ts'
+import { createHttpApi } from './http/api/create-api.ts'
 import { removeRunFile, writeRunFile } from './http/control/run-file.ts'
 import { createControlServer } from './http/control/server.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
@@ -20,6 +21,7 @@ import { createNode } from './node/create-node.ts'
 import type { NodeApi } from './node/api.ts'
 import { alreadyJoined } from './security/admission.ts'
 import { verifyToken } from './security/token.ts'
+import { API_TOKEN_FILE, loadApiToken } from './store/api-token.ts'
 import { openStore, STORE_FILE } from './store/store.ts'
 import { readPrivateFile, writePrivateFile } from './store/private-file.ts'
 import { createTelemetry } from './telemetry/create-telemetry.ts'
@@ -80,17 +82,21 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
   const { logger, meter } = telemetry
   // Whoever asks a node to stop that is not ready yet, ends its start.
   const giveUp = new AbortController()
-  const onGiveUp = () => giveUp.abort(new SkeinError('SKEIN_CANCELLED', 'the node was stopped before it was ready'))
+  const onGiveUp = () => giveUp.abort(failure ?? new SkeinError('SKEIN_CANCELLED', 'the node was stopped before it was ready'))
+  /** Why a node that runs ends by itself. */
+  let failure: SkeinError | undefined
   signal?.addEventListener('abort', onGiveUp, { once: true })
   if (signal?.aborted === true) onGiveUp()
   const lifecycle = createLifecycle({ clock: systemClock, logger, signal: giveUp.signal })
-  const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>()
+  const { promise: stopped, resolve: onStopped, reject: onFailed } = Promise.withResolvers<void>()
+  // Whoever does not wait for the end is not harmed by it.
+  stopped.catch(() => {})
   for (const warning of current.warnings) logger.warn(warning)
 
   // Known before the node is up, so that the control socket can refuse a second node on the same data at once.
   let api: NodeApi | undefined
   let stopping: Promise<void> | undefined
-  const stop = () => (stopping ??= (api === undefined ? giveUpStart() : stopAll()).finally(onStopped))
+  const stop = () => (stopping ??= (api === undefined ? giveUpStart() : stopAll()).finally(() => (failure === undefined ? onStopped() : onFailed(failure))))
   let drain = async () => {}
   const settled = Promise.withResolvers<void>()
   function giveUpStart(): Promise<void> {
@@ -117,6 +123,7 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
     let socketPath = ''
     await lifecycle.start({ name: 'control socket', start: async () => void ({ socketPath } = await control.start()), stop: () => control.stop() })
 
+    const apiToken = loadApiToken(dataDir)
     const node = await createNode(
       { logger, meter, libp2pMetrics: libp2pMetrics(telemetry.libp2pRegistry) },
       {
@@ -137,23 +144,26 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
       }
     )
     await lifecycle.start({ name: 'node', stop: () => node.stop(), stopWithin: 10_000 })
+    node.onSuperseded(() => {
+      failure = new SkeinError('SKEIN_SUPERSEDED', `another process with the identity of this node was started later, so this one has ended: give each node a data directory of its own (this one: ${dataDir})`)
+      void stop()
+    })
 
-    const loopback = isLoopback(config.network.httpHost)
+    const rules = { loopback: isLoopback(config.network.httpHost), allowedHosts: config.security.allowedHosts, allowedOrigins: config.security.allowedOrigins }
     const mcpHttp = createMcpHttp(
       { downstream: node.downstream, clock: systemClock, random: systemRandom, meter, logger },
       {
-        loopback,
+        ...rules,
         maxSessions: config.mcp.maxSessions,
         maxBody: config.mcp.maxBodyBytes,
-        sessionIdleTimeout: config.mcp.sessionIdleTimeout,
-        allowedHosts: config.security.allowedHosts,
-        allowedOrigins: config.security.allowedOrigins
+        sessionIdleTimeout: config.mcp.sessionIdleTimeout
       }
     )
     acceptMcp = (req, socket, head) => acceptMcpUpgrade(req, socket, head, mcpHttp)
     await lifecycle.start({ name: 'MCP sessions', stop: () => mcpHttp.close() })
+    const httpApi = createHttpApi({ api: node.api, logger }, { rules, token: apiToken, tokenFile: API_TOKEN_FILE })
     const http = createHttpEdge(
-      { api: node.api, mcpHttp, logger, meter },
+      { api: node.api, mcpHttp, httpApi, logger, meter },
       { host: config.network.httpHost, port: config.network.httpPort, fallbackToFree: !sources.has('network.http_port') }
     )
     let mcpUrl = ''

@@ -74,7 +74,7 @@ export const membership = {
       sample: '500ms'
     }),
     suspicion_timeout: optionalDuration('100ms', '1h', {
-      about: 'How long a suspected member may object before it counts as dead, if others suspect it too; a lone suspicion lasts up to six times as long (profile guide: no longer).',
+      about: 'How long a suspected member may object before it counts as dead, however many there are and whoever suspects it.',
       defaultText: 'by the profile and the number of members',
       sample: '5s'
     })

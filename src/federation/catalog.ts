@@ -6,6 +6,7 @@ import type { CatalogEffect, CatalogEvent, Now, UpdateSource } from './events.ts
 import { createExchanges } from './exchanges.ts'
 import type { Descriptor, RecordSeal } from './ports.ts'
 import { createRecords } from './records.ts'
+import { createWaitingRoom } from './waiting-room.ts'
 
 /** How long a record lives unless renewed: a node that vanished without a word is forgotten after that. */
 export const RECORD_TTL = 10 * 60_000
@@ -26,19 +27,25 @@ export interface Catalog {
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
   record(peer: string): NodeRecord | undefined
+  /** Members with a session: those whose servers are offered. */
   live(): ReadonlySet<string>
 }
 
 /**
  * The replicated catalog as a pure machine: every node writes one signed record of its own, records travel by gossip and
- * by comparing digests, and the higher sequence wins (protocols/catalog.md).
+ * by comparing digests, and the higher sequence wins (protocols/catalog.md). A record proves its key, not that anybody is behind it:
+ * only those of members are taken. What a member wrote stays until it expires, so that a name does not move when its node dies.
  */
 export function createCatalog(options: CatalogOptions): Catalog {
   const { federation, pool, self, random } = options
   const scope: Scope = { federation, pool }
+  const sessions = new Set<string>()
+  const members = new Set<string>()
+  /** Both: kept as one set, for it is asked for with every change. */
   const live = new Set<string>()
+  const waiting = createWaitingRoom()
   const records = createRecords({ ...scope, self })
-  const exchanges = createExchanges({ scope, self, random, records, live, syncEvery: options.syncEvery })
+  const exchanges = createExchanges({ scope, random, records, sessions, members, syncEvery: options.syncEvery })
   let mine: { servers: ServerEntry[]; descriptor: Descriptor } | undefined
   let renewAt = Infinity
   /** No record of ours may have this sequence or a lower one. */
@@ -65,14 +72,34 @@ export function createCatalog(options: CatalogOptions): Catalog {
       return [{ type: 'counted', source, result: 'bad', from, message: errorMessage(error) }]
     }
     if (record.peer === self) return receiveOwn(record, source, from, now)
+    if (!members.has(record.peer) && record.federation === federation && record.pool === pool) {
+      waiting.put(record.peer, record.sequence, bytes, now.mono)
+      return [{ type: 'counted', source, result: 'waiting', from }]
+    }
     const before = records.get(record.peer)
     const result = records.put(record, bytes, live, now.wall)
     const counted: CatalogEffect = { type: 'counted', source, result, from, ...(result === 'foreign' && { message: 'the record belongs to another federation or pool' }) }
     if (result !== 'new') return [counted]
     // A renewal changes nothing that is offered.
-    const effects: CatalogEffect[] = before !== undefined && sameContent(before, record) ? [counted] : [counted, { type: 'changed' }]
-    if (before?.addresses.join() !== record.addresses.join()) effects.push({ type: 'addresses', peer: record.peer, addresses: record.addresses })
-    return effects
+    return before !== undefined && sameContent(before, record) ? [counted] : [counted, { type: 'changed' }]
+  }
+
+  /** Sessions and members come and go independently; what is offered depends on both. */
+  function settle(peer: string): CatalogEffect[] {
+    const is = sessions.has(peer) && members.has(peer)
+    if (is === live.has(peer)) return []
+    if (is) live.add(peer)
+    else live.delete(peer)
+    return [{ type: 'changed' }]
+  }
+
+  function memberUp(peer: string, now: Now): CatalogEffect[] {
+    members.add(peer)
+    const early = waiting.take(peer)
+    const received = early === undefined ? [] : receive(early, 'waiting', peer, now)
+    // Its record, or a newer one, may have been offered by others before, and was not asked for.
+    if (early === undefined) exchanges.soon(now)
+    return [...received, ...settle(peer)]
   }
 
   /** Others hold a record of ours from before we lost our memory: rise above it. */
@@ -96,7 +123,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     }
     if (message.federation !== federation || message.pool !== pool) return [{ type: 'counted', source: 'gossip', result: 'foreign', from }]
     if ('record' in message) return receive(message.record, 'gossip', from, now)
-    if (message.peer === self || (records.get(message.peer)?.sequence ?? 0) >= message.sequence) return []
+    if (!members.has(message.peer) || (records.get(message.peer)?.sequence ?? 0) >= message.sequence) return []
     return exchanges.fetchAnnounced(message.peer, from)
   }
 
@@ -120,14 +147,20 @@ export function createCatalog(options: CatalogOptions): Catalog {
       case 'digest-failed':
         return exchanges.failed(event.peer, now)
       case 'session-up':
-        if (live.has(event.peer) || event.peer === self) return []
-        live.add(event.peer)
-        return [{ type: 'changed' }, ...exchanges.start(event.peer)]
+        if (sessions.has(event.peer) || event.peer === self) return []
+        sessions.add(event.peer)
+        return [...settle(event.peer), ...exchanges.start(event.peer)]
       case 'session-down':
-        if (!live.delete(event.peer)) return []
+        if (!sessions.delete(event.peer)) return []
         exchanges.forget(event.peer)
-        return [{ type: 'changed' }]
+        return settle(event.peer)
+      case 'member-up':
+        return members.has(event.peer) || event.peer === self ? [] : memberUp(event.peer, now)
+      case 'member-down':
+        members.delete(event.peer)
+        return settle(event.peer)
       case 'tick': {
+        waiting.expire(now.mono)
         const effects: CatalogEffect[] = records.expire(now.wall) ? [{ type: 'changed' }] : []
         if (now.mono >= renewAt) effects.push(...publish(now))
         return [...effects, ...exchanges.tick(now)]

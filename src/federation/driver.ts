@@ -1,5 +1,6 @@
 import type { Timer } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
+import { createListeners } from '../base/listeners.ts'
 import { openRecord, sealRecord } from '../wire/catalog-record.ts'
 import {
   decodeDefinitionsRequest, decodeDigestAnswer, decodeDigestRequest, decodePush, encodeDefinitionsAnswer, encodeDigestAnswer, encodeDigestRequest, encodePush, fitBody
@@ -42,6 +43,10 @@ export interface CatalogDriver {
   sessionUp(peer: string): void
   /** None exists any more: the peer's tools are gone from `offers()` when this returns. */
   sessionDown(peer: string): void
+  /** A member, alive or suspect: its record counts from now on. */
+  memberUp(peer: string): void
+  /** It left or was declared dead: its tools are gone from `offers()` when this returns. */
+  memberDown(peer: string): void
   /** A message on the catalog topic; `from` is the peer that handed it over. Never throws. */
   onGossip(bytes: Uint8Array, from: string): void
   /** Answers another node's request. Throws SKEIN_PROTOCOL on malformed bodies. */
@@ -58,8 +63,6 @@ export interface CatalogDriver {
   problems(): readonly string[]
   /** Offers changed or definitions arrived. Returns the way to stop. */
   onChange(listener: () => void): () => void
-  /** A record brought new addresses of a peer. Returns the way to stop. */
-  onAddresses(listener: (peer: string, addresses: string[]) => void): () => void
   start(): void
   stop(): void
 }
@@ -71,8 +74,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   const metrics = createCatalogMetrics(deps.meter)
   const seal = options.seal ?? { seal: (record: NodeRecord) => sealRecord(record, options.signer), open: openRecord }
   const catalog = createCatalog({ ...options, ...seal, random: deps.random })
-  const changeListeners = new Set<() => void>()
-  const addressListeners = new Set<(peer: string, addresses: string[]) => void>()
+  const changeListeners = createListeners<[]>(logger, 'a listener of the catalog')
   const warned = new Set<string>()
   let abort = new AbortController()
   let timer: Timer | undefined
@@ -95,16 +97,8 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     return offered
   }
 
-  function call(listener: () => void): void {
-    try {
-      listener()
-    } catch (error) {
-      logger.error('a listener of the catalog failed', { error: errorMessage(error) })
-    }
-  }
-
   function notify(): void {
-    for (const listener of changeListeners) call(listener)
+    changeListeners.tell()
   }
 
   function changed(): void {
@@ -138,17 +132,22 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   function run(effect: Exclude<CatalogEffect, { type: 'changed' }>): void {
     switch (effect.type) {
       case 'publish':
-        return call(() => network.publish(effect.bytes))
+        return publish(effect.bytes)
       case 'digest':
         return void exchange(effect)
       case 'push':
         return void push(effect)
-      case 'addresses':
-        for (const listener of addressListeners) call(() => listener(effect.peer, effect.addresses))
-        return
       case 'counted':
         metrics.updates(effect.source, effect.result).inc()
         if (effect.result === 'bad' || effect.result === 'conflict' || effect.result === 'foreign') warnOnce(effect.from, effect.result, effect.message)
+    }
+  }
+
+  function publish(bytes: Uint8Array): void {
+    try {
+      network.publish(bytes)
+    } catch (error) {
+      logger.error('a record could not be published', { error: errorMessage(error) })
     }
   }
 
@@ -215,6 +214,8 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     },
     sessionUp: (peer) => void step({ type: 'session-up', peer }),
     sessionDown: (peer) => void step({ type: 'session-down', peer }),
+    memberUp: (peer) => void step({ type: 'member-up', peer }),
+    memberDown: (peer) => void step({ type: 'member-down', peer }),
     onGossip: (bytes, from) => void step({ type: 'gossip', bytes, from }),
     answer,
     offers,
@@ -222,14 +223,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     record: (peer) => catalog.record(peer),
     definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest),
     problems: () => local.problems,
-    onChange(listener) {
-      changeListeners.add(listener)
-      return () => changeListeners.delete(listener)
-    },
-    onAddresses(listener) {
-      addressListeners.add(listener)
-      return () => addressListeners.delete(listener)
-    },
+    onChange: (listener) => changeListeners.add(listener),
     start() {
       if (timer !== undefined) return
       abort = new AbortController()

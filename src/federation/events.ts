@@ -10,7 +10,8 @@ export interface Now {
   wall: number
 }
 
-export type UpdateSource = 'gossip' | 'answer' | 'push'
+/** `waiting`: it came before the news that its writer is a member. */
+export type UpdateSource = 'gossip' | 'answer' | 'push' | 'waiting'
 
 export type CatalogEvent =
   | { type: 'local'; servers: ServerEntry[]; descriptor: Descriptor }
@@ -21,6 +22,10 @@ export type CatalogEvent =
   | { type: 'digest-failed'; peer: string }
   | { type: 'session-up'; peer: string }
   | { type: 'session-down'; peer: string }
+  /** The peer is a member of the pool, alive or suspect. */
+  | { type: 'member-up'; peer: string }
+  /** It left, or was declared dead. */
+  | { type: 'member-down'; peer: string }
   | { type: 'tick' }
 
 export type CatalogEffect =
@@ -28,8 +33,7 @@ export type CatalogEffect =
   /** Send it, then give back `answer` or `digest-failed`. */
   | { type: 'digest'; peer: string; request: DigestRequest }
   | { type: 'push'; peer: string; push: PushRequest }
-  /** Records or the living sessions changed: what is offered may have. */
+  /** Records, the living sessions or the members changed: what is offered may have. */
   | { type: 'changed' }
-  | { type: 'addresses'; peer: string; addresses: string[] }
   /** For metrics and, when bad, for the log. */
   | { type: 'counted'; source: UpdateSource; result: UpdateResult; from: string; message?: string }

@@ -9,16 +9,19 @@ export const SYNC_EVERY = 30_000
 export const RETRY_BASE = 1_000
 /** Rarer than this a session that works again would wait too long for its catalog, ms. */
 export const RETRY_CAP = 30_000
+/** A new member's record is asked for after this time, ms: together with those of others that join now, and when its session had time to bring it. */
+export const SYNC_SOON = 1_000
 /** Peers asked for in one answer: their records fill the next pushes anyway. */
 export const MAX_WANTED = 1_000
 
 export interface ExchangeState {
   scope: Scope
-  self: string
   random: Random
   records: Records
   /** Peers with a session; owned by the catalog. */
-  live: ReadonlySet<string>
+  sessions: ReadonlySet<string>
+  /** Members, without this node; owned by the catalog. */
+  members: ReadonlySet<string>
   /** Between two comparisons with a random peer, ms. @default SYNC_EVERY */
   syncEvery?: number | undefined
 }
@@ -40,17 +43,19 @@ export interface Exchanges {
   answered(peer: string, answer: DigestAnswer, progress: boolean): CatalogEffect[]
   failed(peer: string, now: Now): CatalogEffect[]
   forget(peer: string): void
+  /** Compares with somebody within SYNC_SOON. */
+  soon(now: Now): void
   tick(now: Now): CatalogEffect[]
   answer(request: DigestRequest): DigestAnswer
 }
 
-export function createExchanges({ scope, self, random, records, live, syncEvery = SYNC_EVERY }: ExchangeState): Exchanges {
-  /** Bounded by `live`: forgotten with the session. */
+export function createExchanges({ scope, random, records, sessions, members, syncEvery = SYNC_EVERY }: ExchangeState): Exchanges {
+  /** Bounded by `sessions`: forgotten with the session. */
   const peers = new Map<string, PeerState>()
   let syncAt = 0
 
   function start(peer: string): CatalogEffect[] {
-    if (!live.has(peer)) return []
+    if (!sessions.has(peer)) return []
     const state = peers.get(peer) ?? { inFlight: false, again: false, failures: 0, retryAt: Infinity }
     peers.set(peer, state)
     if (state.inFlight) {
@@ -64,8 +69,8 @@ export function createExchanges({ scope, self, random, records, live, syncEvery 
     return [{ type: 'digest', peer, request: { ...scope, entries } }]
   }
 
-  function randomLive(): string | undefined {
-    const all = [...live].sort()
+  function randomPeer(): string | undefined {
+    const all = [...sessions].sort()
     return all[randomInt(random, all.length)]
   }
 
@@ -84,7 +89,7 @@ export function createExchanges({ scope, self, random, records, live, syncEvery 
   return {
     start,
     fetchAnnounced(peer, from) {
-      const target = live.has(peer) ? peer : live.has(from) ? from : randomLive()
+      const target = sessions.has(peer) ? peer : sessions.has(from) ? from : randomPeer()
       return target === undefined ? [] : start(target)
     },
     answered(peer, answer, progress) {
@@ -107,20 +112,25 @@ export function createExchanges({ scope, self, random, records, live, syncEvery 
     forget(peer) {
       peers.delete(peer)
     },
+    soon(now) {
+      const at = now.mono + SYNC_SOON
+      syncAt = syncAt === 0 ? at : Math.min(syncAt, at)
+    },
     tick(now) {
       const effects = [...peers].flatMap(([peer, state]) => (!state.inFlight && state.retryAt <= now.mono ? start(peer) : []))
       if (now.mono < syncAt) return effects
       // Spread over half a period more or less, so that nodes started together do not all sync together.
       const first = syncAt === 0
       syncAt = now.mono + syncEvery * (0.75 + random.float() / 2)
-      const peer = first ? undefined : randomLive()
+      const peer = first ? undefined : randomPeer()
       return peer === undefined ? effects : [...effects, ...start(peer)]
     },
     answer(request) {
       if (request.federation !== scope.federation || request.pool !== scope.pool) return { records: [], wanted: [], more: false }
       const theirs = new Map(request.entries.map(({ peer, sequence }) => [peer, sequence]))
       const newer = records.list().filter(({ peer, sequence }) => sequence > (theirs.get(peer) ?? -1))
-      const wanted = request.entries.filter(({ peer, sequence }) => peer !== self && sequence > (records.get(peer)?.sequence ?? -1)).map(({ peer }) => peer)
+      // Of others nothing would be kept.
+      const wanted = request.entries.filter(({ peer, sequence }) => members.has(peer) && sequence > (records.get(peer)?.sequence ?? -1)).map(({ peer }) => peer)
       const asked = [...new Set(wanted)].slice(0, MAX_WANTED)
       const bytes = newer.map(({ peer }) => records.bytes(peer) as Uint8Array)
       // The wanted ids take their room first.

@@ -17,7 +17,7 @@ export function createCatalogMetrics(meter: Meter): CatalogMetrics {
   const gauge = (name: string, help: string) => meter.gauge(name, help).with()
   const updates = meter.counter(
     'skein_catalog_updates_total',
-    'Records received from other nodes. When `bad` or `conflict` grows, find the sender in the log and restart or remove it; when `expired` grows, check the clocks of the machines.',
+    'Records received from other nodes. When `bad` or `conflict` grows, find the sender in the log and restart or remove it; when `expired` grows, check the clocks of the machines; when `waiting` grows without end, a node passes on records of nodes that are no members.',
     ['source', 'result']
   )
   const sync = meter.counter('skein_catalog_sync_total', 'Digest exchanges with other nodes. When `failed` grows, look at the sessions: skein peers.', ['result'])

@@ -10,8 +10,11 @@ export const CLOCK_SKEW = 60_000
 /** Nobody may ask to be remembered longer than this, ms: six times the usual life of a record. */
 export const MAX_LIFE = 60 * 60_000
 
-/** `new` was taken; `same` was known; `old` has a lower sequence; `conflict` the same sequence and other bytes. */
-export type UpdateResult = 'new' | 'same' | 'old' | 'conflict' | 'expired' | 'foreign' | 'own' | 'bad'
+/**
+ * `new` was taken; `same` was known; `old` has a lower sequence; `conflict` the same sequence and other bytes; `waiting`: its writer is
+ * no member yet.
+ */
+export type UpdateResult = 'new' | 'same' | 'old' | 'conflict' | 'expired' | 'foreign' | 'own' | 'bad' | 'waiting'
 
 interface Held {
   record: NodeRecord

@@ -23,7 +23,8 @@ export function createGossip(core: Core): Gossip {
     return entry !== undefined && (isUp(entry.state) || (entry.state === 'dead' && core.now - entry.view.since < profile.deadGossipTime))
   }
 
-  function round(): void {
+  /** False if nobody is there to hear. */
+  function round(): boolean {
     const able = links.linked().filter(mayHear)
     const count = Math.min(profile.gossipFanout, able.length)
     for (let index = 0; index < count && core.queue.depth > 0; index++) {
@@ -31,6 +32,7 @@ export function createGossip(core: Core): Gossip {
       ;[able[index], able[other]] = [able[other] as string, able[index] as string]
       core.send(able[index] as string, { kind: 'gossip', updates: core.queue.take(MAX_UPDATES_BYTES, MAX_UPDATES) })
     }
+    return able.length > 0
   }
 
   return {
@@ -39,8 +41,8 @@ export function createGossip(core: Core): Gossip {
     },
     due() {
       if (core.now < at) return
-      round()
-      at = core.queue.depth > 0 ? core.now + profile.gossipInterval : Infinity
+      // The next link wakes it.
+      at = round() && core.queue.depth > 0 ? core.now + profile.gossipInterval : Infinity
     },
     nextDue: () => at
   }

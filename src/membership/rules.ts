@@ -96,6 +96,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     }
     const was = known?.state
     const said = known?.alive?.statement
+    if (known !== undefined && said !== undefined && statement.boot > said.boot) known.rebootedAt = core.now
     const entry = known ?? newEntry(statement.subject, 'alive', statement.incarnation)
     if (known === undefined) table.add(entry)
     Object.assign(entry, { state: 'alive', incarnation: statement.incarnation, alive: sealed, ending: undefined, proof: [], standing, forgetAt: Infinity })

@@ -2,7 +2,7 @@ import { randomInt } from '../base/random.ts'
 import { MAX_UPDATES, MAX_UPDATES_BYTES } from '../wire/swim.ts'
 import type { Sealed, SwimMessage } from '../wire/swim-types.ts'
 import { createBroadcastQueue } from './broadcast-queue.ts'
-import type { Core, SwimOptions } from './core.ts'
+import type { Core, SealedOf, SwimOptions } from './core.ts'
 import { createEvidence } from './evidence.ts'
 import { createGossip } from './gossip.ts'
 import { createHealth } from './health.ts'
@@ -49,6 +49,8 @@ const STALL = 250
 const LONG_STALL = 2_000
 /** A suspect, or a dead one that speaks, is told so at most this often, ms. */
 const TELL_EVERY = 200
+/** A process that was replaced speaks again within this time, or with its first words later, ms. */
+const REBOOT_TIME = 60_000
 
 /**
  * The membership of one pool as a pure machine: SWIM (Das, Gupta, Motivala 2002) with Lifeguard's local health, nacks and
@@ -126,12 +128,25 @@ export function createSwim(options: SwimOptions): Swim {
     core.send(entry.peer, { kind: 'gossip', updates })
   }
 
+  /** Two processes with one identity: the older one learns of the newer by its own words. */
+  function tellNewer(entry: Entry, { statement }: SealedOf<'alive'>): void {
+    if (entry.alive !== undefined && statement.boot < entry.alive.statement.boot) core.send(entry.peer, { kind: 'gossip', updates: [entry.alive] })
+  }
+
+  /** For a minute after a newer process of a peer was met, whoever speaks in its name is told of it: perhaps it is the older one. */
+  function tellRebooted(entry: Entry): void {
+    if (core.now > entry.rebootedAt + REBOOT_TIME || core.now - entry.toldAt < TELL_EVERY || entry.alive === undefined) return
+    entry.toldAt = core.now
+    core.send(entry.peer, { kind: 'gossip', updates: [entry.alive] })
+  }
+
   function onMessage(message: SwimMessage, from: string): void {
     const endings: Sealed[] = []
     for (const sealed of message.updates) {
       if (rules.apply(sealed, from)) continue
       // Somebody still believes in one who has gone.
       const entry = sealed.statement.kind === 'alive' ? table.get(sealed.statement.subject) : undefined
+      if (entry?.peer === from) tellNewer(entry, sealed as SealedOf<'alive'>)
       if (entry !== undefined && !isUp(entry.state) && entry.peer !== from) endings.push(...endingOf(entry))
       // Two processes have given two contents to one incarnation: its subject is told of the other and says it anew.
       const other = entry?.peer === from && isUp(entry.state) && entry.incarnation === sealed.statement.incarnation ? entry.alive : undefined
@@ -142,6 +157,7 @@ export function createSwim(options: SwimOptions): Swim {
     // A link without a word: it was not introduced, or its word was lost.
     if (sender === undefined) sync.introduce(from)
     else if (sender.state !== 'alive') tellAccused(sender)
+    else tellRebooted(sender)
     if (endings.length > 0 && message.kind === 'state') sync.send(from, message.nonce, endings)
     switch (message.kind) {
       case 'ping':
@@ -165,6 +181,7 @@ export function createSwim(options: SwimOptions): Swim {
 
   function onLinkUp(peer: string): void {
     const entry = table.get(peer)
+    gossip.wake()
     if (entry === undefined || !isUp(entry.state)) sync.with(peer)
     else if (me.joining()) sync.soon()
     if (entry?.state === 'suspect') tellAccused(entry)

@@ -26,6 +26,8 @@ export interface Entry {
   forgetAt: number
   /** When it was last told what it is accused of. */
   toldAt: number
+  /** When a newer process of it took the place of another. */
+  rebootedAt: number
   view: Member
 }
 
@@ -50,7 +52,7 @@ export interface Table {
 export function newEntry(peer: string, state: MemberState, incarnation: number): Entry {
   return {
     peer, state, incarnation, alive: undefined, ending: undefined, proof: [], standing: { tier: '', region: '' }, suspicion: undefined, accusations: new Map(),
-    forgetAt: Infinity, toldAt: -Infinity,
+    forgetAt: Infinity, toldAt: -Infinity, rebootedAt: -Infinity,
     view: { peer, state, incarnation, boot: 0, name: '', version: '', addresses: [], tier: '', region: '', since: -Infinity }
   }
 }

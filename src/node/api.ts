@@ -7,6 +7,10 @@ export interface NodeApi {
   readonly mcp: McpBackend
   status(): NodeStatus
   peers(): PeerInfo[]
+  /** Everyone this node knows of in its pool, itself included, and for a while those that left or died; by name. */
+  members(): MemberInfo[]
+  /** Returns the way to stop. */
+  onMember(listener: (change: MemberChange) => void): () => void
   tools(): ToolInfo[]
   /** One tool by its advertised name, with its definition; undefined if there is none. */
   tool(name: string): (ToolInfo & { definition: Record<string, unknown> }) | undefined
@@ -47,6 +51,8 @@ export interface NodeStatus {
   joinCommand: string | undefined
   servers: ServerStatus[]
   peers: number
+  /** `total`: alive or suspect, this node included; `healthy`: of these, the alive. */
+  members: { total: number; healthy: number }
   tools: number
   /** Sentences a person should read: name conflicts, servers down, expiring credential. */
   notices: string[]
@@ -78,6 +84,39 @@ export interface PeerInfo {
   servers: string[]
   /** Why the last dial failed, if it did. */
   lastError?: string
+}
+
+export interface MemberInfo {
+  peer: string
+  name: string
+  state: 'alive' | 'suspect' | 'dead' | 'left'
+  /** This node. */
+  self: boolean
+  tier: string
+  region: string
+  version: string
+  addresses: string[]
+  incarnation: number
+  /** When it came into this state as seen from here, unix ms. */
+  since: number
+  /** Round trip, ms, once measured. */
+  rtt?: number
+  /** There is an admitted connection. */
+  linked: boolean
+}
+
+/** One change in the pool, as this node saw it. */
+export interface MemberChange {
+  /** `failed`: declared dead. `recovered`: alive again after `was`. `updated`: other name, version, addresses or credential. */
+  type: 'joined' | 'updated' | 'suspected' | 'failed' | 'left' | 'recovered'
+  /** Unix ms. */
+  time: number
+  member: MemberInfo
+  was?: MemberInfo['state']
+  /** For suspected and failed: peer id of whoever accused, … */
+  by?: string
+  /** … and of what. */
+  evidence?: 'silence' | 'refused'
 }
 
 export interface ToolInfo {

@@ -4,12 +4,14 @@ import type { Random } from '../base/random.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { failedCall } from '../mcp/failed-call.ts'
 import type { CallSink, McpOutcome, RunningCall } from '../mcp/ports.ts'
-import { chooseProvider } from '../routing/choose.ts'
+import { chooseProvider, type Candidate } from '../routing/choose.ts'
 import { afterFailure, callerCode } from '../routing/retry.ts'
 import type { JsonRpcError } from '../wire/json-rpc.ts'
 import type { BackendMetrics } from './metrics.ts'
 import { sealState } from './request-state.ts'
 import type { Route, RoutedRequest } from './routes.ts'
+
+export type PeerFacts = Pick<Candidate, 'rtt' | 'load' | 'suspect'>
 
 export interface AttemptsDeps {
   self: string
@@ -19,8 +21,8 @@ export interface AttemptsDeps {
   metrics: BackendMetrics
   /** For requests and servers without a limit of their own, ms. */
   requestTimeout: number
-  /** Measured facts of a peer. */
-  facts(peer: string): { rtt?: number; load?: number }
+  /** What is known of a peer now. */
+  facts(peer: string): PeerFacts
   /** Looked up anew for each attempt: providers come and go. */
   route(request: RoutedRequest): Route | { error: JsonRpcError }
   /** Hands the request to one provider. */

@@ -2,11 +2,12 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { SkeinError } from '../base/errors.ts'
+import { createListeners } from '../base/listeners.ts'
 import { failedCall } from '../mcp/failed-call.ts'
 import type { BackendRequest, CallSink, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
 import { searchCall } from '../mcp/search/search.ts'
 import { buildView, viewSpecOf, type View, type ViewSpec, type WideView } from '../mcp/views.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttempts, type PeerFacts } from './attempts.ts'
 import { createListenings } from './listening.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
@@ -31,8 +32,8 @@ export interface BackendDeps {
   visible(): readonly VisibleServer[]
   /** `mcp.views`; the same array until it changes. */
   views(): readonly WideView[]
-  /** Measured facts of a peer. */
-  facts(peer: string): { rtt?: number; load?: number }
+  /** What is known of a peer now. */
+  facts(peer: string): PeerFacts
 }
 
 export interface Backend extends McpBackend {
@@ -56,7 +57,7 @@ const MAX_TRACKED_SESSIONS = 4096
 
 /** The federation as the downstream side sees it: views over all servers, and calls that go to a provider and fail over. */
 export function createBackend(deps: BackendDeps): Backend {
-  const listeners = new Set<() => void>()
+  const listeners = createListeners<[]>(deps.logger, 'a listener for changes of the lists')
   const served = new Map<string, Set<string>>()
   let servers: readonly VisibleServer[] | undefined
   let byName = new Map<string, VisibleServer>()
@@ -141,21 +142,12 @@ export function createBackend(deps: BackendDeps): Backend {
   function notify(): void {
     notifying = false
     listenings.refresh()
-    for (const listener of listeners) {
-      try {
-        listener()
-      } catch (error) {
-        deps.logger.error('a listener for changes of the lists failed', { error: String(error) })
-      }
-    }
+    listeners.tell()
   }
 
   return {
     lists: viewOf,
-    onChanged(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
+    onChanged: (listener) => listeners.add(listener),
     run,
     listen: (options, sink) => listenings.open(options, sink),
     endSession(session) {

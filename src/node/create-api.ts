@@ -6,6 +6,7 @@ import { randomHex, type Random } from '../base/random.ts'
 import type { Config } from '../config/types.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
 import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
+import type { Membership } from '../membership/driver.ts'
 import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
 import type { Rpc } from '../rpc/types.ts'
@@ -14,6 +15,7 @@ import type { Admission } from '../security/admission.ts'
 import type { CreatedToken, Health, NodeApi, NodeStatus, PeerInfo, ReloadResult, ServerStatus, TokenInfo, ToolInfo } from './api.ts'
 import type { Backend } from './backend.ts'
 import { isPublished } from './local-servers.ts'
+import { createMemberViews } from './member-views.ts'
 import { runNetTest } from './net-test.ts'
 import type { ToolTarget } from './offered.ts'
 
@@ -25,6 +27,7 @@ export interface ApiParts {
   backend: Backend
   catalog: CatalogDriver
   host: Host
+  membership: Membership
   mesh: Mesh
   rpc: Rpc
   upstreams: UpstreamHost
@@ -45,13 +48,17 @@ export interface ApiParts {
 /** A day less than this left on the credential is worth a person's attention. */
 const CREDENTIAL_NOTICE_MS = 3 * 86_400_000
 
+/** Two members that dial each other have two connections for a moment. */
+const CONNECTIONS_PER_MEMBER = 2
+
 /** The node's public surface: questions and orders of the edges, answered from its parts. */
 export function createNodeApi(parts: ApiParts): NodeApi {
-  const { admission, backend, catalog, host, rpc, upstreams, clock, random, logger } = parts
+  const { admission, backend, catalog, host, membership, rpc, upstreams, clock, random, logger } = parts
+  const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => rpc.session(peer)?.rtt })
   const joinAddresses = () => host.addresses().map((address) => `${address}/p2p/${host.self}`)
 
   function nameOf(peer: string): string {
-    return catalog.record(peer)?.name ?? ''
+    return membership.member(peer)?.name ?? catalog.record(peer)?.name ?? ''
   }
 
   function rttOf(peer: string): { rtt?: number } {
@@ -81,19 +88,21 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const connected = new Set(host.peers())
     const records = new Map(catalog.records().map((record) => [record.peer, record]))
     const entries = new Map(parts.mesh.entries().map((entry) => [entry.peer ?? entry.key, entry]))
-    const ids = new Set([...connected, ...records.keys(), ...entries.keys()])
+    const members = new Map(membership.members().flatMap((member) => (member.state === 'left' ? [] : [[member.peer, member]])))
+    const ids = new Set([...connected, ...records.keys(), ...members.keys(), ...entries.keys()])
     ids.delete(host.self)
     return [...ids].sort().map((peer) => {
       const record = records.get(peer)
+      const member = members.get(peer)
       const entry = entries.get(peer)
       const isConnected = connected.has(peer)
       return {
         peer,
-        name: record?.name ?? '',
+        name: member?.name ?? record?.name ?? '',
         state: isConnected ? 'connected' : 'known',
-        addresses: isConnected ? host.addressesOf(peer) : (record?.addresses ?? entry?.addresses ?? []),
-        region: record?.region ?? '',
-        tier: record?.tier ?? '',
+        addresses: isConnected ? host.addressesOf(peer) : [...(member?.addresses ?? record?.addresses ?? entry?.addresses ?? [])],
+        region: member?.region ?? record?.region ?? '',
+        tier: member?.tier ?? record?.tier ?? '',
         ...rttOf(peer),
         servers: record?.servers.map((server) => server.name) ?? [],
         ...(isConnected || entry?.lastError === undefined ? {} : { lastError: entry.lastError })
@@ -103,11 +112,16 @@ export function createNodeApi(parts: ApiParts): NodeApi {
 
   function notices(credentialExpires: number): string[] {
     const left = credentialExpires - clock.wall()
+    const { maxConnections } = parts.config().network
+    const { total } = memberViews.counts()
     return [
       ...catalog.offers().notices,
       ...catalog.problems(),
       ...backend.notices(),
       ...upstreams.list().flatMap(({ name, state, error }) => (state === 'failed' || state === 'backoff' ? [`server "${name}" is down: ${error ?? state}`] : [])),
+      ...(maxConnections < total * CONNECTIONS_PER_MEMBER
+        ? [`network.max_connections is ${maxConnections}, but the pool has ${total} members: set it to ${total * CONNECTIONS_PER_MEMBER} or more, or members are refused`]
+        : []),
       ...(left < CREDENTIAL_NOTICE_MS ? [`the credential ends on ${new Date(credentialExpires).toISOString()}: connect to an issuer, or join again`] : [])
     ]
   }
@@ -134,11 +148,14 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         joinCommand: undefined,
         servers: serverStatus(),
         peers: host.peers().length,
+        members: memberViews.counts(),
         tools: backend.targets().size,
         notices: notices(credentialExpires)
       }
     },
     peers,
+    members: memberViews.all,
+    onMember: memberViews.onChange,
     tools: () => [...backend.targets()].map(([name, target]) => toolInfo(name, target)).sort((a, b) => (a.name < b.name ? -1 : 1)),
     tool(name) {
       const target = backend.targets().get(name)

@@ -8,10 +8,13 @@ import type { Config } from '../config/types.ts'
 import { createCatalogDriver } from '../federation/driver.ts'
 import type { Descriptor } from '../federation/ports.ts'
 import { createUpstreamConnector } from '../mcp-io/connect.ts'
+import { createMembership, type Membership } from '../membership/driver.ts'
+import type { LocalMember } from '../membership/types.ts'
 import { createDownstream, type Downstream } from '../mcp/downstream/create-downstream.ts'
 import { createUpstreamHost } from '../mcp/upstream/host.ts'
 import { createHost, type HostOptions } from '../net/host.ts'
 import { createMesh } from '../net/discovery/mesh.ts'
+import { createMemberNetwork } from '../net/member-network.ts'
 import { settleListen, withPort } from '../net/ports-in-use.ts'
 import { createRpc } from '../rpc/rpc.ts'
 import type { Rpc } from '../rpc/types.ts'
@@ -31,11 +34,14 @@ import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner } from './mcp-over-rpc.ts'
 import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './credential.ts'
+import { linkMembership } from './membership-links.ts'
+import { localMember, membershipProfile, nextBoot } from './membership-setup.ts'
 import { meshOptions } from './mesh-options.ts'
 import { createBackendMetrics } from './metrics.ts'
 import { createVisible } from './offered.ts'
 import { publishedCheck } from './published.ts'
 import { serveMcpCalls } from './serve-mcp.ts'
+import { createStatementSeal } from './statement-seal.ts'
 
 export interface NodeDeps {
   logger: Logger
@@ -63,6 +69,8 @@ export interface SkeinNode {
   readonly downstream: Downstream
   /** Peer id. */
   readonly self: string
+  /** Another process with this node's identity was started later: this one no longer takes part and should stop. */
+  onSuperseded(listener: () => void): () => void
   /** Takes nothing new, tells the others, and resolves when what runs has ended or `within` ms are over. */
   drain(within: number): Promise<void>
   stop(): Promise<void>
@@ -70,8 +78,6 @@ export interface SkeinNode {
 
 /** Attaching a server usually takes well under a second; a slow one must not hold up the start. */
 const FIRST_ATTACH_WAIT_MS = 2_000
-/** Announcing that we leave takes one gossip round; nobody waits longer for it. */
-const GOODBYE_MS = 200
 const LISTEN_PORT = 'listen_port'
 const DAY_MS = 86_400_000
 
@@ -85,7 +91,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
   let { config } = options
   const lifecycle = createLifecycle({ clock, logger, ...(signal === undefined ? {} : { signal }) })
   const started = clock.now()
-  const state = { started: false, draining: false }
+  const state = { started: false, draining: false, superseded: false }
 
   try {
     const { dataDir } = config.node
@@ -121,14 +127,23 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     await lifecycle.start({ name: 'peer store', stop: () => datastore.close() })
     const listen = await listenAddresses()
     // Sessions exist only between members, so nothing uses this before it is set below.
-    const joined: { rpc?: Rpc } = {}
+    const joined: { rpc?: Rpc; membership?: Membership } = {}
+    const links = new Map<string, { address: string; dialled: boolean }>()
     const host = await createHost(
       {
         clock, logger: logger.child({ area: 'net' }), meter,
         rules: admissionRules(admission, () => joined.rpc as Rpc),
         events: {
-          peerUp: (peer) => joined.rpc?.peerUp(peer),
-          peerDown: (peer) => joined.rpc?.peerDown(peer),
+          peerUp(peer, at) {
+            links.set(peer, at)
+            joined.rpc?.peerUp(peer)
+            joined.membership?.linkUp(peer, at)
+          },
+          peerDown(peer, why) {
+            links.delete(peer)
+            joined.rpc?.peerDown(peer)
+            joined.membership?.linkDown(peer, why)
+          },
           sessionStream: (peer, stream) => (joined.rpc === undefined ? stream.abort(new Error('this node has not joined yet')) : joined.rpc.accept(peer, stream))
         }
       },
@@ -149,9 +164,10 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     } else if (token !== undefined) await joinAgain(joining, token, config.node.id, giveUp)
     const federation = (admission.federation() as { id: string }).id
 
+    const boot = nextBoot(store.meta, clock.wall())
     const rpc = createRpc(
       { clock, random, meter, logger: logger.child({ area: 'rpc' }), opener: host },
-      { self, federation, bootId: BigInt(Math.floor(clock.wall())), limits: { maxConcurrent: config.rpc.maxInFlight, maxBody: config.rpc.maxBodyBytes } }
+      { self, federation, bootId: BigInt(boot), limits: { maxConcurrent: config.rpc.maxInFlight, maxBody: config.rpc.maxBodyBytes } }
     )
     joined.rpc = rpc
     // Others may have found us while libp2p was still starting.
@@ -162,8 +178,18 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       { clock, random, meter, logger, network: catalogNetwork(host, rpc, federation, logger) },
       { federation, pool: ROOT_POOL, self, signer, syncEvery: config.gossip.syncInterval }
     )
-    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }) }, discovery)
-    linkFederation({ host, rpc, catalog, mesh, store, clock, federation })
+    const scope = { federation, pool: ROOT_POOL }
+    const network = createMemberNetwork(host, { clock, logger: logger.child({ area: 'membership' }) })
+    const membership = createMembership(
+      { clock, random, meter, logger, network, seal: createStatementSeal({ clock, signer }, scope) },
+      { self, scope, profile: membershipProfile(config.membership), fullMesh: config.network.meshSize }
+    )
+    joined.membership = membership
+    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined }, discovery)
+    linkFederation({ host, rpc, catalog, federation })
+    const memberLinks = linkMembership({ membership, network, catalog, store, clock, self })
+    for (const [peer, at] of links) membership.linkUp(peer, at)
+    membership.onSuperseded(() => (state.superseded = true))
     serveForwardedAdmission(rpc, admission)
 
     const visible = createVisible((digest) => catalog.definition(digest))
@@ -175,7 +201,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       views: () => config.mcp.views,
       facts(peer) {
         const session = rpc.session(peer)
-        return { ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
+        const suspect = membership.member(peer)?.state === 'suspect'
+        return { suspect, ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
       }
     })
     const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
@@ -185,13 +212,29 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       name: config.node.id, region: config.node.region, tier: config.node.hubTier, addresses: host.addresses(), draining: state.draining,
       ...(config.node.coordinates === undefined ? {} : { coordinates: config.node.coordinates })
     })
-    const describe = () => catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor())
+    const asMember = (): LocalMember => localMember({ name: config.node.id, version, addresses: host.addresses(), credential: admission.myCredential().bundle })
+    const describe = () => {
+      // The newer process speaks for this identity now.
+      if (state.superseded) return
+      catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor())
+      membership.update(asMember())
+    }
     upstreams.onChange(describe)
     await attached
     describe()
     await lifecycle.start({ name: 'catalog', start: () => catalog.start(), stop: () => catalog.stop() })
+    await lifecycle.start({
+      name: 'membership',
+      start: () => membership.start(asMember(), boot),
+      async stop() {
+        await membership.leave()
+        membership.stop()
+        network.stop()
+        memberLinks.stop()
+      }
+    })
     await lifecycle.start({ name: 'mesh', start: () => mesh.start(), stop: () => mesh.stop() })
-    const renewal = createRenewal({ admission, host, clock, random, logger })
+    const renewal = createRenewal({ admission, host, clock, random, logger, onRenewed: describe })
     await lifecycle.start({ name: 'renewal', start: () => renewal.start(), stop: () => renewal.stop() })
 
     const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version })
@@ -210,7 +253,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     let stopping: Promise<void> | undefined
     const stop = () => (stopping ??= lifecycle.stop())
     const api = createNodeApi({
-      admission, backend, catalog, host, mesh, rpc, upstreams, clock, random, logger, version, started, health, stop,
+      admission, backend, catalog, host, membership, mesh, rpc, upstreams, clock, random, logger, version, started, health, stop,
       metrics: () => meter.snapshot(),
       config: () => config,
       reload: options.reload,
@@ -226,6 +269,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     state.started = true
     return {
       api, downstream, self, stop,
+      onSuperseded: (listener) => membership.onSuperseded(listener),
       async drain(within) {
         state.draining = true
         describe()
@@ -240,7 +284,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
         })
         await Promise.race([late, Promise.all([downstream.drain(), rpc.idle()])])
         timer?.cancel()
-        await new Promise<void>((resolve) => clock.after(host.peers().length > 0 ? GOODBYE_MS : 0, resolve))
+        await membership.leave()
       }
     }
 

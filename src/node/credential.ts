@@ -148,8 +148,11 @@ export async function joinAgain(deps: JoinDeps, token: string, name: string, opt
   }
 }
 
-/** Renews our credential in good time: issuers by themselves, others through any connected node. */
-export function createRenewal(deps: Deps): { start(): void; stop(): void } {
+/**
+ * Renews our credential in good time: issuers by themselves, others through any connected node.
+ * @param deps.onRenewed the new one is there
+ */
+export function createRenewal(deps: Deps & { onRenewed?: () => void }): { start(): void; stop(): void } {
   const { admission, host, clock, random, logger } = deps
   let timer: Timer | undefined
   let stopped = false
@@ -168,7 +171,9 @@ export function createRenewal(deps: Deps): { start(): void; stop(): void } {
         }
       }
     }
-    if (!admission.dueForRenewal(clock.wall())) await host.presentAgain()
+    if (admission.dueForRenewal(clock.wall())) return
+    deps.onRenewed?.()
+    await host.presentAgain()
   }
 
   function check(): void {

@@ -1,13 +1,9 @@
-import type { Clock } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
 import type { CatalogNetwork, CatalogRequestKind } from '../federation/ports.ts'
-import { addressesFor } from '../net/addresses.ts'
-import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
 import type { Rpc } from '../rpc/types.ts'
-import type { Store } from '../store/store.ts'
 import { METHOD, ROOT_POOL, catalogTopic } from '../wire/protocols.ts'
 
 const CATALOG_METHODS: Record<CatalogRequestKind, number> = {
@@ -34,24 +30,15 @@ export interface LinkDeps {
   host: Host
   rpc: Rpc
   catalog: CatalogDriver
-  mesh: Mesh
-  store: Store
-  clock: Clock
   federation: string
 }
 
-/** Wires sessions, gossip and addresses to the catalog and the mesh. */
-export function linkFederation({ host, rpc, catalog, mesh, store, clock, federation }: LinkDeps): void {
+/** Wires sessions and gossip to the catalog. */
+export function linkFederation({ host, rpc, catalog, federation }: LinkDeps): void {
   rpc.onSession(({ type, peer }) => (type === 'up' ? catalog.sessionUp(peer) : catalog.sessionDown(peer)))
   host.subscribe(catalogTopic(federation, ROOT_POOL), (bytes, from) => catalog.onGossip(bytes, from))
   for (const [kind, method] of Object.entries(CATALOG_METHODS) as [CatalogRequestKind, number][]) {
     rpc.handle(method, (exchange) => exchange.end(catalog.answer(kind, exchange.body, exchange.peer)))
   }
   rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
-  catalog.onAddresses((peer, published) => {
-    const addresses = addressesFor(peer, published)
-    mesh.learn(peer, addresses)
-    const name = catalog.record(peer)?.name ?? ''
-    store.peers.save({ peer, name, addresses, lastSeen: clock.wall() })
-  })
 }

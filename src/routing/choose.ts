@@ -9,6 +9,8 @@ export interface Candidate {
   rtt?: number
   /** Calls running there, in any unit that compares between candidates. @default 0 */
   load?: number
+  /** It does not answer the membership now: it may be dead, or only slow. @default false */
+  suspect?: boolean
 }
 
 /** A peer that was never measured counts as one in the same city: worth trying, not worth preferring to a LAN peer. */
@@ -21,12 +23,13 @@ const NEAR_MS = 2
 /**
  * The provider of a call: the local one; else two random ones of those whose round trip is near the best, and of the two
  * the less loaded ("power of two choices", Mitzenmacher 2001: almost the balance of asking all, without the herd).
- * Undefined without candidates.
+ * Suspects only when there is nobody else: a call costs its time limit there if they are dead. Undefined without candidates.
  */
 export function chooseProvider(candidates: readonly Candidate[], random: Random): string | undefined {
   const local = candidates.find((candidate) => candidate.local)
   if (local !== undefined) return local.peer
-  const near = nearest(candidates)
+  const trusted = candidates.filter((candidate) => candidate.suspect !== true)
+  const near = nearest(trusted.length > 0 ? trusted : candidates)
   const first = near[randomInt(random, near.length)]
   if (first === undefined || near.length === 1) return first?.peer
   const rest = near.filter((candidate) => candidate !== first)

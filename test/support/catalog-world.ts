@@ -25,9 +25,9 @@ export interface World {
   /** Chance that a message or request is lost. */
   loss: number
   peer(index: number): string
-  /** Starts a node that remembers nothing, with a wall clock of its own. */
+  /** Starts a node that remembers nothing, with a wall clock of its own. The news that it is a member comes with some delay. */
   boot(index: number): void
-  /** As kill -9: every session to it ends. */
+  /** As kill -9: every session to it ends, and everybody learns that it is dead. */
   kill(index: number): void
   setServers(index: number, servers: LocalServer[]): void
   cut(a: number, b: number): void
@@ -82,6 +82,14 @@ export function createWorld(size: number, seed: number): World {
     }
   }
 
+  /** As the membership tells it: sooner or later, unless either end restarted meanwhile. */
+  function introduce(to: number, about: number): void {
+    const boots = [places[to]?.boot, places[about]?.boot]
+    clock.after(delay(), () => {
+      if (boots[0] === places[to]?.boot && boots[1] === places[about]?.boot && places[about]?.driver !== undefined) places[to]?.driver?.memberUp(signer(about).peer)
+    })
+  }
+
   const world: World = {
     places,
     random,
@@ -96,10 +104,19 @@ export function createWorld(size: number, seed: number): World {
       place.driver = createCatalogDriver(deps, { federation: 'fed', pool: 'root', self: signer(index).peer, signer: signer(index), seal: UNSIGNED })
       place.driver.start()
       place.driver.setLocal(place.servers, { ...DESCRIPTOR, name: `node-${index}` })
+      places.forEach(({ driver }, other) => {
+        if (other === index || driver === undefined) return
+        introduce(index, other)
+        introduce(other, index)
+      })
     },
     kill(index) {
       places[index]?.driver?.stop()
-      places.forEach((_, other) => other !== index && world.cut(index, other))
+      places.forEach(({ driver }, other) => {
+        if (other === index) return
+        world.cut(index, other)
+        driver?.memberDown(signer(index).peer)
+      })
       ;(places[index] as Place).driver = undefined
     },
     setServers(index, servers) {

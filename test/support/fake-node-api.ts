@@ -1,5 +1,5 @@
 import { SkeinError } from '../../src/base/errors.ts'
-import type { CallToolOptions, Health, NodeApi, NodeStatus } from '../../src/node/api.ts'
+import type { CallToolOptions, Health, MemberChange, MemberInfo, NodeApi, NodeStatus } from '../../src/node/api.ts'
 
 export interface FakeNodeApi extends NodeApi {
   /** What was asked, in order. */
@@ -8,6 +8,10 @@ export interface FakeNodeApi extends NodeApi {
   setHealth(health: Partial<Health>): void
   /** Runs instead of the echo. */
   onCall(fn: (name: string, args: Record<string, unknown>, options: CallToolOptions) => Promise<Record<string, unknown>>): void
+  /** Tells everyone who listens to changes of members. */
+  changeMember(change: MemberChange): void
+  /** How many listen to changes of members. */
+  memberListeners(): number
   /** Runs when the node is told to stop. */
   onStop(fn: () => Promise<void>): void
 }
@@ -40,9 +44,16 @@ const STATUS: NodeStatus = {
   joinCommand: 'npx skein join skein1abc',
   servers: [{ name: 'graph', state: 'ready', kind: 'stdio', exposed: false, tools: 3, restarts: 0, pids: [42] }],
   peers: 1,
+  members: { total: 2, healthy: 1 },
   tools: 1,
   notices: ['server memory is down']
 }
+
+export const MEMBERS: MemberInfo[] = [
+  { peer: '12D3KooWA', name: 'alpha', state: 'alive', self: true, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.1/tcp/4001'], incarnation: 1_700_000_000_000, since: 1_700_000_000_000, linked: false },
+  { peer: '12D3KooWB', name: 'beta', state: 'suspect', self: false, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.2/tcp/4001'], incarnation: 1_700_000_000_001, since: 1_700_000_060_000, rtt: 12.4, linked: true },
+  { peer: '12D3KooWC', name: 'gamma', state: 'left', self: false, tier: 'regional', region: '', version: '0.1.0', addresses: [], incarnation: 1_700_000_000_002, since: 1_700_000_120_000, linked: false }
+]
 
 /** A node that only remembers what it was asked. */
 export function createFakeNodeApi(): FakeNodeApi {
@@ -54,6 +65,7 @@ export function createFakeNodeApi(): FakeNodeApi {
   }
   let stop = async () => {}
   let stopped: Promise<void> | undefined
+  const memberListeners = new Set<(change: MemberChange) => void>()
   const note = (what: string, input: unknown) => void asked.push({ what, input })
   return {
     asked,
@@ -65,6 +77,15 @@ export function createFakeNodeApi(): FakeNodeApi {
     },
     onStop(fn) {
       stop = fn
+    },
+    changeMember(change) {
+      for (const listener of memberListeners) listener(change)
+    },
+    memberListeners: () => memberListeners.size,
+    members: () => MEMBERS,
+    onMember(listener) {
+      memberListeners.add(listener)
+      return () => void memberListeners.delete(listener)
     },
     mcp: undefined as never,
     status: () => STATUS,

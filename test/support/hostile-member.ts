@@ -2,10 +2,14 @@ import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { createMeter } from '../../src/base/meter.ts'
 import { systemRandom } from '../../src/base/random.ts'
+import { createMembership, type Membership } from '../../src/membership/driver.ts'
+import { PROFILES } from '../../src/membership/profiles.ts'
 import { createHost, type Host } from '../../src/net/host.ts'
 import { identityFromSeed } from '../../src/net/identity.ts'
+import { createMemberNetwork } from '../../src/net/member-network.ts'
 import { admissionRules } from '../../src/node/admission-rules.ts'
 import { joinWithToken } from '../../src/node/credential.ts'
+import { createStatementSeal } from '../../src/node/statement-seal.ts'
 import { createRpc } from '../../src/rpc/rpc.ts'
 import type { Rpc } from '../../src/rpc/types.ts'
 import { createAdmission } from '../../src/security/admission.ts'
@@ -16,7 +20,7 @@ import { ROOT_POOL } from '../../src/wire/protocols.ts'
 import { createFakeFederationStore, createFakeTokenStore } from './fake-security-stores.ts'
 import { waitUntil } from './wait-until.ts'
 
-/** A member with a valid credential that says and sends whatever a test wants. */
+/** A member with a valid credential that takes part in the membership, and says and sends whatever a test wants beside it. */
 export interface HostileMember {
   self: string
   federation: string
@@ -37,12 +41,22 @@ export async function startHostileMember(seedByte: number, token: string, victim
   const signer = signerFromSeed(seed)
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger, meter: createMeter() }
   const admission = createAdmission({ ...parts, signer, tokens: createFakeTokenStore(), federation: createFakeFederationStore() })
-  const sessions: { rpc?: Rpc } = {}
+  const sessions: { rpc?: Rpc; membership?: Membership } = {}
   const host = await createHost(
     {
       ...parts,
       rules: admissionRules(admission, () => sessions.rpc as Rpc),
-      events: { peerUp: (peer) => sessions.rpc?.peerUp(peer), peerDown: (peer) => sessions.rpc?.peerDown(peer), sessionStream: (peer, stream) => sessions.rpc?.accept(peer, stream) }
+      events: {
+        peerUp(peer, at) {
+          sessions.rpc?.peerUp(peer)
+          sessions.membership?.linkUp(peer, at)
+        },
+        peerDown(peer, why) {
+          sessions.rpc?.peerDown(peer)
+          sessions.membership?.linkDown(peer, why)
+        },
+        sessionStream: (peer, stream) => sessions.rpc?.accept(peer, stream)
+      }
     },
     {
       self: identity.peer, privateKey: identity.privateKey, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], userAgent: 'hostile',
@@ -54,6 +68,12 @@ export async function startHostileMember(seedByte: number, token: string, victim
   const { federation, addresses } = verifyToken(token, systemClock.wall())
   const rpc = createRpc({ ...parts, opener: host }, { self: identity.peer, federation, bootId: BigInt(Date.now()) })
   sessions.rpc = rpc
+  const scope = { federation, pool: ROOT_POOL }
+  const network = createMemberNetwork(host, parts)
+  const membership = createMembership({ ...parts, network, seal: createStatementSeal({ clock: systemClock, signer }, scope) }, { self: identity.peer, scope, profile: PROFILES.lan })
+  sessions.membership = membership
+  network.onFrame((peer, message) => membership.received(peer, message))
+  membership.start({ name: 'mallory', version: '0.0.0', addresses: host.addresses(), credential: admission.myCredential().bundle }, Date.now())
   await host.connect(addresses, { peer: victim, signal: AbortSignal.timeout(10_000) })
   rpc.peerUp(victim)
   await waitUntil('the session stands', () => rpc.sessions().some((session) => session.peer === victim))
@@ -65,6 +85,8 @@ export async function startHostileMember(seedByte: number, token: string, victim
       name: 'mallory', region: '', tier: 'leaf', addresses: host.addresses(), draining: false, servers: [], ...changes
     }),
     async stop() {
+      membership.stop()
+      network.stop()
       rpc.close()
       await host.stop()
     }

@@ -5,8 +5,9 @@ import { MAX_JSON_DEPTH } from '../../src/base/json-depth.ts'
 import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog.ts'
 import { REQUEST_TIMEOUT } from '../../src/federation/driver.ts'
 import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.ts'
-import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY } from '../../src/federation/exchanges.ts'
+import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY, SYNC_SOON } from '../../src/federation/exchanges.ts'
 import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/records.ts'
+import { MAX_WAIT, MAX_WAITING, MAX_WAITING_BYTES as MAX_WAITING_RECORD_BYTES } from '../../src/federation/waiting-room.ts'
 import { IDLE_TIMEOUT } from '../../src/mcp/upstream/children.ts'
 import { PROFILES, type MembershipProfile } from '../../src/membership/profiles.ts'
 import { TOMBSTONE_TIME } from '../../src/membership/rules.ts'
@@ -223,6 +224,8 @@ const STATED: [string, string, number[]][] = [
   ['catalog', 'no name twice | # |', [record.MAX_SERVERS]],
   ['catalog', '`tools` are at most #,', [record.MAX_TOOLS]],
   ['catalog', 'expired for more than # (clocks differ), and does not expire more than # from now', [RECORD_SKEW, MAX_LIFE]],
+  ['catalog', 'waits for it: for #, at most # records and #, the newest', [MAX_WAIT, MAX_WAITING, MAX_WAITING_RECORD_BYTES]],
+  ['catalog', 'within # after somebody became a member', [SYNC_SOON]],
   ['catalog', 'now + # when written', [RECORD_TTL]],
   ['catalog', 'renews its record after #.', [RENEW_AFTER]],
   ['catalog', 'At most # records and # are held', [MAX_RECORDS, MAX_RECORDS_BYTES]],

@@ -67,17 +67,6 @@ export function createAddressBook(options: AddressBookOptions, random: Random) {
 
   return {
     add,
-    /** Replaces what is known of a peer by what it says about itself; a dial with new addresses need not wait. */
-    learn(peer: string, addresses: readonly string[], source: string, now: number): void {
-      if (addresses.length === 0) return
-      const fresh = addresses.slice(0, MAX_ADDRESSES)
-      const entry = add({ peer, address: fresh[0] as string }, source, now)
-      if (entry === undefined) return
-      if (fresh.join() !== entry.addresses.join()) {
-        entry.addresses = fresh
-        entry.notBefore = now
-      }
-    },
     /** Entries that may be dialled now, freshest first. */
     due(now: number): BookEntry[] {
       return [...entries.values()].filter((entry) => entry.notBefore <= now).toSorted((a, b) => b.seen - a.seen || a.attempts - b.attempts)

@@ -33,8 +33,6 @@ const BOOTSTRAP_BACKOFF = { base: 500, cap: 30_000 }
 export interface Mesh {
   start(): void
   stop(): void
-  /** What a peer says about itself. Nothing is kept of members. */
-  learn(peer: string, addresses: readonly string[]): void
   /** Whom it would dial; never members. */
   entries(): BookEntry[]
 }
@@ -151,9 +149,6 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
       stopping.abort(new SkeinError('SKEIN_CANCELLED', 'the node is stopping'))
       for (const timer of timers) timer.cancel()
       timers = []
-    },
-    learn(peer, addresses) {
-      if (peer !== host.self) book.learn(peer, addresses, 'known_peers', clock.now())
     },
     entries() {
       book.forgetMembers()

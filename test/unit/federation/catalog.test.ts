@@ -2,20 +2,25 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../../src/base/random.ts'
 import { createCatalog, RECORD_TTL, RENEW_AFTER } from '../../../src/federation/catalog.ts'
 import type { CatalogEffect, CatalogEvent } from '../../../src/federation/events.ts'
+import { SYNC_SOON } from '../../../src/federation/exchanges.ts'
+import { createWaitingRoom, MAX_WAIT, MAX_WAITING, MAX_WAITING_BYTES } from '../../../src/federation/waiting-room.ts'
 import { CLOCK_SKEW, createRecords, MAX_LIFE, MAX_RECORDS } from '../../../src/federation/records.ts'
 import { decodeGossip, encodeGossip } from '../../../src/wire/catalog.ts'
 import { decodeRecord, encodeRecord, openRecord, sealRecord } from '../../../src/wire/catalog-record.ts'
 import type { NodeRecord } from '../../../src/wire/catalog-types.ts'
-import { DESCRIPTOR, nodeRecord, server, signer, WALL } from '../../support/catalog-fixtures.ts'
+import { DESCRIPTOR, nodeRecord, server, signer, SIGNERS, WALL } from '../../support/catalog-fixtures.ts'
 
 const SCOPE = { federation: 'fed', pool: 'root' }
 const me = signer(0)
 const other = signer(1)
 const third = signer(2)
 
-function setup() {
+/** By default everybody is a member, and what follows from that is over. */
+function setup(members = SIGNERS.map(({ peer }) => peer)) {
   let mono = 1_000
   const catalog = createCatalog({ ...SCOPE, self: me.peer, random: seededRandom(1), seal: (record) => sealRecord(record, me), open: openRecord })
+  for (const peer of members) catalog.step({ type: 'member-up', peer }, { mono: 0, wall: WALL })
+  catalog.step({ type: 'tick' }, { mono, wall: WALL + mono })
   return {
     catalog,
     pass: (ms: number) => void (mono += ms),
@@ -71,9 +76,9 @@ describe('the own record', () => {
 describe('records of others', () => {
   test('new ones change the catalog and bring addresses; renewals do not', () => {
     const s = setup()
-    expect(types(s.gossip(nodeRecord(other.peer)))).toEqual(['counted', 'changed', 'addresses'])
+    expect(types(s.gossip(nodeRecord(other.peer)))).toEqual(['counted', 'changed'])
     expect(types(s.gossip(nodeRecord(other.peer, { sequence: WALL + 1, expires: WALL + 700_000 })))).toEqual(['counted'])
-    expect(types(s.gossip(nodeRecord(other.peer, { sequence: WALL + 2, addresses: ['/ip4/192.0.2.2/tcp/1'] })))).toEqual(['counted', 'changed', 'addresses'])
+    expect(types(s.gossip(nodeRecord(other.peer, { sequence: WALL + 2, addresses: ['/ip4/192.0.2.2/tcp/1'] })))).toEqual(['counted', 'changed'])
   })
 
   test.each<[string, Partial<NodeRecord>, string]>([
@@ -153,8 +158,8 @@ describe('exchanges', () => {
     s.step(up)
     const records = [sealRecord(nodeRecord(third.peer), third)]
     const effects = s.step({ type: 'answer', answer: { records, wanted: [me.peer, third.peer, 'unknown'], more: true }, from: other.peer })
-    expect(types(effects)).toEqual(['counted', 'changed', 'addresses', 'push', 'digest'])
-    expect((effects[3] as { push: { records: unknown[] } }).push.records).toHaveLength(2)
+    expect(types(effects)).toEqual(['counted', 'changed', 'push', 'digest'])
+    expect((effects[2] as { push: { records: unknown[] } }).push.records).toHaveLength(2)
     // Nothing new the second time: it stops.
     expect(types(s.step({ type: 'answer', answer: { records, wanted: [], more: true }, from: other.peer }))).toEqual(['counted'])
   })
@@ -187,6 +192,83 @@ describe('exchanges', () => {
     expect(s.step({ type: 'digest-failed', peer: other.peer })).toEqual([])
     expect(s.catalog.live().size).toBe(0)
   })
+})
+
+describe('members', () => {
+  const up = { type: 'member-up', peer: other.peer } as const
+  const session = { type: 'session-up', peer: other.peer } as const
+  const names = (s: ReturnType<typeof setup>) => s.catalog.records().map(({ peer }) => peer)
+
+  test('the record of a stranger is not taken, whoever passes it on, and nobody is asked for it', () => {
+    const s = setup([other.peer])
+    const record = sealRecord(nodeRecord(third.peer), third)
+    expect(results(s.gossip(nodeRecord(third.peer), third))).toEqual(['waiting'])
+    expect(results(s.step({ type: 'push', push: { ...SCOPE, records: [record] }, from: other.peer }))).toEqual(['waiting'])
+    s.step(session)
+    expect(results(s.step({ type: 'answer', answer: { records: [record], wanted: [], more: false }, from: other.peer }))).toEqual(['waiting'])
+    expect(s.step({ type: 'gossip', bytes: encodeGossip({ ...SCOPE, peer: third.peer, sequence: WALL + 9 }), from: other.peer })).toEqual([])
+    expect(s.catalog.digest({ ...SCOPE, entries: [{ peer: third.peer, sequence: WALL }] }).wanted).toEqual([])
+    expect(names(s)).toEqual([])
+  })
+
+  test('a record that came first waits for the news that its writer is a member, the newest of two', () => {
+    const s = setup([])
+    s.gossip(nodeRecord(other.peer, { sequence: WALL + 2, name: 'newer' }))
+    s.gossip(nodeRecord(other.peer, { sequence: WALL + 1, name: 'older' }))
+    const effects = s.step(up)
+    expect(effects).toEqual([{ type: 'counted', source: 'waiting', result: 'new', from: other.peer }, { type: 'changed' }])
+    expect(s.catalog.record(other.peer)?.name).toBe('newer')
+  })
+
+  test('what waited too long is forgotten', () => {
+    const s = setup([])
+    s.gossip(nodeRecord(other.peer))
+    s.pass(MAX_WAIT)
+    s.step({ type: 'tick' })
+    s.step(up)
+    expect(names(s)).toEqual([])
+  })
+
+  test('a new member whose record is not here makes us compare within a second', () => {
+    const s = setup([third.peer])
+    s.step({ type: 'session-up', peer: third.peer })
+    s.step({ type: 'answer', answer: { records: [], wanted: [], more: false }, from: third.peer })
+    s.step(up)
+    s.pass(SYNC_SOON - 1)
+    expect(types(s.step({ type: 'tick' }))).toEqual([])
+    s.pass(1)
+    expect(s.step({ type: 'tick' })).toMatchObject([{ type: 'digest', peer: third.peer }])
+  })
+
+  test.each(['member first', 'session first'])('is live with a session and membership, %s', (order) => {
+    const s = setup([])
+    const steps = order === 'member first' ? [up, session] : [session, up]
+    expect(types(s.step(steps[0] as CatalogEvent))).not.toContain('changed')
+    expect(types(s.step(steps[1] as CatalogEvent))).toContain('changed')
+    expect([...s.catalog.live()]).toEqual([other.peer])
+    expect(types(s.step({ type: 'member-down', peer: other.peer }))).toEqual(['changed'])
+    expect(s.catalog.live().size).toBe(0)
+    expect(types(s.step(up))).toContain('changed')
+  })
+
+  test('one that died keeps its claims: its record stays until it expires, but nothing newer of it is taken', () => {
+    const s = setup([other.peer])
+    s.gossip(nodeRecord(other.peer))
+    s.step({ type: 'member-down', peer: other.peer })
+    expect(results(s.gossip(nodeRecord(other.peer, { sequence: WALL + 1, name: 'ghost' })))).toEqual(['waiting'])
+    expect(s.catalog.record(other.peer)?.name).toBe('node')
+  })
+})
+
+test('the waiting room is bounded in records and bytes: the first goes first', () => {
+  const room = createWaitingRoom()
+  for (let n = 0; n < MAX_WAITING + 2; n++) room.put(`p${n}`, 1, Uint8Array.of(n), n)
+  expect(room.size).toBe(MAX_WAITING)
+  expect([room.take('p1'), room.take('p2')]).toEqual([undefined, Uint8Array.of(2)])
+  room.put('large', 1, new Uint8Array(MAX_WAITING_BYTES), 0)
+  expect(room.size).toBe(1)
+  room.put('larger', 1, new Uint8Array(MAX_WAITING_BYTES + 1), 0)
+  expect(room.size).toBe(0)
 })
 
 test('a record survives the wire', () => {

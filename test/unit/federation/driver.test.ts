@@ -36,6 +36,7 @@ function setup(respond: (peer: string, kind: CatalogRequestKind, body: Uint8Arra
     }
   }
   const driver = createCatalogDriver({ clock, random: seededRandom(1), meter, logger, network }, { federation: 'fed', pool: 'root', self: me.peer, signer: me })
+  for (const { peer } of [other, third]) driver.memberUp(peer)
   const count = (name: string, ...labels: string[]) => meter.snapshot().find((metric) => metric.name === name)?.samples.find((sample) => sample.labels.join() === labels.join())?.value ?? 0
   const learn = (by: typeof other, ...servers: LocalServer[]) => {
     const entries = servers.map(({ name, claimed, stateless, tools }) => ({
@@ -153,15 +154,29 @@ describe('catalog driver', () => {
     expect(s.count('skein_catalog_updates_total', 'gossip', 'bad')).toBe(4)
   })
 
-  test('addresses reach their listeners; a listener that throws harms nobody', () => {
+  test('a listener that throws harms nobody', () => {
     const s = setup(() => empty)
-    const heard: string[] = []
-    s.driver.onAddresses(() => {
+    let heard = 0
+    s.driver.onChange(() => {
       throw new Error('listener')
     })
-    s.driver.onAddresses((peer, addresses) => heard.push(peer, ...addresses))
-    s.learn(other)
-    expect(heard).toEqual([other.peer, '/ip4/192.0.2.1/tcp/4001'])
+    const stop = s.driver.onChange(() => heard++)
+    s.driver.setLocal([localServer('files', ['a'])], DESCRIPTOR)
+    expect(heard).toBe(1)
+    stop()
+    s.driver.setLocal([], DESCRIPTOR)
+    expect(heard).toBe(1)
+  })
+
+  test('a member that fails takes its offers along at once, session or not', () => {
+    const s = setup((_, kind, body) => (kind === 'digest' ? empty : serve(body, 'a')))
+    s.learn(other, localServer('files', ['a']))
+    s.driver.sessionUp(other.peer)
+    expect(s.driver.offers().servers).toHaveLength(1)
+    s.driver.memberDown(other.peer)
+    expect(s.driver.offers().servers).toEqual([])
+    s.driver.memberUp(other.peer)
+    expect(s.driver.offers().servers).toHaveLength(1)
   })
 
   test('the same servers again tell nobody and publish nothing', () => {

@@ -41,14 +41,6 @@ describe('address book', () => {
     expect(waits[7]).toBeGreaterThanOrEqual(400)
   })
 
-  test('new addresses of a peer are tried at once', () => {
-    const b = book()
-    b.add(candidate('a'), 'x', 0)
-    b.failed(b.due(0)[0] as never, 'refused', 0)
-    b.learn('a', ['/ip4/10.0.0.9/tcp/9'], 'known_peers', 1)
-    expect(b.due(1)).toMatchObject([{ addresses: ['/ip4/10.0.0.9/tcp/9'] }])
-  })
-
   test('an entry found by address alone becomes the peer that answered there', () => {
     const b = book()
     b.add(candidate(undefined, '/ip4/10.0.0.1/tcp/1'), 'ipfs_nodes', 0)
@@ -77,8 +69,7 @@ describe('address book', () => {
     const address = '/dns4/seed.example/tcp/1'
     b.add(candidate(undefined, address), 'ipfs_nodes', 0)
     b.succeeded(b.due(0)[0] as never, 'p', 2)
-    // The peer's own record does not name it, and the list is read again.
-    b.learn('p', ['/ip4/10.0.0.1/tcp/1'], 'known_peers', 3)
+    // The list is read again.
     expect(b.add(candidate(undefined, address), 'ipfs_nodes', 500)?.key).toBe('p')
     expect(b.entries()).toHaveLength(1)
     // Somebody else may live there after the peer is gone.

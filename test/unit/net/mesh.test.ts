@@ -113,8 +113,6 @@ describe('mesh', () => {
     expect(mesh.entries()).toMatchObject([{ peer, lastError: 'refused' }])
     members.add(peer)
     await pass(300_000)
-    mesh.learn(peer, ['/ip4/10.0.0.1/tcp/2'])
-    await pass(5_000)
     expect(mesh.entries()).toEqual([])
     expect(dials).toHaveLength(before)
     members.delete(peer)

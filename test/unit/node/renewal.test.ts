@@ -34,14 +34,15 @@ async function setup() {
     },
     presentAgain: async () => void presented.push(clock.wall())
   } as unknown as Host
-  const renewal = createRenewal({ admission: node.admission, host, clock, random: seededRandom(1), logger: silentLogger })
+  const renewed: number[] = []
+  const renewal = createRenewal({ admission: node.admission, host, clock, random: seededRandom(1), logger: silentLogger, onRenewed: () => void renewed.push(clock.wall()) })
   const expires = () => node.admission.myCredential().credential.expires
-  return { clock, issuer, node, helper, connected, presented, renewal, expires }
+  return { clock, issuer, node, helper, connected, presented, renewed, renewal, expires }
 }
 
 describe('renewal of our credential', () => {
   test('not before two thirds of its life; then through a member that asks the issuer, and it is shown again', async () => {
-    const { clock, helper, connected, presented, renewal, expires } = await setup()
+    const { clock, helper, connected, presented, renewed, renewal, expires } = await setup()
     connected.push(helper)
     const first = expires()
     renewal.start()
@@ -53,6 +54,7 @@ describe('renewal of our credential', () => {
     }
     expect(expires()).toBeGreaterThan(first)
     expect(presented).toHaveLength(1)
+    expect(renewed).toEqual(presented)
     renewal.stop()
   })
 

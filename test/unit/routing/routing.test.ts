@@ -19,6 +19,10 @@ describe('chooseProvider', () => {
     ['an unmeasured one as the default', [{ peer: 'a', local: false }, { peer: 'b', local: false, rtt: DEFAULT_RTT * 2 }], ['a']],
     ['a LAN peer before an unmeasured one', [{ peer: 'a', local: false }, { peer: 'b', local: false, rtt: 0.3 }], ['b']],
     ['a nonsense measurement as the default', [{ peer: 'a', local: false, rtt: Number.NaN }, { peer: 'b', local: false, rtt: 100 }], ['a']],
+    ['a trusted one before a suspect, however near', [{ peer: 'a', local: false, rtt: 0.1, suspect: true }, { peer: 'b', local: false, rtt: 80, suspect: false }], ['b']],
+    ['the best of the trusted', [{ peer: 'a', local: false, rtt: 1, suspect: true }, { peer: 'b', local: false, rtt: 80 }, { peer: 'c', local: false, rtt: 20 }], ['c']],
+    ['the local one although it is suspected', [{ peer: 'me', local: true, suspect: true }, { peer: 'b', local: false }], ['me']],
+    ['the best suspects when there is nobody else', [{ peer: 'a', local: false, rtt: 1, suspect: true }, { peer: 'b', local: false, rtt: 80, suspect: true }], ['a']],
     ['the less loaded of two', [{ peer: 'a', local: false, rtt: 1, load: 3 }, { peer: 'b', local: false, rtt: 1, load: 2 }], ['b']]
   ])('takes %s', (_, candidates, expected) => {
     expect(chosen(candidates)).toEqual(expected)

@@ -1,0 +1,15 @@
+import type { SwimMessage } from '../../src/wire/swim-types.ts'
+
+/** Length, kind, nonce, federation and pool of every frame, and yamux' and TLS' own. */
+const FRAME = 120
+const DIGEST_ENTRY = 60
+const PEER = 42
+
+/** Bytes of a message on the wire, roughly. */
+export function sizeOf(message: SwimMessage): number {
+  let bytes = FRAME
+  for (const update of message.updates) bytes += update.bytes.length + 4
+  if (message.kind === 'digest') bytes += DIGEST_ENTRY * message.entries.length
+  if (message.kind === 'state') bytes += PEER * message.want.length
+  return bytes
+}

@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest'
+import { PROFILES } from '../../../src/membership/profiles.ts'
+import type { Member, MemberEvent } from '../../../src/membership/types.ts'
+import type { MemberChange } from '../../../src/node/api.ts'
+import { createMemberViews } from '../../../src/node/member-views.ts'
+import { linkMembership } from '../../../src/node/membership-links.ts'
+import { localMember, membershipProfile, nextBoot } from '../../../src/node/membership-setup.ts'
+import type { KnownPeer } from '../../../src/store/known-peers.ts'
+import { MAX_ADDRESSES } from '../../../src/wire/swim-statements.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const WALL = 1_700_000_000_000
+const [ME, BETA, GAMMA] = ['12D3KooWMe', '12D3KooWBeta', '12D3KooWGamma']
+
+function member(peer: string, more: Partial<Member> = {}): Member {
+  return { peer, state: 'alive', incarnation: 7, boot: 7, name: `name of ${peer}`, version: '1', addresses: ['/ip4/192.0.2.1/tcp/4001'], tier: 'leaf', region: 'eu', since: 0, ...more }
+}
+
+describe('the boot number', () => {
+  const meta = (initial?: string) => {
+    const kept = new Map(initial === undefined ? [] : [['boot', initial]])
+    return { kept, get: (key: string) => kept.get(key), set: (key: string, value: string) => void kept.set(key, value) }
+  }
+  test.each<[string, string | undefined, number, number]>([
+    ['the first is the time', undefined, WALL + 0.7, WALL],
+    ['later ones too', String(WALL), WALL + 5, WALL + 5],
+    ['above the last one, when the clock was set back', String(WALL), WALL - 90_000, WALL + 1],
+    ['above the last one, in the same millisecond', String(WALL), WALL, WALL + 1],
+    ['what is no number is forgotten', 'x', WALL, WALL],
+    ['what no clock leads to is forgotten', String(2 ** 50), WALL, WALL]
+  ])('%s', (_, before, wall, expected) => {
+    const store = meta(before)
+    expect(nextBoot(store, wall)).toBe(expected)
+    expect(store.kept.get('boot')).toBe(String(expected))
+  })
+})
+
+test('a profile with the times that the configuration sets', () => {
+  const none = { probeInterval: undefined, probeTimeout: undefined, suspicionTimeout: undefined }
+  expect(membershipProfile({ profile: 'wan', ...none })).toEqual(PROFILES.wan)
+  expect(membershipProfile({ profile: 'guide', ...none }).suspicionTimeout).toBe(30_000)
+  expect(membershipProfile({ profile: 'lan', probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000 })).toEqual({ ...PROFILES.lan, probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000 })
+})
+
+test('a member names as many addresses as others take, and none that they would refuse', () => {
+  const good = Array.from({ length: MAX_ADDRESSES + 2 }, (_, n) => `/ip4/192.0.2.${n}/tcp/1`)
+  const credential = { authority: new Uint8Array(), certificate: new Uint8Array(), credential: new Uint8Array() }
+  expect(localMember({ name: 'n', version: '1', addresses: ['/dns4/bü/tcp/1', `/dns4/${'x'.repeat(300)}/tcp/1`, ...good], credential }).addresses).toEqual(good.slice(0, MAX_ADDRESSES))
+})
+
+describe('what follows from events', () => {
+  function setup() {
+    const clock = createManualClock()
+    let tell: (event: MemberEvent) => void = () => {}
+    let frame: (peer: string, message: Uint8Array) => void = () => {}
+    const happened: string[] = []
+    const writes: KnownPeer[][] = []
+    const links = linkMembership({
+      clock, self: ME,
+      membership: { received: (peer) => void happened.push(`received ${peer}`), onEvent: (listener) => ((tell = listener), () => {}) },
+      network: { onFrame: (listener) => (frame = listener) },
+      catalog: { memberUp: (peer) => void happened.push(`up ${peer}`), memberDown: (peer) => void happened.push(`down ${peer}`) },
+      store: { peers: { save: (...peers) => void (peers.length > 0 && writes.push(peers)), list: () => [], remove() {} } }
+    })
+    return { clock, links, happened, writes, tell: (type: MemberEvent['type'], of: Member) => tell({ type, member: of }), frame: (peer: string) => frame(peer, new Uint8Array()) }
+  }
+
+  test('the catalog follows members; suspects stay, and this node is not its own member', () => {
+    const s = setup()
+    s.frame(BETA)
+    s.tell('joined', member(BETA))
+    s.tell('suspected', member(BETA, { state: 'suspect' }))
+    s.tell('failed', member(BETA, { state: 'dead' }))
+    s.tell('recovered', member(BETA))
+    s.tell('left', member(BETA, { state: 'left' }))
+    s.tell('updated', member(ME))
+    expect(s.happened).toEqual([`received ${BETA}`, `up ${BETA}`, `down ${BETA}`, `up ${BETA}`, `down ${BETA}`])
+  })
+
+  test('known peers are written, the first at once and the rest together, with what can be dialled', () => {
+    const s = setup()
+    s.tell('joined', member(BETA))
+    s.tell('joined', member(GAMMA, { addresses: ['/ip4/192.0.2.3/tcp/1', 'nonsense', `/ip4/192.0.2.4/tcp/1/p2p/${BETA}`] }))
+    s.tell('updated', member(BETA, { addresses: ['/ip4/192.0.2.9/tcp/1'] }))
+    s.tell('joined', member('12D3KooWNowhere', { addresses: [] }))
+    const written = () => s.writes.map((peers) => peers.map(({ peer, addresses }) => [peer, ...addresses].join(' ')))
+    expect(written()).toEqual([[`${BETA} /ip4/192.0.2.1/tcp/4001`]])
+    s.clock.advance(1_000)
+    expect(written()[1]).toEqual([`${GAMMA} /ip4/192.0.2.3/tcp/1`, `${BETA} /ip4/192.0.2.9/tcp/1`])
+    s.tell('recovered', member(GAMMA))
+    s.links.stop()
+    expect(s.writes[2]).toMatchObject([{ peer: GAMMA, name: `name of ${GAMMA}`, lastSeen: WALL + 1_000 }])
+    expect(s.clock.pending).toBe(0)
+  })
+})
+
+test('members as the edges see them: in unix time, by name, with the way there', () => {
+  const clock = createManualClock(5_000)
+  let tell: (event: MemberEvent) => void = () => {}
+  const views = createMemberViews({
+    clock,
+    host: { self: ME, peers: () => [BETA] },
+    rtt: (peer) => (peer === BETA ? 1.5 : undefined),
+    membership: {
+      members: () => [member(ME, { name: 'zoe', since: 5_000 }), member(BETA, { name: 'beta', state: 'suspect', since: 4_000 }), member(GAMMA, { name: 'adam', state: 'dead', since: 0 })],
+      stats: () => ({ health: 0, queued: 0, queuedBytes: 0, suspicions: 1, members: { alive: 1, suspect: 1, dead: 1, left: 4 }, links: 1, probes: 0 }),
+      onEvent: (listener) => ((tell = listener), () => {})
+    }
+  })
+  expect(views.all()).toMatchObject([
+    { name: 'adam', state: 'dead', self: false, since: WALL - 5_000, linked: false },
+    { name: 'beta', state: 'suspect', since: WALL - 1_000, linked: true, rtt: 1.5 },
+    { name: 'zoe', self: true, since: WALL, linked: false, tier: 'leaf', region: 'eu', incarnation: 7 }
+  ])
+  expect(views.all()[0]).not.toHaveProperty('rtt')
+  expect(views.counts()).toEqual({ total: 2, healthy: 1 })
+  const changes: MemberChange[] = []
+  views.onChange((change) => changes.push(change))
+  clock.advance(100)
+  tell({ type: 'failed', member: member(BETA, { state: 'dead', since: 5_100 }), was: 'suspect', by: ME, evidence: 'refused' })
+  expect(changes).toMatchObject([{ type: 'failed', time: WALL + 100, was: 'suspect', by: ME, evidence: 'refused', member: { peer: BETA, state: 'dead', since: WALL + 100 } }])
+})
