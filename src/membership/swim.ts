@@ -99,7 +99,11 @@ export function createSwim(options: SwimOptions): Swim {
       knockedAt.delete(peer)
     },
     // Another pair of eyes within a second, and a chance for the suspect to object.
-    suspected: ({ peer }) => links.isUp(peer) && probes.probe(peer)
+    suspected({ peer, accusations }) {
+      if (links.isUp(peer)) probes.probe(peer)
+      // Others have the whole proof within half a second; should a part of it be lost, somebody is asked.
+      for (const { statement } of accusations.values()) if (statement.evidence === 'refused') sync.soon()
+    }
   })
   const probes = createProbes(core, {
     failed: (entry) => rules.accuse(entry, 'silence'),
