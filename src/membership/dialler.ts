@@ -3,7 +3,7 @@ import { createDeadRounds } from './dead-rounds.ts'
 import { createDialQueue } from './dial-queue.ts'
 import type { SwimEffect } from './types.ts'
 
-/** ms between dials of members that have newly joined: 5 a second; each handshake costs both sides 25 ms of CPU. */
+/** ms between dials of members that have newly joined: 5 a second; each handshake costs both sides 15 ms of CPU. */
 const JOINED_INTERVAL = 200
 /** … and between all others, those of the dead included: 2 a second, so that a healed partition is no burst. */
 const AGAIN_INTERVAL = 500
@@ -19,8 +19,11 @@ const DEAD_TIMEOUT = 1_000
 const ANSWER_GRACE = 5_000
 /** No dial so soon after a join was learned, ms: first the news must get round, then come the handshakes. */
 export const SETTLE = 300
-/** Joins that keep coming hold the dials up no longer than this, ms. */
-const MAX_SETTLE = 1_500
+/** … and the longer, the more have joined, ms for each: in a storm the processors are busy, and news comes late and in lumps … */
+const SETTLE_EACH = 100
+const LONGEST_SETTLE = 1_500
+/** … but joins that keep coming hold the dials up no longer than this in all, ms. */
+const MAX_HOLD = 5_000
 
 type DialEffect = Extract<SwimEffect, { type: 'dial' }>
 
@@ -55,7 +58,7 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
   const again = createDialQueue(AGAIN_INTERVAL, random)
   const dead = createDeadRounds(random)
   const flying = new Map<string, { addresses: readonly string[]; until: number; dead: boolean }>()
-  const joins = { first: -Infinity, last: -Infinity, alone: true }
+  const joins = { first: -Infinity, last: -Infinity, count: 0, alone: true }
   let deadTurn = false
 
   function deadFlying(): number {
@@ -64,8 +67,13 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
     return count
   }
 
+  /** When the run of joins is over, if no more come. */
+  function settledAt(): number {
+    return joins.last + Math.min(LONGEST_SETTLE, Math.max(SETTLE, joins.count * SETTLE_EACH))
+  }
+
   function heldUntil(): number {
-    return joins.alone ? -Infinity : Math.min(joins.last + SETTLE, joins.first + MAX_SETTLE)
+    return joins.alone ? -Infinity : Math.min(settledAt(), joins.first + MAX_HOLD)
   }
 
   function drop(peer: string): void {
@@ -125,8 +133,9 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
     removeDead: dead.remove,
     setAlive: dead.setAlive,
     noteJoin(now) {
-      if (now - joins.last > SETTLE) joins.first = now
+      if (now > settledAt()) Object.assign(joins, { first: now, count: 0 })
       joins.last = now
+      joins.count++
     },
     setAlone(alone) {
       joins.alone = alone

@@ -4,10 +4,11 @@ import { createListeners } from '../base/listeners.ts'
 import { decodeSwimMessageWith, encodeSwimFrame, type DecodedSwim } from '../wire/swim.ts'
 import { createPeerKeys } from '../wire/swim-peers.ts'
 import { createStatementReader } from '../wire/swim-reader.ts'
-import type { SwimScope } from '../wire/swim-types.ts'
+import type { Sealed, SwimMessage, SwimScope } from '../wire/swim-types.ts'
+import { createBudgets, FAULT } from './budget.ts'
 import { createMemberLog } from './log.ts'
 import { createMembershipMetrics, type Rejection } from './metrics.ts'
-import type { MembershipDeps, SendResult } from './ports.ts'
+import type { MembershipDeps, SendResult, StatementSeal } from './ports.ts'
 import type { MembershipProfile } from './profiles.ts'
 import { createSwim, type SwimStats } from './swim.ts'
 import type { LocalMember, Member, MemberEvent, SwimEffect, SwimEvent } from './types.ts'
@@ -30,6 +31,11 @@ export interface MembershipOptions {
   fullMesh?: number
 }
 
+const UNBELIEVED = {
+  forged: 'a signature is wrong',
+  stranger: 'a credential does not hold here: it has ended, or is of another federation; if all are refused, look at the clock of this machine'
+} as const
+
 type SupersededBy = Extract<SwimEffect, { type: 'superseded' }>['by']
 
 export interface Membership {
@@ -45,8 +51,8 @@ export interface Membership {
   linkUp(peer: string, at: { address: string; dialled: boolean }): void
   /** Its last one is gone. `expected`: this node closed it. */
   linkDown(peer: string, how: { expected: boolean }): void
-  /** A message from a peer, without its length. Never throws. */
-  received(peer: string, message: Uint8Array): void
+  /** A message from a peer, without its length. Never throws. False: it sends so much that its stream should be reset. */
+  received(peer: string, message: Uint8Array): boolean
   /** All known, this node included, those that left or died for a while too. */
   members(): Member[]
   member(peer: string): Member | undefined
@@ -62,7 +68,10 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
   const { scope } = options
   const logger = deps.logger.child({ area: 'membership' })
   const { self, profile, fullMesh } = options
-  const swim = createSwim({ self, scope, profile, random: deps.random, seal: deps.seal, ...(fullMesh === undefined ? {} : { fullMesh }) })
+  const budgets = createBudgets()
+  /** Whose message is being taken. */
+  let speaking: string | undefined
+  const swim = createSwim({ self, scope, profile, random: deps.random, seal: checkedSeal(), ...(fullMesh === undefined ? {} : { fullMesh }) })
   const metrics = createMembershipMetrics(deps.meter, () => swim.stats())
   const log = createMemberLog(logger, (peer) => swim.member(peer))
   const peers = createPeerKeys()
@@ -95,6 +104,39 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
     }
     busy = false
     arm()
+  }
+
+  /** Checks no more for a peer than its budget allows: what it brings beyond that counts as forged, or as of a stranger. */
+  function checkedSeal(): StatementSeal {
+    const { seal } = deps
+    return {
+      seal: (statement) => seal.seal(statement),
+      verify(sealed) {
+        if (speaking === undefined) return seal.verify(sealed)
+        if (!budgets.trusts(speaking, clock.now())) return false
+        const good = seal.verify(sealed)
+        const cost = good ? costOf(sealed, speaking) : FAULT.forged
+        if (cost > 0) budgets.fault(speaking, cost, clock.now())
+        return good
+      },
+      standing(alive) {
+        const found = seal.standing(alive)
+        if (found === undefined && speaking !== undefined) budgets.fault(speaking, FAULT.other, clock.now())
+        return found
+      }
+    }
+  }
+
+  /** Words that their speakers can make without end: those of a member about itself, and goodbyes of invented ones. */
+  function costOf({ statement }: Sealed, from: string): number {
+    if (statement.kind === 'alive') return statement.subject === from ? FAULT.other : 0
+    return statement.kind === 'leave' && swim.member(statement.subject) === undefined ? FAULT.other : 0
+  }
+
+  function isAffordable(from: string, message: SwimMessage): boolean {
+    const named = message.kind === 'digest' ? message.entries.length : message.kind === 'state' ? message.want.length : 0
+    if (message.kind !== 'sync' && named === 0) return true
+    return budgets.question(from, named, clock.now())
   }
 
   function guarded(effect: SwimEffect): void {
@@ -141,7 +183,7 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
         log.event(effect.event)
         return eventListeners.tell(effect.event)
       case 'counted':
-        if (effect.what === 'forged' || effect.what === 'stranger') warnOnce(effect.peer, effect.what)
+        if (effect.what === 'forged' || effect.what === 'stranger') warnOnce(effect.peer, effect.what, UNBELIEVED[effect.what])
         return metrics.counted(effect.what, effect.value)
       case 'superseded':
         log.superseded(effect.by)
@@ -182,10 +224,10 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
   }
 
   function refuse(from: string, error: unknown, otherwise: Rejection): void {
-    const said = (error as { data?: { reason?: unknown } }).data?.reason
+    const said = (error as { data?: { reason?: unknown } } | undefined)?.data?.reason
     const reason = said === 'foreign' || said === 'forged' ? said : otherwise
     metrics.rejected(reason)
-    warnOnce(from, reason, errorMessage(error))
+    warnOnce(from, reason, error === undefined ? undefined : errorMessage(error))
   }
 
   function warnOnce(from: string | undefined, reason: string, message?: string): void {
@@ -237,15 +279,28 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
       else step({ type: 'link-down', peer, expected })
     },
     received(peer, bytes) {
-      if (phase === 'new' || phase === 'stopped') return
+      if (phase === 'new' || phase === 'stopped') return true
+      const verdict = budgets.message(peer, bytes.length, clock.now())
+      if (verdict !== 'read') {
+        refuse(peer, undefined, 'flood')
+        return verdict === 'drop'
+      }
       const message = decode(peer, bytes)
-      if (message === undefined) return
+      if (message === undefined) return true
+      if (!isAffordable(peer, message)) {
+        refuse(peer, undefined, 'flood')
+        return true
+      }
       try {
+        speaking = peer
         step({ type: 'message', from: peer, message })
       } catch (error) {
         // What others send must never end this process, whatever the mistake is.
         logger.error('a message about members could not be taken', { from: peer, kind: message.kind, error: errorMessage(error) })
+      } finally {
+        speaking = undefined
       }
+      return true
     },
     members: () => swim.members(),
     member: (peer) => swim.member(peer),

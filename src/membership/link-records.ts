@@ -16,6 +16,8 @@ export interface LinkRecord {
   again: boolean
   /** Dials that failed since one succeeded for good. */
   failures: number
+  /** When the count of failures was last forgiven, for a sign of life or new addresses. */
+  forgivenAt: number
   /** Where its links were; left out until it had one (a pool of 1 000 has few links and many members). */
   seen: { /** At the other end. */ hosts: string[]; /** Dialled with success. */ dialled: string[] } | undefined
 }
@@ -44,7 +46,7 @@ export function createLinkRecords(): LinkRecords {
   function open(peer: string): LinkRecord {
     let record = records.get(peer)
     if (record === undefined) {
-      record = { state: undefined, addresses: [], up: undefined, again: false, failures: 0, seen: undefined }
+      record = { state: undefined, addresses: [], up: undefined, again: false, failures: 0, forgivenAt: -Infinity, seen: undefined }
       records.set(peer, record)
     }
     return record

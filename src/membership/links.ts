@@ -19,6 +19,8 @@ const REDIAL_SPREAD = 10
 const BACKOFF: BackoffOptions = { base: 1_000, cap: 60_000 }
 /** A link that lived for less counts as a failed dial, ms: whoever throws us out is not dialled without pause. */
 const STABLE = 10_000
+/** Signs of life and new addresses put an end to a backoff this often at most, ms: or else a member could make all others dial any addresses without pause. */
+const FORGIVE_EVERY = 10_000
 /** A link with a member that has left is closed so much later, ms: its goodbye may still be passed on over it. */
 const GOODBYE = 500
 
@@ -76,7 +78,9 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
   /** The first dial of a new, recovered or newly chosen neighbour, or of one with new addresses. */
   function planFirst(peer: string, now: number): void {
     const spread = hood.current.size * SPREAD_PER_NEIGHBOUR
-    if (records.get(peer)?.again === true) plan(peer, now + turnOf(peer) + random.float() * (hood.size > 1 ? spread : 0))
+    const record = records.get(peer)
+    if (record !== undefined && record.failures > 0) planRetry(peer, record, now)
+    else if (record?.again === true) plan(peer, now + turnOf(peer) + random.float() * (hood.size > 1 ? spread : 0))
     else plan(peer, now + turnOf(peer) + (hood.size > 1 ? SETTLE + random.float() * Math.max(MIN_JOIN_SPREAD, spread) : 0))
   }
 
@@ -86,6 +90,12 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
 
   function planRetry(peer: string, record: LinkRecord, now: number): void {
     plan(peer, now + backoffDelay(Math.max(0, record.failures - 1), BACKOFF, random))
+  }
+
+  function forgive(record: LinkRecord, now: number): void {
+    if (now < record.forgivenAt + FORGIVE_EVERY) return
+    record.forgivenAt = now
+    record.failures = 0
   }
 
   /** Adds or removes a member and dials whoever thereby becomes a neighbour. */
@@ -102,7 +112,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
   function enter(peer: string, record: LinkRecord, was: MemberState | undefined, recovered: boolean, now: number): void {
     if (isLiving(record.state)) {
       record.again = (record.again && isLiving(was)) || recovered || was === 'dead'
-      if (!isLiving(was)) record.failures = 0
+      if (!isLiving(was)) forgive(record, now)
       if (!isLiving(was) && !record.again) dialler.noteJoin(now)
     }
     if (record.state === 'dead') dialler.addDead(peer, now)
@@ -147,7 +157,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
       }
       // New addresses, or a sign of life: reasons to try again before the backoff is over.
       if (!moved && !recovered) return
-      record.failures = 0
+      forgive(record, now)
       planFirst(peer, now)
     },
     forget(peer) {

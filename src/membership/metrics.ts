@@ -5,7 +5,7 @@ import type { SwimStats } from './swim.ts'
 import type { Counted, KnockResult } from './types.ts'
 
 /** Why a message or a statement in it was not believed. */
-export type Rejection = 'malformed' | 'unreadable' | 'foreign' | 'forged' | 'stranger' | 'stale'
+export type Rejection = 'malformed' | 'unreadable' | 'foreign' | 'forged' | 'stranger' | 'stale' | 'flood'
 
 export interface MembershipMetrics {
   failures: Counter
@@ -63,7 +63,7 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
   const receivedBytes = meter.counter('skein_membership_received_bytes_total', 'Size of those messages. When high, see skein_membership_received_total.', ['kind'])
   const rejected = meter.counter(
     'skein_membership_rejected_total',
-    'Messages and statements that were not believed. `stale` is normal. When `malformed`, `unreadable`, `forged` or `stranger` grows, find the sender in the log and restart or remove it; when `foreign` grows, a node of another pool is connected.', ['reason']
+    'Messages and statements that were not believed. `stale` is normal. When `malformed`, `unreadable`, `forged` or `stranger` grows, find the sender in the log and restart or remove it (all of `stranger`: compare the clock of this machine); `flood` is what one sent beyond all measure; when `foreign` grows, a node of another pool is connected.', ['reason']
   )
   const dials = meter.counter('skein_membership_dials_total', 'Connections opened to members. When `failed` grows, members advertise addresses that cannot be reached from here: network.announce.', ['result'])
   const knocks = meter.counter('skein_membership_knocks_total', 'Looks at a member whose connection broke: its machine refused, somebody was there, or silence. When it grows, connections break often.', ['result'])

@@ -8,6 +8,10 @@ import { isUp, type Entry } from './table.ts'
 const RELAY_SHARE = 0.8
 /** Probes of others that are on their way through this member. */
 const MAX_RELAYS = 1_024
+/** Of these for one asker: it probes few members at a time, and must not keep the others from being helped. */
+const MAX_RELAYS_EACH = 64
+/** Askers to whom news went with an answer; the one that asked longest ago is forgotten. */
+const MAX_ASKERS = 1_024
 /** Judged probes whose answer may still come, ms. */
 const LATE_TIME = 10_000
 const MAX_LATE = 1_024
@@ -66,7 +70,24 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
   const targets = new Set<string>()
   const relays = new Map<number, Relay>()
   const late = new Map<number, { target: string; incarnation: number; until: number }>()
+  /** When news last went with an answer to this peer. */
+  const answeredAt = new Map<string, number>()
   let nextAt = -Infinity
+
+  /** News with an answer, but not with each: who asks without end would use up all transmissions of them, and nobody else would hear. */
+  function newsBack(peer: string): Sealed[] {
+    if (core.now - (answeredAt.get(peer) ?? -Infinity) < profile.gossipInterval) return []
+    answeredAt.delete(peer)
+    answeredAt.set(peer, core.now)
+    if (answeredAt.size > MAX_ASKERS) answeredAt.delete(answeredAt.keys().next().value as string)
+    return core.carry()
+  }
+
+  function relaysFor(peer: string): number {
+    let count = 0
+    for (const relay of relays.values()) if (relay.for === peer) count++
+    return count
+  }
 
   /** Accusations first: whom they concern can object at once. */
   function newsFor(entry: Entry): Sealed[] {
@@ -155,12 +176,14 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
     onPing(message, from) {
       // Meant for another identity: whoever is asked for is not here.
       if (message.target !== self) return
-      core.send(from, { kind: 'ack', nonce: message.nonce, updates: core.carry() })
+      core.send(from, { kind: 'ack', nonce: message.nonce, updates: newsBack(from) })
     },
     onPingReq({ nonce, target, within }, from) {
-      if (target === self) return core.send(from, { kind: 'ack', nonce, updates: core.carry() })
+      if (target === self) return core.send(from, { kind: 'ack', nonce, updates: newsBack(from) })
       const entry = table.get(target)
-      if (!links.isUp(target) || entry === undefined || relays.size >= MAX_RELAYS) return core.send(from, { kind: 'nack', nonce, tried: false, updates: core.carry() })
+      if (!links.isUp(target) || entry === undefined || relays.size >= MAX_RELAYS || relaysFor(from) >= MAX_RELAYS_EACH) {
+        return core.send(from, { kind: 'nack', nonce, tried: false, updates: newsBack(from) })
+      }
       const own = core.nonce()
       relays.set(own, { for: from, nonce, target, deadline: core.now + within })
       core.send(target, { kind: 'ping', nonce: own, target, updates: newsFor(entry) })
@@ -170,7 +193,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
       if (relay !== undefined) {
         if (relay.target !== from) return
         relays.delete(nonce)
-        return core.send(relay.for, { kind: 'ack', nonce: relay.nonce, updates: core.carry() })
+        return core.send(relay.for, { kind: 'ack', nonce: relay.nonce, updates: newsBack(relay.for) })
       }
       const running = probes.get(nonce)
       if (running === undefined) {
@@ -203,7 +226,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
       for (const [nonce, relay] of relays) {
         if (relay.deadline > core.now) continue
         relays.delete(nonce)
-        core.send(relay.for, { kind: 'nack', nonce: relay.nonce, tried: true, updates: core.carry() })
+        core.send(relay.for, { kind: 'nack', nonce: relay.nonce, tried: true, updates: newsBack(relay.for) })
       }
       for (const running of probes.values()) {
         if (running.deadline <= core.now) judge(running)

@@ -8,6 +8,8 @@ import type { MemberEvent } from './types.ts'
 export const TOMBSTONE_TIME = 24 * 60 * 60_000
 /** Accusations of silence kept per suspect; more change nothing. Of refusals there are never more than are wanted. */
 const MAX_ACCUSATIONS = 16
+/** Goodbyes remembered of members that were never seen here; anybody can invent a key and say goodbye with it. */
+const MAX_UNSEEN = 256
 /** Distinct members whose connections were refused: then it is dead (fewer when there are not so many observers). */
 const REFUSALS_WANTED = 3
 
@@ -28,6 +30,8 @@ export interface Rules {
 export interface RuleHooks {
   /** A statement about this member itself. */
   aboutSelf(sealed: Sealed, from: string): boolean
+  /** This one speaks of an incarnation that is not known here: something was missed. */
+  behind(from: string): void
   joined(entry: Entry): void
   forgotten(peer: string): void
   suspected(entry: Entry): void
@@ -37,6 +41,8 @@ export interface RuleHooks {
 export function createRules(core: Core, hooks: RuleHooks): Rules {
   const { table, options, profile, suspects } = core
   const { seal, self } = options
+  /** Tombstones of members that were never seen here, oldest first. */
+  const unseen = new Set<string>()
   let reapAt = Infinity
 
   function tell(type: MemberEvent['type'], entry: Entry, more: Omit<MemberEvent, 'type' | 'member'> = {}): void {
@@ -56,19 +62,29 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
 
   function forget(entry: Entry): void {
     table.remove(entry.peer)
+    unseen.delete(entry.peer)
     core.queue.drop(entry.peer)
     core.links.forget(entry.peer)
     core.evidence.forget(entry.peer)
     hooks.forgotten(entry.peer)
   }
 
-  /** Full: the tombstone that would go first goes now. False if all are up. */
+  /** Full: the tombstone that would go first goes now, one of a member that was never seen before all others. False if all are up. */
   function makeRoom(): boolean {
     if (table.size < MAX_MEMBERS) return true
-    let oldest: Entry | undefined
+    let oldest = firstUnseen()
+    if (oldest !== undefined) {
+      forget(oldest)
+      return true
+    }
     for (const entry of table.entries()) if (!isUp(entry.state) && (oldest === undefined || entry.forgetAt < oldest.forgetAt)) oldest = entry
     if (oldest !== undefined) forget(oldest)
     return oldest !== undefined
+  }
+
+  function firstUnseen(): Entry | undefined {
+    const [peer] = unseen
+    return peer === undefined ? undefined : table.get(peer)
   }
 
   function isGenuine(sealed: Sealed, from: string): boolean {
@@ -99,6 +115,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     if (known !== undefined && said !== undefined && statement.boot > said.boot) known.rebootedAt = core.now
     const entry = known ?? newEntry(statement.subject, 'alive', statement.incarnation)
     if (known === undefined) table.add(entry)
+    unseen.delete(entry.peer)
     Object.assign(entry, { state: 'alive', incarnation: statement.incarnation, alive: sealed, ending: undefined, proof: [], standing, forgetAt: Infinity })
     settle(entry)
     update(entry, was === 'dead' || was === 'suspect')
@@ -120,15 +137,30 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     const known = table.get(subject)
     if (known !== undefined && (incarnation < known.incarnation || (known.state === 'left' && incarnation === known.incarnation))) return stale(from)
     if (!isGenuine(sealed, from)) return false
-    if (known === undefined && !makeRoom()) return false
-    const was = known?.state
-    const entry = known ?? newEntry(subject, 'left', incarnation)
-    if (known === undefined) table.add(entry)
+    if (known === undefined) return noteUnseen(sealed)
+    const was = known.state
+    const entry = known
     Object.assign(entry, { state: 'left', incarnation, ending: sealed, proof: [] })
     end(entry)
-    core.spread(sealed)
-    // Of one that was never seen here there is nothing to tell: the tombstone only keeps its older words out.
-    if (was !== undefined && was !== 'left') tell('left', entry, { was })
+    if (!unseen.has(subject)) core.spread(sealed)
+    if (was !== 'left') tell('left', entry, { was })
+    return true
+  }
+
+  /**
+   * Of one that was never seen here there is nothing to tell: the tombstone only keeps its older words out. No credential stands behind
+   * such a goodbye, so few are kept, and who knows its subject passes it on.
+   */
+  function noteUnseen(sealed: Sealed<LeaveStatement>): boolean {
+    const { subject, incarnation } = sealed.statement
+    const oldest = unseen.size < MAX_UNSEEN ? undefined : firstUnseen()
+    if (oldest !== undefined) forget(oldest)
+    if (!makeRoom()) return false
+    const entry = newEntry(subject, 'left', incarnation)
+    table.add(entry)
+    unseen.add(subject)
+    entry.ending = sealed
+    end(entry)
     return true
   }
 
@@ -144,6 +176,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
   function accused({ subject, incarnation, accuser }: SuspectStatement | DeadStatement, from: string): Entry | undefined {
     const entry = table.get(subject)
     if (entry === undefined || !isUp(entry.state) || incarnation !== entry.incarnation) {
+      if (entry !== undefined && incarnation > entry.incarnation) hooks.behind(from)
       stale(from)
       return undefined
     }

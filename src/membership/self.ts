@@ -15,6 +15,10 @@ const RISE = 1_000
 const REFUTE_EVERY = 100
 /** Old accusations go round for a while after they were answered; who brings one is told so at most this often, ms. */
 const REMIND_EVERY = 50
+/** The accusations of one member make this one doubt itself at most this often, ms: a liar must not slow down everybody's probes. */
+const DOUBT_EVERY = 10_000
+/** Accusers whose last accusation is remembered. */
+const MAX_DOUBTERS = 256
 
 export interface Self {
   /** Begins a life, or after a leave the next one of the same process. */
@@ -23,6 +27,8 @@ export interface Self {
   /** A statement about this member: its own of earlier, a copy's, or an accusation. True if it was answered. */
   heard(sealed: Sealed, from: string): boolean
   leave(): void
+  /** A link is up: with the first one the time of joining begins. */
+  met(): void
   /** Still in the time in which words of an earlier life are expected. */
   joining(): boolean
 }
@@ -35,6 +41,9 @@ export function createSelf(core: Core): Self {
   let incarnation = 0
   let boot = 0
   let remindedAt = -Infinity
+  const doubtedAt = new Map<string, number>()
+  /** Nobody was met in this life. */
+  let alone = true
 
   /** Says it anew, louder than `over`. */
   function speak(over: number): void {
@@ -80,6 +89,16 @@ export function createSelf(core: Core): Self {
     return false
   }
 
+  /** To doubt itself: a member says so that has not said so lately. */
+  function isReason(accuser: string): boolean {
+    const state = table.get(accuser)?.state
+    if (state === undefined || state === 'left' || core.now - (doubtedAt.get(accuser) ?? -Infinity) < DOUBT_EVERY) return false
+    doubtedAt.delete(accuser)
+    doubtedAt.set(accuser, core.now)
+    if (doubtedAt.size > MAX_DOUBTERS) doubtedAt.delete(doubtedAt.keys().next().value as string)
+    return true
+  }
+
   function heardAccusation({ statement }: Sealed<SuspectStatement>, sealed: Sealed, from: string): boolean {
     if (statement.incarnation < incarnation) return remind(from)
     if (statement.incarnation > incarnation || core.now - own.refutedAt < REFUTE_EVERY) return false
@@ -88,7 +107,7 @@ export function createSelf(core: Core): Self {
       return false
     }
     own.refutedAt = core.now
-    core.health.apply(1)
+    if (isReason(statement.accuser)) core.health.apply(1)
     core.count('refutation', statement.accuser)
     speak(incarnation)
     // Who brought it is told at once, the others by gossip.
@@ -97,14 +116,20 @@ export function createSelf(core: Core): Self {
   }
 
   function joining(): boolean {
-    return core.now - own.startedAt < JOINING_TIME
+    return alone || core.now - own.startedAt < JOINING_TIME
   }
 
   return {
     joining,
+    met() {
+      if (!alone) return
+      alone = false
+      own.startedAt = core.now
+    },
     start(next, wanted) {
       local = next
       boot = Math.min(Math.max(boot, wanted), MAX_INCARNATION - 2)
+      alone = core.links.linked().length === 0
       Object.assign(own, { phase: 'running', startedAt: core.now, refutedAt: -Infinity })
       speak(boot - 1)
     },

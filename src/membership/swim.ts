@@ -90,6 +90,7 @@ export function createSwim(options: SwimOptions): Swim {
   const me = createSelf(core)
   const rules = createRules(core, {
     aboutSelf: (sealed, from) => me.heard(sealed, from),
+    behind: (from) => sync.introduce(from),
     joined(entry) {
       probes.schedule.add(entry.peer)
       sync.soon()
@@ -121,12 +122,9 @@ export function createSwim(options: SwimOptions): Swim {
   /** It speaks, so it can object; and only its objection counts. */
   function tellAccused(entry: Entry): void {
     if (core.now - entry.toldAt < TELL_EVERY) return
-    const updates: Sealed[] = entry.state === 'suspect' ? [...entry.accusations.values()].slice(0, 3) : []
-    if (entry.ending !== undefined) {
-      // Its own word proves how high it has to rise: it may have lost all memory, and its clock may have gone back.
-      if (entry.state !== 'suspect' && entry.alive !== undefined) updates.push(entry.alive)
-      updates.push(entry.ending)
-    }
+    // A dead one gets its own last word too: that proves how high it has to rise, should it have lost all memory.
+    const updates: Sealed[] = entry.state === 'suspect' ? [...entry.accusations.values()].slice(0, 3) : endingOf(entry)
+    if (entry.state === 'suspect' && entry.ending !== undefined) updates.push(entry.ending)
     if (updates.length === 0) return
     entry.toldAt = core.now
     core.send(entry.peer, { kind: 'gossip', updates })
@@ -186,6 +184,7 @@ export function createSwim(options: SwimOptions): Swim {
   function onLinkUp(peer: string): void {
     const entry = table.get(peer)
     gossip.wake()
+    me.met()
     if (entry === undefined || !isUp(entry.state)) sync.with(peer)
     else if (me.joining()) sync.soon()
     if (entry?.state === 'suspect') tellAccused(entry)

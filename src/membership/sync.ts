@@ -58,8 +58,8 @@ export function createSync(core: Core): Sync {
   function words(peer: string): Sealed[] {
     const entry = table.get(peer)
     if (entry === undefined) return []
-    const doubts = isUp(entry.state) ? [...entry.accusations.values()].slice(0, 3) : []
-    return [...(entry.alive === undefined ? [] : [entry.alive]), ...doubts, ...endingOf(entry)]
+    if (!isUp(entry.state)) return endingOf(entry)
+    return [entry.alive, ...[...entry.accusations.values()].slice(0, 3), entry.ending].filter((sealed) => sealed !== undefined)
   }
 
   /** In as many messages as it takes. */

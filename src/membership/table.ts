@@ -57,9 +57,9 @@ export function newEntry(peer: string, state: MemberState, incarnation: number):
   }
 }
 
-/** What convinces others that it is dead or has left. */
-export function endingOf({ proof, ending }: Entry): Sealed[] {
-  return ending === undefined ? [] : [...proof, ending]
+/** What convinces others that it is dead or has left: its last word first, for who missed that would not know of what incarnation the rest speaks. */
+export function endingOf({ alive, proof, ending }: Entry): Sealed[] {
+  return ending === undefined ? [] : [...(alive === undefined ? [] : [alive]), ...proof, ending]
 }
 
 export function isUp(state: MemberState): boolean {

@@ -37,8 +37,8 @@ interface PeerState {
 }
 
 export interface FrameNetwork extends MemberNetwork {
-  /** Called with each message that arrives, without its length. One listener. */
-  onFrame(listener: (peer: string, message: Uint8Array) => void): void
+  /** Called with each message that arrives, without its length. One listener. When it returns false the stream is reset: that peer sends too much. */
+  onFrame(listener: (peer: string, message: Uint8Array) => unknown): void
   /** As `close`, but lets what is on the way arrive, for at most a second: for a member that says goodbye. */
   closeGently(peer: string): void
   /** Ends all openings. */
@@ -65,7 +65,7 @@ export function createMemberNetwork(
   const { clock, logger } = deps
   const { swim } = host
   const peers = new Map<string, PeerState>()
-  let listener: (peer: string, message: Uint8Array) => void = () => {}
+  let listener: (peer: string, message: Uint8Array) => unknown = () => {}
   let stopped = false
 
   function stateOf(peer: string): PeerState {
@@ -117,7 +117,9 @@ export function createMemberNetwork(
     if (stopped || state.streams.length >= MAX_STREAMS_PER_PEER) return stream.abort(new Error('too many membership streams'))
     const entry: OpenStream = { stream, heard: 0 }
     state.streams.push(entry)
-    const splitter = createSwimSplitter((message) => listener(peer, message))
+    const splitter = createSwimSplitter((message) => {
+      if (listener(peer, message) === false) throw new SkeinError('SKEIN_LIMIT', 'the peer sends more about members than anybody can use')
+    })
     stream.attach({
       data(bytes) {
         entry.heard = clock.now()

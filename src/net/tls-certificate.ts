@@ -1,7 +1,8 @@
-import { constants } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { PrivateKey } from '@libp2p/interface'
-import { generateCertificate } from '@libp2p/tls/utils'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils'
 import type { Clock } from '../base/clock.ts'
 
 /** A key lives this long at most: what leaks with it is one day of this process, and no machine is kept busy by it. */
@@ -21,6 +22,8 @@ export function createCertificate(deps: { privateKey: PrivateKey; clock: Clock; 
   async function make(): Promise<SecureContext> {
     // No signal: the connection that asks first may go, and others wait for the same one.
     const { cert, key } = await generateCertificate(privateKey)
+    // As the others will: what they would refuse shows here, and the first handshake finds this code warm.
+    await verifyPeerCertificate(new X509Certificate(cert).raw, peerIdFromPrivateKey(privateKey))
     deps.onMade?.(cert)
     // Without tickets: no session outlives its connection, or else a later one could do without showing a certificate.
     return createSecureContext({ cert, key, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET })

@@ -19,6 +19,8 @@ export function sharedTls(clock: Clock): (components: { privateKey: PrivateKey; 
   return (components) => {
     // Not read apart here: while libp2p puts itself together there is no upgrader yet.
     const certificate = createCertificate({ privateKey: components.privateKey, clock })
+    // Ahead of the first connection: nodes join in storms. A failure shows at the handshake that asks again.
+    certificate.context().catch(() => {})
     const muxerOf = (protocol: string) => components.upgrader.getStreamMuxers().get(protocol)
 
     async function encrypt(connection: MessageStream, isServer: boolean, options: SecureConnectionOptions = {}): Promise<SecuredConnection> {

@@ -202,7 +202,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       facts(peer) {
         const session = rpc.session(peer)
         const suspect = membership.member(peer)?.state === 'suspect'
-        return { suspect, ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: session.load }) }
+        // Its own word is as old as its last answer: one that hangs is known by what this node has in flight there.
+        return { suspect, ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: Math.max(session.load, session.inFlight) }) }
       }
     })
     const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })

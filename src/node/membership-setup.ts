@@ -6,6 +6,8 @@ import { isWireAddress } from '../wire/catalog-record.ts'
 import { MAX_ADDRESS, MAX_ADDRESSES } from '../wire/swim-statements.ts'
 import { MAX_INCARNATION } from '../wire/swim-types.ts'
 
+/** Refutations of one life raise its incarnation above its boot: the next one starts clear of them even if the clock was set back. */
+const LIFE = 1_000
 /** In the store: the boot of the last start. */
 const BOOT = 'boot'
 
@@ -26,7 +28,7 @@ export function membershipProfile({ profile, probeInterval, probeTimeout, suspic
  */
 export function nextBoot(meta: Meta, wall: number): number {
   const last = Number(meta.get(BOOT))
-  const boot = Math.max(Math.floor(wall), Number.isSafeInteger(last) && last < MAX_INCARNATION / 2 ? last + 1 : 0)
+  const boot = Math.max(Math.floor(wall), Number.isSafeInteger(last) && last < MAX_INCARNATION / 2 ? last + LIFE : 0)
   meta.set(BOOT, String(boot))
   return boot
 }

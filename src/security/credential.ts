@@ -38,7 +38,7 @@ export type RefusalReason = 'malformed' | 'foreign' | 'issuer' | 'subject' | 'ea
  * Throws SKEIN_CREDENTIAL_INVALID or SKEIN_CREDENTIAL_EXPIRED, with a RefusalReason in `data.reason`.
  */
 export function verifyCredential(bundle: CredentialBundle, { federation, peer, now }: CredentialExpectation): VerifiedCredential {
-  const { certificate, credential } = openOr(invalid, () => ({ certificate: openIssuerCertificate(bundle.certificate), credential: openCredential(bundle.credential) }))
+  const { certificate, credential } = openOr(invalid, () => ({ certificate: openCertificate(bundle.certificate), credential: openCredential(bundle.credential) }))
   const { document } = credential
   if (federationIdOf(bundle.authority) !== federation || document.federation !== federation) {
     throw invalid('foreign', `the credential of this peer is for federation ${document.federation}, not for ${federation}; it must join this one with a token`)
@@ -51,6 +51,20 @@ export function verifyCredential(bundle: CredentialBundle, { federation, peer, n
     throw new SkeinError('SKEIN_CREDENTIAL_EXPIRED', `the credential expired on ${isoTime(document.expires)}; join again with a new token`, reason('expired'))
   }
   return { ...document, issuer: credential.signer }
+}
+
+/** All credentials of a federation stand under a few certificates, so each is opened and its signature checked once; the oldest are forgotten. */
+const openedCertificates = new Map<string, Signed<IssuerCertificate>>()
+const MAX_OPENED = 32
+
+function openCertificate(bytes: Uint8Array): Signed<IssuerCertificate> {
+  const key = Buffer.from(bytes).toString('latin1')
+  const known = openedCertificates.get(key)
+  if (known !== undefined) return known
+  const certificate = openIssuerCertificate(bytes)
+  openedCertificates.set(key, certificate)
+  if (openedCertificates.size > MAX_OPENED) openedCertificates.delete(openedCertificates.keys().next().value as string)
+  return certificate
 }
 
 /** Whether the certificate is the authority's word that `key` is an issuer of the authority's federation. */

@@ -1,14 +1,26 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NodeStatus } from '../../src/node/api.ts'
 import { leanClient, type LeanAnswer } from '../support/lean-mcp.ts'
+import { watchMembers, type MemberWatch } from '../support/member-watch.ts'
 import { makeToken, ROOT, startSkein, tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 const CALLS = 2_000
 const IN_FLIGHT = 16
 const KILLS = 5
+const STOPS = 4
+/** Sockets of the client while one call more is made every EXTRA_EVERY ms, ms. */
+const EXTRA_IN_FLIGHT = 128
+const EXTRA_EVERY = 50
+/** Three members suspect a silent one within two probes and declare it dead after 3 to 5 s more; room for a busy machine, ms. */
+const SUSPECTED_WITHIN = 5_000
+const FAILED_WITHIN = 12_000
+/** A call's own time, made when nothing is wrong, or again at another node, ms. */
+const CALL_TIME = 2_000
+/** How long the others go on without a stopped one, ms. */
+const AWAY = 1_500
 /** A call that provably did not run ends with one of these when there is nowhere else to go. */
 const NOT_RUN = new Set(['SKEIN_BUSY', 'SKEIN_GOAWAY', 'SKEIN_NOT_FOUND', 'SKEIN_UNDELIVERED', 'SKEIN_NO_PROVIDER', 'SKEIN_UPSTREAM_DOWN', 'SKEIN_DIAL_FAILED'])
 
@@ -23,6 +35,9 @@ interface Done {
   id: string
   tool: 'append' | 'read'
   answer: LeanAnswer
+  /** When it was made, unix ms, and how long it took. */
+  at: number
+  ms: number
 }
 
 /** Small and seeded (mulberry32): a run that fails can be looked at again. */
@@ -76,19 +91,22 @@ describe('two replicas, one of them disturbed at a time', () => {
     times: number
     /** Disturbs one provider; resolves when the next may be disturbed. */
     disturb(victim: Provider): Promise<void>
+    /** The calls go on while a victim is away, and one more is made each so many ms, for those in flight may all hang there. */
+    extraEvery?: number
   }
   interface Report {
     counts: Record<string, number>
+    done: Done[]
     appends: { success: number; unknown: number; notDelivered: number }
     /** Failed attempts that the edge turned into an answer all the same. */
     failovers: number
   }
 
   /** Runs the calls with a disturbance in the middle of each part and holds every answer against what was really executed. */
-  async function runCalls({ calls, times, disturb }: Run): Promise<Report> {
+  async function runCalls({ calls, times, disturb, extraEvery }: Run): Promise<Report> {
     const seed = Number(process.env['SKEIN_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
     const random = seeded(seed)
-    const client = await leanClient(edge.mcpUrl(), IN_FLIGHT)
+    const client = await leanClient(edge.mcpUrl(), extraEvery === undefined ? IN_FLIGHT : EXTRA_IN_FLIGHT)
     const run = ++runNumber
     const edgeLog = edge.output().length
     const done: Done[] = []
@@ -97,40 +115,55 @@ describe('two replicas, one of them disturbed at a time', () => {
     const back: number[] = []
     let issued = 0
     let disturbed = 0
+    let disturbing = false
     let ready: Promise<void> = Promise.resolve()
+    const extra: Promise<void>[] = []
 
     async function disturbOne(): Promise<void> {
       const victim = providers[disturbed++ % providers.length] as Provider
       await new Promise((resolve) => setTimeout(resolve, 5 + random() * 20))
       hit.push(inFlight.size)
       const began = performance.now()
-      await disturb(victim)
-      await bothListed()
+      const more = extraEvery === undefined ? undefined : setInterval(() => extra.push(call(issued++, 0)), extraEvery)
+      disturbing = true
+      try {
+        await disturb(victim)
+        await bothListed()
+      } finally {
+        disturbing = false
+        clearInterval(more)
+      }
       back.push(Math.round(performance.now() - began))
     }
+    async function call(n: number, spread: number): Promise<void> {
+      const tool = n % 2 === 0 ? 'append' : 'read'
+      const id = `${tool}-${run}-${n}`
+      inFlight.add(id)
+      const at = Date.now()
+      const began = performance.now()
+      const answer = await client.call(`log__${tool}`, { id, before: Math.round(random() * spread), after: Math.round(random() * spread) })
+      inFlight.delete(id)
+      done.push({ id, tool, answer, at, ms: performance.now() - began })
+    }
+    const goOn = () => issued < calls || (extraEvery !== undefined && (disturbing || disturbed < times))
     async function worker(): Promise<void> {
-      while (issued < calls) {
+      while (goOn()) {
         // The next part's disturbance begins only when the last victim is back.
-        if (disturbed < times && issued >= ((disturbed + 0.5) * calls) / times) {
+        if (disturbed < times && issued >= ((disturbed + 0.5) * calls) / times && (extraEvery === undefined || !disturbing)) {
           const due = disturbed
           await ready
           if (disturbed === due) ready = disturbOne()
         }
+        if (!goOn()) return
         const n = issued++
-        if (n >= calls) return
-        const tool = n % 2 === 0 ? 'append' : 'read'
-        const id = `${tool}-${run}-${n}`
         // Quick ones race with the kill on the wire, slow ones are surely caught by it, before or after their line is written.
-        const spread = n % 4 < 2 ? 4 : 160
-        inFlight.add(id)
-        const answer = await client.call(`log__${tool}`, { id, before: Math.round(random() * spread), after: Math.round(random() * spread) })
-        inFlight.delete(id)
-        done.push({ id, tool, answer })
+        await call(n, n % 4 < 2 ? 4 : 160)
       }
     }
     const began = performance.now()
     await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
     await ready
+    await Promise.all(extra)
     const seconds = (performance.now() - began) / 1000
     client.close()
 
@@ -171,17 +204,18 @@ describe('two replicas, one of them disturbed at a time', () => {
 
     expect(wrong).toEqual([])
     expect(disturbed).toBe(times)
-    expect(done.length).toBe(calls)
+    if (extraEvery === undefined) expect(done.length).toBe(calls)
     const known = new Set(done.map(({ id }) => id))
-    expect(known.size).toBe(calls)
+    expect(known.size).toBe(issued)
     expect([...runs.keys()].filter((id) => !known.has(id))).toEqual([])
-    return { counts, appends, failovers }
+    return { counts, done, appends, failovers }
   }
 
   /** How often each call of a run was executed, from the union of the logs. */
   function executions(run: number): Map<string, number> {
     const runs = new Map<string, number>()
     for (const { log } of providers) {
+      if (!existsSync(log)) continue
       for (const line of readFileSync(log, 'utf8').split('\n')) {
         const id = line.split(' ')[1]
         if (id?.split('-')[1] === String(run)) runs.set(id, (runs.get(id) ?? 0) + 1)
@@ -227,4 +261,68 @@ describe('two replicas, one of them disturbed at a time', () => {
     })
     expect(appends).toEqual({ success: 400, unknown: 0, notDelivered: 0 })
   })
+
+  test(`${STOPS} nodes stopped with SIGSTOP, where nothing resets a connection: the same holds, and no call waits for its own deadline`, { timeout: 150_000 }, async () => {
+    const watch = await watchMembers(edge)
+    const stops: { stopped: number; suspected: number; failed: number; back: number }[] = []
+    const { done, appends, failovers } = await runCalls({
+      calls: 600,
+      times: STOPS,
+      extraEvery: EXTRA_EVERY,
+      disturb: async (victim) => void stops.push(await stopForAWhile(victim, watch))
+    }).finally(() => watch.stop())
+
+    const sorted = done.map(({ ms }) => ms).sort((a, b) => b - a)
+    const meanwhile = stops.map(({ suspected, back }) => done.filter(({ at }) => at > suspected && at < back))
+    console.log(
+      [
+        `suspected after ms ${stops.map(({ stopped, suspected }) => suspected - stopped).join(' ')}, dead after ms ${stops.map(({ stopped, failed }) => failed - stopped).join(' ')}`,
+        `slowest calls ms ${sorted.slice(0, 5).map(Math.round).join(' ')}; over 1 s: ${sorted.filter((ms) => ms > 1_000).length}; ${appends.unknown} unknown, ${failovers} answered by the other node`,
+        `calls made while it was suspect or dead: ${meanwhile.map((some) => some.length).join(' ')}, slowest ms ${meanwhile.map((some) => Math.round(Math.max(...some.map(({ ms }) => ms)))).join(' ')}`
+      ].join('\n')
+    )
+    expect(appends.unknown + failovers).toBeGreaterThan(0)
+    for (const [index, { stopped, suspected, failed, back }] of stops.entries()) {
+      expect(suspected - stopped).toBeLessThan(SUSPECTED_WITHIN)
+      expect(failed - stopped).toBeLessThan(FAILED_WITHIN)
+      // Whatever hung there ended when it was declared dead.
+      const caught = done.filter(({ at }) => at < failed && at > stopped - CALL_TIME)
+      expect(Math.max(...caught.map(({ at, ms }) => at + ms))).toBeLessThan(failed + CALL_TIME)
+      const others = meanwhile[index] as Done[]
+      expect(others.length).toBeGreaterThan((back - suspected) / EXTRA_EVERY / 2)
+      expect(Math.max(...others.map(({ ms }) => ms))).toBeLessThan(CALL_TIME)
+      expect(others.filter(({ answer }) => answer.result === undefined).map(({ id }) => id)).toEqual([])
+    }
+    const healthy = new Set([edge, ...providers.map(({ node }) => node)].map((node) => node.status().peer))
+    expect([...healthy].map((peer) => watch.state(peer))).toEqual(['alive', 'alive', 'alive'])
+  })
+
+  /** Stops the process until the edge takes it for dead, and then for a while; resolves when it takes calls again. */
+  async function stopForAWhile({ id, node, log }: Provider, watch: MemberWatch): Promise<{ stopped: number; suspected: number; failed: number; back: number }> {
+    const { peer } = node.status()
+    const runsCalls = async () => {
+      const before = linesOf(log)
+      await waitUntil(`${id} runs calls`, () => linesOf(log) > before + 5, { timeout: 10_000 })
+    }
+    await runsCalls()
+    const stopped = Date.now()
+    let back = 0
+    node.child.kill('SIGSTOP')
+    try {
+      await watch.next(peer, 'failed', stopped)
+      await new Promise((resolve) => setTimeout(resolve, AWAY))
+    } finally {
+      back = Date.now()
+      node.child.kill('SIGCONT')
+    }
+    await watch.next(peer, 'recovered', back)
+    await bothListed()
+    await runsCalls()
+    const changes = watch.changes.filter(({ time }) => time >= stopped)
+    expect(changes.filter(({ member }) => member.peer !== peer)).toEqual([])
+    const timeOf = (type: 'suspected' | 'failed') => changes.find((change) => change.type === type)?.time as number
+    return { stopped, suspected: timeOf('suspected'), failed: timeOf('failed'), back }
+  }
+
+  const linesOf = (log: string) => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0)
 })

@@ -58,6 +58,8 @@ export interface PeerManners {
   relays: 'ack' | 'nack' | 'no way' | 'none'
   /** To a bare connect. */
   knock: KnockResult
+  /** To a dial: none within its time, or a refusal at once. */
+  dial: 'silent' | 'refused'
 }
 
 export interface Logged {
@@ -99,7 +101,7 @@ export interface One {
 
 /** Answers arrive so many ms after the question. */
 export const ROUND_TRIP = 10
-const MANNERS: PeerManners = { answers: true, relays: 'ack', knock: 'silent' }
+const MANNERS: PeerManners = { answers: true, relays: 'ack', knock: 'silent', dial: 'silent' }
 
 function textOf({ statement: { kind, subject, incarnation, ...more } }: Sealed): string {
   return `${kind} ${subject} ${incarnation}${'accuser' in more ? ` by ${more.accuser}` : ''}`
@@ -120,7 +122,7 @@ export function createOne(o: { profile?: MembershipProfile; seed?: number; boot?
   const answer = (after: number, from: string, message: SwimMessage) => later(after, { type: 'message', from, message })
 
   function react(effect: SwimEffect): void {
-    if (effect.type === 'dial') later(effect.timeout, { type: 'dialled', peer: effect.peer, ok: false })
+    if (effect.type === 'dial') later(mannersOf(effect.peer).dial === 'refused' ? roundTrip : effect.timeout, { type: 'dialled', peer: effect.peer, ok: false })
     if (effect.type === 'knock') later(roundTrip, { type: 'knocked', peer: effect.peer, result: mannersOf(effect.peer).knock })
     if (effect.type === 'close') later(0, { type: 'link-down', peer: effect.peer, expected: true })
     if (effect.type !== 'send') return

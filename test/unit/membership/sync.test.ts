@@ -77,6 +77,6 @@ describe('B11 sync', () => {
     one.clear()
     one.message('b', { kind: 'digest', nonce: 9, entries: ['a', 'b', 'c', 'd'].map((peer) => ({ peer, incarnation: 1, standing: 'up' as const })), updates: [] })
     const kinds = one.sent('state', 'b').flatMap(({ message }) => message.updates.map(({ statement }) => `${statement.kind} ${statement.subject}`))
-    expect(kinds.toSorted()).toEqual([`alive ${SELF}`, 'dead a', 'leave d'])
+    expect(kinds.toSorted()).toEqual(['alive a', 'alive d', `alive ${SELF}`, 'dead a', 'leave d'])
   })
 })

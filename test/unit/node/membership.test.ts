@@ -23,9 +23,9 @@ describe('the boot number', () => {
   }
   test.each<[string, string | undefined, number, number]>([
     ['the first is the time', undefined, WALL + 0.7, WALL],
-    ['later ones too', String(WALL), WALL + 5, WALL + 5],
-    ['above the last one, when the clock was set back', String(WALL), WALL - 90_000, WALL + 1],
-    ['above the last one, in the same millisecond', String(WALL), WALL, WALL + 1],
+    ['later ones too', String(WALL), WALL + 5_000, WALL + 5_000],
+    ['clear of what the last life refuted, when the clock was set back', String(WALL), WALL - 90_000, WALL + 1_000],
+    ['clear of what the last life refuted, when it ended at once', String(WALL), WALL + 5, WALL + 1_000],
     ['what is no number is forgotten', 'x', WALL, WALL],
     ['what no clock leads to is forgotten', String(2 ** 50), WALL, WALL]
   ])('%s', (_, before, wall, expected) => {
@@ -39,7 +39,7 @@ test('a profile with the times that the configuration sets', () => {
   const none = { probeInterval: undefined, probeTimeout: undefined, suspicionTimeout: undefined }
   expect(membershipProfile({ profile: 'wan', ...none })).toEqual(PROFILES.wan)
   expect(membershipProfile({ profile: 'guide', ...none }).suspicionTimeout).toBe(30_000)
-  expect(membershipProfile({ profile: 'lan', probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000 })).toEqual({ ...PROFILES.lan, probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000 })
+  expect(membershipProfile({ profile: 'lan', probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000 })).toEqual({ ...PROFILES.lan, probeInterval: 2_000, probeTimeout: 900, suspicionTimeout: 4_000, suspicionMaxMult: 1 })
 })
 
 test('a member names as many addresses as others take, and none that they would refuse', () => {
@@ -57,7 +57,7 @@ describe('what follows from events', () => {
     const writes: KnownPeer[][] = []
     const links = linkMembership({
       clock, self: ME,
-      membership: { received: (peer) => void happened.push(`received ${peer}`), onEvent: (listener) => ((tell = listener), () => {}) },
+      membership: { received: (peer) => happened.push(`received ${peer}`) > 0, onEvent: (listener) => ((tell = listener), () => {}) },
       network: { onFrame: (listener) => (frame = listener) },
       catalog: { memberUp: (peer) => void happened.push(`up ${peer}`), memberDown: (peer) => void happened.push(`down ${peer}`) },
       store: { peers: { save: (...peers) => void (peers.length > 0 && writes.push(peers)), list: () => [], remove() {} } }
