@@ -10,7 +10,7 @@ const BYTES = { burst: 1024 * 1024, rate: 512 * 1024 }
 /** Questions with long answers, each 1 and as much again for each SHARE members that it names: four digests of the largest pool at once. */
 const QUESTIONS = { burst: 48, rate: 8 }
 const SHARE = 128
-/** Faults: a signature is checked in 0.1 to 0.2 ms. A member raises its own incarnation at most 10 times a second. */
+/** Faults: a signature is checked in 0.1 to 0.2 ms. A member raises its own incarnation at most 10 times a second; those of 1 000 members fit in at once. */
 const FAULTS = { burst: 64, rate: 16 }
 /** Dropped messages until the stream is reset, so that nobody goes on pouring. */
 const EXCESS = { burst: 5_000, rate: 100 }
@@ -19,8 +19,8 @@ const LONG = 9 * 1024
 /** Peers with a budget; more than there are connections. The one seen first is forgotten: its budget is full again. */
 const MAX_PEERS = 1_024
 
-/** The price of faults. Members pass on only what they have checked themselves, so a forged statement comes from a liar. */
-export const FAULT = { forged: 16, other: 1 } as const
+/** The price of faults, and of any other check. Members pass on only what they have checked themselves, so a forged statement comes from a liar. */
+export const FAULT = { forged: 16, other: 1, none: 0.05 } as const
 
 export interface Budgets {
   /** Whether to read this message; `flood`: dropped, and so many before it that its stream is to be reset. */

@@ -115,8 +115,7 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
         if (speaking === undefined) return seal.verify(sealed)
         if (!budgets.trusts(speaking, clock.now())) return false
         const good = seal.verify(sealed)
-        const cost = good ? costOf(sealed, speaking) : FAULT.forged
-        if (cost > 0) budgets.fault(speaking, cost, clock.now())
+        budgets.fault(speaking, good ? costOf(sealed, speaking) : FAULT.forged, clock.now())
         return good
       },
       standing(alive) {
@@ -129,13 +128,14 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
 
   /** Words that their speakers can make without end: those of a member about itself, and goodbyes of invented ones. */
   function costOf({ statement }: Sealed, from: string): number {
-    if (statement.kind === 'alive') return statement.subject === from ? FAULT.other : 0
-    return statement.kind === 'leave' && swim.member(statement.subject) === undefined ? FAULT.other : 0
+    if (statement.kind !== 'alive' && statement.kind !== 'leave') return FAULT.none
+    const isInvented = statement.kind === 'leave' && swim.member(statement.subject) === undefined
+    return statement.subject === from || isInvented ? FAULT.other : FAULT.none
   }
 
   function isAffordable(from: string, message: SwimMessage): boolean {
     const named = message.kind === 'digest' ? message.entries.length : message.kind === 'state' ? message.want.length : 0
-    if (message.kind !== 'sync' && named === 0) return true
+    if (message.kind !== 'sync' && message.kind !== 'digest' && named === 0) return true
     return budgets.question(from, named, clock.now())
   }
 

@@ -45,6 +45,8 @@ export interface Probes {
   readonly schedule: ProbeSchedule
   /** Probes this member now, unless a probe of it is on its way. `tried`: this node has just knocked in vain. */
   probe(peer: string, tried?: boolean): void
+  /** A link is up: a probe on its way there goes directly now as well, for whoever was asked to help may be the one that is gone. */
+  linked(peer: string): void
   onPing(message: Of<'ping'>, from: string): void
   onPingReq(message: Of<'ping-req'>, from: string): void
   onAck(message: Of<'ack'>, from: string): void
@@ -173,6 +175,13 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
   return {
     schedule,
     probe,
+    linked(peer) {
+      const entry = table.get(peer)
+      if (entry === undefined || !targets.has(peer)) return
+      for (const { nonce, target } of probes.values()) {
+        if (target === peer) core.send(peer, { kind: 'ping', nonce, target, updates: newsFor(entry) })
+      }
+    },
     onPing(message, from) {
       // Meant for another identity: whoever is asked for is not here.
       if (message.target !== self) return

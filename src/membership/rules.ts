@@ -32,7 +32,8 @@ export interface RuleHooks {
   aboutSelf(sealed: Sealed, from: string): boolean
   /** This one speaks of an incarnation that is not known here: something was missed. */
   behind(from: string): void
-  joined(entry: Entry): void
+  /** `from` brought the word of it. */
+  joined(entry: Entry, from: string): void
   forgotten(peer: string): void
   suspected(entry: Entry): void
 }
@@ -122,12 +123,12 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     core.spread(sealed)
     if (was === undefined || was === 'left') {
       tell('joined', entry, was === undefined ? {} : { was })
-      hooks.joined(entry)
+      hooks.joined(entry, from)
     } else if (was === 'alive') {
       if (said !== undefined && !sameContent(said, statement)) tell('updated', entry)
     } else {
       tell('recovered', entry, { was })
-      if (was === 'dead') hooks.joined(entry)
+      if (was === 'dead') hooks.joined(entry, from)
     }
     return true
   }

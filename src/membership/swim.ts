@@ -91,9 +91,11 @@ export function createSwim(options: SwimOptions): Swim {
   const rules = createRules(core, {
     aboutSelf: (sealed, from) => me.heard(sealed, from),
     behind: (from) => sync.introduce(from),
-    joined(entry) {
+    joined(entry, from) {
       probes.schedule.add(entry.peer)
       sync.soon()
+      // First-hand: it may know nobody but this one, and in a storm of joins nor may the others.
+      if (entry.peer === from && entry.alive !== undefined) tellAll(entry.alive, from)
     },
     forgotten(peer) {
       probes.schedule.remove(peer)
@@ -118,6 +120,10 @@ export function createSwim(options: SwimOptions): Swim {
   let expected = Infinity
   /** Nothing is judged between a leave and the next start. */
   let leftAt = Infinity
+
+  function tellAll(sealed: Sealed, but: string): void {
+    for (const peer of links.linked()) if (peer !== but) core.send(peer, { kind: 'gossip', updates: [sealed] })
+  }
 
   /** It speaks, so it can object; and only its objection counts. */
   function tellAccused(entry: Entry): void {
@@ -185,6 +191,7 @@ export function createSwim(options: SwimOptions): Swim {
     const entry = table.get(peer)
     gossip.wake()
     me.met()
+    probes.linked(peer)
     if (entry === undefined || !isUp(entry.state)) sync.with(peer)
     else if (me.joining()) sync.soon()
     if (entry?.state === 'suspect') tellAccused(entry)
@@ -233,8 +240,9 @@ export function createSwim(options: SwimOptions): Swim {
   }
 
   function due(): void {
-    rules.expire()
     probes.due()
+    // After the probes: a verdict there may confirm a suspicion whose shortest time is over. Left for the next step, it would look like a stall.
+    rules.expire()
     sync.due()
     core.effects.push(...links.due(core.now, health.score + 1), ...evidence.due(core.now))
     gossip.due()

@@ -187,7 +187,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     joined.membership = membership
     const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined }, discovery)
     linkFederation({ host, rpc, catalog, federation })
-    const memberLinks = linkMembership({ membership, network, catalog, store, clock, self })
+    const memberLinks = linkMembership({ membership, network, catalog, store, clock, logger, self })
     for (const [peer, at] of links) membership.linkUp(peer, at)
     membership.onSuperseded(() => (state.superseded = true))
     serveForwardedAdmission(rpc, admission)

@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
+import { errorMessage } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
 import type { Membership } from '../membership/driver.ts'
 import type { Member, MemberEvent } from '../membership/types.ts'
@@ -16,6 +18,7 @@ export interface MembershipLinks {
   catalog: Pick<CatalogDriver, 'memberUp' | 'memberDown'>
   store: Pick<Store, 'peers'>
   clock: Clock
+  logger: Logger
   self: string
 }
 
@@ -24,13 +27,21 @@ export interface MembershipLinks {
  * left are closed by the machine itself.
  * @returns `stop` writes down what is not written yet
  */
-export function linkMembership({ membership, network, catalog, store, clock, self }: MembershipLinks): { stop(): void } {
+export function linkMembership({ membership, network, catalog, store, clock, logger, self }: MembershipLinks): { stop(): void } {
   const unsaved = new Map<string, KnownPeer>()
   let timer: Timer | undefined
+  let failing = false
 
+  /** A full disk must neither keep the catalog from hearing of members nor end the process: it is tried again with the next ones. */
   function save(): void {
-    store.peers.save(...unsaved.values())
-    unsaved.clear()
+    try {
+      store.peers.save(...unsaved.values())
+      unsaved.clear()
+      failing = false
+    } catch (error) {
+      if (!failing) logger.warn('the known peers could not be written: after a restart this node may not find its way back', { error: errorMessage(error) })
+      failing = true
+    }
   }
 
   function onTimer(): void {

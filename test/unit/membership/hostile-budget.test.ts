@@ -154,11 +154,24 @@ describe('the budget of a member', () => {
     expect(s.membership.member(liar.peer)?.incarnation).toBe(BOOT + 500)
   })
 
+  test('words that others made up beforehand, each a little newer, are checked at a pace too', () => {
+    const colluder = signer(2)
+    const s = victim()
+    for (let message = 0; message < 12; message++) {
+      s.raw(liar.peer, { kind: 'state', nonce: 1, want: [], updates: Array.from({ length: 200 }, (_, index) => say({ kind: 'leave', subject: colluder.peer, incarnation: BOOT + message * 200 + index }, colluder)) })
+    }
+    expect(s.work.verified).toBeLessThanOrEqual(1_290)
+    expect(s.work.verified).toBeGreaterThan(1_000)
+  })
+
   test('comparisons are answered at a pace, whatever they ask for', () => {
     const s = victim()
     for (let count = 0; count < 900; count++) s.raw(liar.peer, { kind: 'sync', nonce: count, hash: new Uint8Array(16), updates: [] })
     expect(s.sent.length).toBeLessThanOrEqual(50)
+    // Whoever says that it knows nobody is told of all.
     s.sent.length = 0
+    s.raw(liar.peer, { kind: 'digest', nonce: 1, entries: [], updates: [] })
+    expect(s.sent).toEqual([])
     const want = [liar.peer, honest.peer]
     s.raw(honest.peer, { kind: 'state', nonce: 1, want, updates: [] })
     expect(s.sent.length).toBe(1)

@@ -42,6 +42,18 @@ describe('a probe', () => {
     expect(one.told()).toEqual([])
   })
 
+  test('begun without a link, it goes directly as soon as there is one: whoever was asked may be the one that is gone', () => {
+    const one = five('none')
+    one.manners('a', { answers: true })
+    one.step({ type: 'link-down', peer: 'a', expected: false })
+    one.run(100)
+    expect(one.sent('ping', 'a')).toEqual([])
+    one.link('a')
+    one.run(probeInterval)
+    expect(one.sent('ping', 'a').length).toBeGreaterThan(0)
+    expect([one.told(), one.counted('probe-failed')]).toEqual([[], 0])
+  })
+
   test('C2 not answered, but a relay reaches it: alive', () => {
     const one = five('ack')
     const { at } = one.until('ping', 'a')

@@ -1,6 +1,6 @@
 // F1 and F5 of the membership anchors: SIGSTOP and a blocked event loop look the same from inside.
 import { describe, expect, test } from 'vitest'
-import { alive, createOne, dead, suspect } from '../../support/swim-one.ts'
+import { alive, createOne, dead, SELF, suspect } from '../../support/swim-one.ts'
 import type { One } from '../../support/swim-one.ts'
 
 function five(): One {
@@ -42,5 +42,27 @@ describe('the event loop stands still', () => {
     one.clear()
     one.stall(Math.max(0, one.swim.nextDue() - one.now) + 200)
     expect(one.counted('stall')).toBe(0)
+  })
+  test('an own confirmation that ends a suspicion in the past is no stall: the verdict comes at once', () => {
+    const one = five()
+    one.until('ping', 'b')
+    one.run(100)
+    one.manners('a', { answers: false })
+    for (const peer of ['b', 'c', 'd']) one.manners(peer, { relays: 'nack' })
+    // It is accused three times, so it finds itself slow.
+    for (const accuser of ['b', 'c', 'd']) {
+      one.hear(accuser, suspect(SELF, accuser, one.swim.member(SELF)?.incarnation ?? 0))
+      one.run(150)
+    }
+    expect(healthOf(one)).toBe(3)
+    const began = one.now
+    one.hear('b', suspect('a', 'b'), suspect('a', 'c'))
+    // As slow as it finds itself, its own probe ends long after the shortest suspicion.
+    while (one.counted('probe-failed') === 0) one.run(1)
+    expect(one.now - began).toBeGreaterThan(3_000)
+    one.run(1)
+    expect(one.swim.member('a')?.state).toBe('dead')
+    expect(one.counted('stall')).toBe(0)
+    expect(healthOf(one)).toBeLessThanOrEqual(3)
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../../src/base/logger.ts'
 import { PROFILES } from '../../../src/membership/profiles.ts'
 import type { Member, MemberEvent } from '../../../src/membership/types.ts'
 import type { MemberChange } from '../../../src/node/api.ts'
@@ -55,14 +56,24 @@ describe('what follows from events', () => {
     let frame: (peer: string, message: Uint8Array) => void = () => {}
     const happened: string[] = []
     const writes: KnownPeer[][] = []
+    const disk = { full: false }
     const links = linkMembership({
-      clock, self: ME,
+      clock, self: ME, logger: silentLogger,
       membership: { received: (peer) => happened.push(`received ${peer}`) > 0, onEvent: (listener) => ((tell = listener), () => {}) },
       network: { onFrame: (listener) => (frame = listener) },
       catalog: { memberUp: (peer) => void happened.push(`up ${peer}`), memberDown: (peer) => void happened.push(`down ${peer}`) },
-      store: { peers: { save: (...peers) => void (peers.length > 0 && writes.push(peers)), list: () => [], remove() {} } }
+      store: {
+        peers: {
+          save(...peers) {
+            if (disk.full) throw new Error('database or disk is full')
+            if (peers.length > 0) writes.push(peers)
+          },
+          list: () => [],
+          remove() {}
+        }
+      }
     })
-    return { clock, links, happened, writes, tell: (type: MemberEvent['type'], of: Member) => tell({ type, member: of }), frame: (peer: string) => frame(peer, new Uint8Array()) }
+    return { disk, clock, links, happened, writes, tell: (type: MemberEvent['type'], of: Member) => tell({ type, member: of }), frame: (peer: string) => frame(peer, new Uint8Array()) }
   }
 
   test('the catalog follows members; suspects stay, and this node is not its own member', () => {
@@ -91,6 +102,20 @@ describe('what follows from events', () => {
     s.links.stop()
     expect(s.writes[2]).toMatchObject([{ peer: GAMMA, name: `name of ${GAMMA}`, lastSeen: WALL + 1_000 }])
     expect(s.clock.pending).toBe(0)
+  })
+
+  test('a full disk neither keeps the catalog from hearing of members nor throws out of a timer, and is tried again', () => {
+    const s = setup()
+    s.disk.full = true
+    s.tell('joined', member(BETA))
+    s.clock.advance(3_000)
+    expect(s.happened).toEqual([`up ${BETA}`])
+    s.disk.full = false
+    s.clock.advance(1_000)
+    expect(s.writes.map((peers) => peers.map(({ peer }) => peer))).toEqual([[BETA]])
+    s.disk.full = true
+    s.tell('joined', member(GAMMA))
+    s.links.stop()
   })
 })
 
