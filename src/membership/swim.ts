@@ -51,6 +51,8 @@ const LONG_STALL = 2_000
 const TELL_EVERY = 200
 /** A process that was replaced speaks again within this time, or with its first words later, ms. */
 const REBOOT_TIME = 60_000
+/** One that leaves and joins all the time is announced to all at once this often at most, ms; gossip passes it on anyway. */
+const ANNOUNCE_EVERY = 10_000
 
 /**
  * The membership of one pool as a pure machine: SWIM (Das, Gupta, Motivala 2002) with Lifeguard's local health, nacks and
@@ -95,7 +97,9 @@ export function createSwim(options: SwimOptions): Swim {
       probes.schedule.add(entry.peer)
       sync.soon()
       // First-hand: it may know nobody but this one, and in a storm of joins nor may the others.
-      if (entry.peer === from && entry.alive !== undefined) tellAll(entry.alive, from)
+      if (entry.peer !== from || entry.alive === undefined || core.now - entry.announcedAt < ANNOUNCE_EVERY) return
+      entry.announcedAt = core.now
+      tellAll(entry.alive, from)
     },
     forgotten(peer) {
       probes.schedule.remove(peer)

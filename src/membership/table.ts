@@ -28,6 +28,8 @@ export interface Entry {
   toldAt: number
   /** When a newer process of it took the place of another. */
   rebootedAt: number
+  /** When all who are linked were last told of its joining. */
+  announcedAt: number
   view: Member
 }
 
@@ -52,7 +54,7 @@ export interface Table {
 export function newEntry(peer: string, state: MemberState, incarnation: number): Entry {
   return {
     peer, state, incarnation, alive: undefined, ending: undefined, proof: [], standing: { tier: '', region: '' }, suspicion: undefined, accusations: new Map(),
-    forgetAt: Infinity, toldAt: -Infinity, rebootedAt: -Infinity,
+    forgetAt: Infinity, toldAt: -Infinity, rebootedAt: -Infinity, announcedAt: -Infinity,
     view: { peer, state, incarnation, boot: 0, name: '', version: '', addresses: [], tier: '', region: '', since: -Infinity }
   }
 }

@@ -42,11 +42,11 @@ describe('nodes with all the calls they can take', () => {
   test('suspect nobody who is healthy, are suspected by nobody, and see a kill -9 of another in time', { timeout: 120_000 }, async () => {
     const [edge, provider, third] = nodes as [SkeinProcess, SkeinProcess, SkeinProcess]
     const loaded = watches.slice(0, 2)
-    let stop = false
+    const stop = new AbortController()
     let calls = 0
     const failed: string[] = []
     async function worker(client: Awaited<ReturnType<typeof leanClient>>): Promise<void> {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         const { result, error } = await client.call('echo__echo', { text: PAYLOAD })
         calls++
         if (result === undefined || result.isError === true) failed.push(JSON.stringify(error ?? result).slice(0, 200))
@@ -70,7 +70,7 @@ describe('nodes with all the calls they can take', () => {
     const seen = await Promise.all(loaded.map((watch) => watch.next(peer, 'failed', killed)))
     const took = seen.map(({ time }) => time - killed)
     await new Promise((resolve) => setTimeout(resolve, 1_000))
-    stop = true
+    stop.abort()
     await Promise.all(workers)
     for (const client of clients) client.close()
     console.log(

@@ -69,9 +69,9 @@ describe('a member that floods the membership of a node', () => {
   /** The slowest answer while `attack` runs and for so long after it. */
   async function slowestDuring(attack: () => unknown, after = 300): Promise<number> {
     let slowest = 0
-    let running = true
+    const watch = { running: true }
     const watching = (async () => {
-      while (running) {
+      while (watch.running) {
         slowest = Math.max(slowest, await roundTrip())
         // Well within what a member may ask.
         await new Promise((resolve) => setTimeout(resolve, 5))
@@ -79,7 +79,7 @@ describe('a member that floods the membership of a node', () => {
     })()
     await attack()
     await new Promise((resolve) => setTimeout(resolve, after))
-    running = false
+    watch.running = false
     await watching
     return slowest
   }

@@ -102,6 +102,24 @@ describe('words of others and of the past', () => {
     expect(one.told().slice(-2)).toEqual(['joined late', 'left late'])
   })
 
+  test('nor are they passed on when they are said again, each a little newer', () => {
+    const one = pool('a')
+    one.clear()
+    for (let incarnation = 1; incarnation < 50; incarnation++) one.hear(LIAR, leave('invented', incarnation))
+    one.run(2_000)
+    expect(Object.keys(one.passedOn())).toEqual([])
+  })
+
+  test('when the list is full they make room before any real tombstone', () => {
+    const one = pool('gone')
+    one.hear('gone', leave('gone', 1))
+    for (let index = 0; index < 10; index++) one.hear(LIAR, leave(`invented-${index}`))
+    for (let index = one.swim.members().length; index < MAX_MEMBERS + 5; index++) one.hear(LIAR, alive(`member-${index}`))
+    expect(one.swim.members()).toHaveLength(MAX_MEMBERS)
+    expect(one.swim.members().filter(({ peer }) => peer.startsWith('invented'))).toHaveLength(5)
+    expect(stateOf(one, 'gone')).toBe('left')
+  })
+
   test('members with good credentials beyond the bound are not taken, and who is here stays', () => {
     const one = pool('a')
     for (let index = 0; index < MAX_MEMBERS + 100; index++) one.hear(LIAR, alive(`member-${index}`))
@@ -147,6 +165,19 @@ describe('an accuser that never stops', () => {
     expect(one.swim.stats()).toMatchObject({ suspicions: 0, queued: expect.any(Number) })
     expect(one.swim.stats().queued).toBeLessThan(20)
   })
+})
+
+test('one that leaves and joins fifty times a second is announced to all at once only now and then', () => {
+  const others = Array.from({ length: 20 }, (_, index) => `a${index}`)
+  const one = pool(...others)
+  for (let round = 1; round <= 100; round++) {
+    one.hear(LIAR, leave(LIAR, 2 * round))
+    one.hear(LIAR, alive(LIAR, 2 * round + 1))
+    one.run(20)
+  }
+  // One announcement and ten rounds of news to three each.
+  expect(one.sent('gossip').length).toBeLessThanOrEqual(others.length + 100 * 6)
+  expect(one.sent('sync').length).toBeLessThanOrEqual(12)
 })
 
 describe('questions without end', () => {

@@ -54,6 +54,15 @@ describe('a probe', () => {
     expect([one.told(), one.counted('probe-failed')]).toEqual([[], 0])
   })
 
+  test('of two members, one whose machine still took a knock as it died is found dead all the same', () => {
+    const one = createOne()
+    one.join('a')
+    one.manners('a', { answers: false, knock: 'open', dial: 'refused' })
+    one.step({ type: 'link-down', peer: 'a', expected: false })
+    one.run(10_000)
+    expect(one.told().slice(-2)).toEqual(['suspected a', 'failed a'])
+  })
+
   test('C2 not answered, but a relay reaches it: alive', () => {
     const one = five('ack')
     const { at } = one.until('ping', 'a')
