@@ -7,13 +7,14 @@ import { createEvidence } from './evidence.ts'
 import { createGossip } from './gossip.ts'
 import { createHealth } from './health.ts'
 import { createLinks } from './links.ts'
+import { createLosses } from './losses.ts'
 import { createProbes } from './probes.ts'
 import { createRules } from './rules.ts'
 import { createSelf } from './self.ts'
 import { retransmitLimit } from './suspicion.ts'
 import { createSync } from './sync.ts'
 import { createTable, endingOf, isUp, type Entry } from './table.ts'
-import type { KnockResult, Member, MemberState, SwimEffect, SwimEvent } from './types.ts'
+import type { Member, MemberState, SwimEffect, SwimEvent } from './types.ts'
 
 export type { SwimOptions } from './core.ts'
 
@@ -103,7 +104,7 @@ export function createSwim(options: SwimOptions): Swim {
     },
     forgotten(peer) {
       probes.schedule.remove(peer)
-      knockedAt.delete(peer)
+      losses.forget(peer)
     },
     // Another pair of eyes within a second, and a chance for the suspect to object.
     suspected({ peer, accusations }) {
@@ -119,8 +120,7 @@ export function createSwim(options: SwimOptions): Swim {
       if (entry.state === 'suspect') tellAccused(entry)
     }
   })
-  /** Incarnations at the time of a knock: a refusal says nothing of a later one, which may listen elsewhere or have been started since. */
-  const knockedAt = new Map<string, number>()
+  const losses = createLosses(core, { probes, rules })
   let expected = Infinity
   /** Nothing is judged between a leave and the next start. */
   let leftAt = Infinity
@@ -201,33 +201,6 @@ export function createSwim(options: SwimOptions): Swim {
     if (entry?.state === 'suspect') tellAccused(entry)
   }
 
-  function onLinkDown(peer: string, wasExpected: boolean): void {
-    const entry = table.get(peer)
-    if (wasExpected || entry === undefined || !isUp(entry.state)) return
-    if (!knock(entry)) probes.probe(peer)
-  }
-
-  function knock({ peer, incarnation }: Entry): boolean {
-    const knocks = evidence.lost(peer, links.direct(peer), core.now)
-    if (knocks.length > 0) knockedAt.set(peer, incarnation)
-    core.effects.push(...knocks)
-    return knocks.length > 0
-  }
-
-  function onKnocked(peer: string, result: KnockResult): void {
-    const { proven, open, silent, effects } = evidence.knocked(peer, result, { members: table.up }, core.now)
-    core.effects.push(...effects)
-    const entry = table.get(peer)
-    if (entry === undefined || links.isUp(peer)) return
-    if (proven && knockedAt.get(peer) !== entry.incarnation) {
-      if (!knock(entry)) probes.probe(peer)
-    } else if (proven) {
-      core.count('link-evidence', peer)
-      rules.accuse(entry, 'refused')
-    } else if (open) links.redialNow(peer, core.now)
-    else if (silent) probes.probe(peer, true)
-  }
-
   function shift(ms: number): void {
     probes.postpone(ms)
     rules.postpone(ms)
@@ -263,12 +236,12 @@ export function createSwim(options: SwimOptions): Swim {
         return
       case 'link-up':
         links.up(event.peer, event, core.now)
-        evidence.forget(event.peer)
+        losses.linked(event.peer)
         if (own.phase === 'running') onLinkUp(event.peer)
         return
       case 'link-down':
         links.down(event.peer, core.now)
-        if (own.phase === 'running') onLinkDown(event.peer, event.expected)
+        if (own.phase === 'running' && !event.expected) losses.lost(event.peer)
         return
       default:
         if (own.phase !== 'running') return
@@ -277,9 +250,11 @@ export function createSwim(options: SwimOptions): Swim {
       case 'message':
         return onMessage(event.message, event.from)
       case 'knocked':
-        return onKnocked(event.peer, event.result)
+        return losses.knocked(event.peer, event.result)
       case 'dialled':
-        return links.dialled(event.peer, event.ok, core.now)
+        links.dialled(event.peer, event.ok, core.now)
+        if (!event.ok) losses.dialFailed(event.peer)
+        return
       case 'local':
         return me.describe(event.local)
       case 'leave':

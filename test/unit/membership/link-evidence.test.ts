@@ -91,6 +91,29 @@ describe('the connection breaks otherwise', () => {
     expect(dial?.effect).toMatchObject({ addresses: ['/dns4/a/tcp/4001'] })
   })
 
+  test('somebody accepted and then the dial was refused: a dying process; one more look is evidence', () => {
+    const one = among(['b', 'c', 'd'], 'open')
+    one.manners('a', { dial: 'refused' })
+    breakLink(one)
+    one.run(5)
+    one.manners('a', { knock: 'open' })
+    one.run(20)
+    one.manners('a', { knock: 'refused' })
+    one.run(700)
+    expect(knocks(one)).toHaveLength(2)
+    expect(one.told()).toEqual(['suspected a'])
+    expect(one.counted('link-evidence')).toBe(1)
+  })
+
+  test('somebody accepts everybody and throws them out: two looks, then no more until there was a link', () => {
+    const one = among(['b', 'c', 'd'], 'open')
+    one.manners('a', { dial: 'refused' })
+    breakLink(one)
+    one.run(3_000)
+    expect(knocks(one)).toHaveLength(2)
+    expect(one.counted('link-evidence')).toBe(0)
+  })
+
   test('the machine says nothing: the others are asked at once', () => {
     const one = among(['b', 'c', 'd'], 'silent')
     const at = one.now
