@@ -1,5 +1,5 @@
 import { noise } from '@libp2p/noise'
-import { gossipsub, type GossipSub } from '@libp2p/gossipsub'
+import { gossipsub, type GossipSub, type GossipSubComponents } from '@libp2p/gossipsub'
 import { identify, type Identify } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, Metrics, PrivateKey } from '@libp2p/interface'
 import { ping, type Ping } from '@libp2p/ping'
@@ -24,13 +24,14 @@ export interface Libp2pOptions {
   maxConnections: number
   /** ms */
   dialTimeout: number
-  gossip: { interval: number; fanout: number; maxMessageBytes: number }
+  /** Left out: without topics. */
+  gossip?: { interval: number; fanout: number; maxMessageBytes: number }
   gater: ConnectionGater
   admitted: AdmittedConnections
   metrics?: (components: never) => Metrics
 }
 
-export type SkeinLibp2p = Libp2p<{ identify: Identify; ping: Ping; pubsub: GossipSub }>
+export type SkeinLibp2p = Libp2p<{ identify: Identify; ping: Ping; pubsub?: GossipSub }>
 
 /** Below the 4 MiB read buffer of a stream: a paused reader must never be reset because an honest sender filled its window. */
 const MAX_STREAM_WINDOW = 1024 * 1024
@@ -76,31 +77,35 @@ export function createSkeinLibp2p(options: Libp2pOptions): Promise<SkeinLibp2p> 
       // Components are picked one by one: the object is a Proxy and must not be spread.
       ping: (components) =>
         ping()({ registrar: gateRegistrar(components.registrar, admitted), connectionManager: components.connectionManager }),
-      pubsub: (components) =>
-        gossipsub({
-          // In a small full mesh gossipsub floods anyway; a smaller degree saves copies, anti-entropy fills the gaps.
-          D: gossip.fanout,
-          Dlo: Math.max(1, Math.floor(gossip.fanout * 0.66)),
-          Dhi: gossip.fanout * 2,
-          Dout: Math.max(1, Math.floor(gossip.fanout / 3)),
-          Dscore: Math.max(1, Math.floor(gossip.fanout / 2)),
-          floodPublish: false,
-          fallbackToFloodsub: false,
-          allowPublishToZeroTopicPeers: true,
-          emitSelf: false,
-          doPX: false,
-          maxInboundDataLength: gossip.maxMessageBytes * GOSSIP_RPC_FACTOR,
-          maxOutboundBufferSize: MAX_GOSSIP_OUTBOUND,
-          decodeRpcLimits: { maxSubscriptions: 128, maxMessages: 512, maxIhaveMessageIDs: 5000, maxIwantMessageIDs: 5000, maxIdontwantMessageIDs: 512, maxControlMessages: 1000, maxPeerInfos: 0 },
-          heartbeatInterval: gossip.interval
-        })({
-          privateKey: components.privateKey,
-          peerId: components.peerId,
-          peerStore: components.peerStore,
-          registrar: gateRegistrar(components.registrar, admitted),
-          connectionManager: components.connectionManager,
-          logger: components.logger
-        })
+      ...(gossip === undefined ? {} : { pubsub: createPubsub(gossip, admitted) })
     }
   }) as Promise<SkeinLibp2p>
+}
+
+function createPubsub(gossip: NonNullable<Libp2pOptions['gossip']>, admitted: AdmittedConnections) {
+  return (components: GossipSubComponents) =>
+    gossipsub({
+      // In a small full mesh gossipsub floods anyway; a smaller degree saves copies, anti-entropy fills the gaps.
+      D: gossip.fanout,
+      Dlo: Math.max(1, Math.floor(gossip.fanout * 0.66)),
+      Dhi: gossip.fanout * 2,
+      Dout: Math.max(1, Math.floor(gossip.fanout / 3)),
+      Dscore: Math.max(1, Math.floor(gossip.fanout / 2)),
+      floodPublish: false,
+      fallbackToFloodsub: false,
+      allowPublishToZeroTopicPeers: true,
+      emitSelf: false,
+      doPX: false,
+      maxInboundDataLength: gossip.maxMessageBytes * GOSSIP_RPC_FACTOR,
+      maxOutboundBufferSize: MAX_GOSSIP_OUTBOUND,
+      decodeRpcLimits: { maxSubscriptions: 128, maxMessages: 512, maxIhaveMessageIDs: 5000, maxIwantMessageIDs: 5000, maxIdontwantMessageIDs: 512, maxControlMessages: 1000, maxPeerInfos: 0 },
+      heartbeatInterval: gossip.interval
+    })({
+      privateKey: components.privateKey,
+      peerId: components.peerId,
+      peerStore: components.peerStore,
+      registrar: gateRegistrar(components.registrar, admitted),
+      connectionManager: components.connectionManager,
+      logger: components.logger
+    })
 }

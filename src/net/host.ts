@@ -115,7 +115,7 @@ export async function createHost(
     admitted.remove(event.detail)
     if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer, { expected: stopping || closing.has(event.detail) })
   })
-  libp2p.services.pubsub.addEventListener('message', (event) => {
+  libp2p.services.pubsub?.addEventListener('message', (event) => {
     const { detail } = event
     if (detail.type === 'signed') topics.get(detail.topic)?.(detail.data, detail.from.toString())
   })
@@ -251,11 +251,11 @@ export async function createHost(
     addressesOf: (peer) => connectionsOf(peer).map((connection) => connection.remoteAddr.toString()),
     addresses: () => reachableAddresses(libp2p.getMultiaddrs().map(String)),
     async publish(topic, bytes) {
-      await libp2p.services.pubsub.publish(topic, bytes)
+      await libp2p.services.pubsub?.publish(topic, bytes)
     },
     subscribe(topic, listener) {
       topics.set(topic, listener)
-      libp2p.services.pubsub.subscribe(topic)
+      libp2p.services.pubsub?.subscribe(topic)
     }
   }
 }

@@ -9,8 +9,8 @@ import type { Host } from './host.ts'
 import { answeringFirst, knock } from './knock.ts'
 
 /**
- * Frames that may wait for one peer, in its stream and before it: what a round of probes and news makes. Beyond it the oldest go,
- * for the next ones say more.
+ * Frames that may wait for one peer, in its stream and as much again before it: what a round of probes and news makes. Beyond it the
+ * oldest go, for the next ones say more; one that is larger (up to 64 KiB, a comparison) waits alone.
  */
 export const MAX_WAITING_BYTES = 16 * 1024
 /** A live peer answers the opening in one round trip. */
@@ -39,8 +39,6 @@ interface PeerState {
 export interface FrameNetwork extends MemberNetwork {
   /** Called with each message that arrives, without its length. One listener. When it returns false the stream is reset: that peer sends too much. */
   onFrame(listener: (peer: string, message: Uint8Array) => unknown): void
-  /** As `close`, but lets what is on the way arrive, for at most a second: for a member that says goodbye. */
-  closeGently(peer: string): void
   /** Ends all openings. */
   stop(): void
 }
@@ -59,7 +57,7 @@ export interface FrameNetwork extends MemberNetwork {
  * 100 Mbit/s that may be 0.3 s, in proportion less on faster ones.
  */
 export function createMemberNetwork(
-  host: Pick<Host, 'swim' | 'connect' | 'disconnect' | 'abandon'>,
+  host: Pick<Host, 'swim' | 'connect' | 'abandon'>,
   deps: { clock: Clock; logger: Logger }
 ): FrameNetwork {
   const { clock, logger } = deps
@@ -200,9 +198,6 @@ export function createMemberNetwork(
       }
     },
     close: (peer) => host.abandon(peer),
-    closeGently(peer) {
-      void host.disconnect(peer).catch(() => {})
-    },
     onFrame(next) {
       listener = next
     },

@@ -4,7 +4,7 @@ import type { Contender, MemberProcess, Place, Sighting, Started } from './membe
 import type { SlimCommand, SlimLine, SlimStats } from './slim-member.ts'
 import type { SlimWorld } from './slim-world.ts'
 
-const MEMBER = join(import.meta.dirname, 'slim-member.ts')
+const MEMBER = join(import.meta.dirname, 'slim-launch.mjs')
 const ANSWER_MS = 15_000
 
 export interface SlimContender extends Contender {

@@ -1,6 +1,6 @@
 /**
  * A member and nothing else (net and membership, no tools, no store), one process each, for benches and tests with many processes:
- * `node slim-member.ts card.json`. Prints a JSON object a line (`ready`, `joined`, `failed`, …) and obeys JSON lines on standard
+ * `node slim-launch.mjs card.json`. Prints a JSON object a line (`ready`, `joined`, `failed`, …) and obeys JSON lines on standard
  * input; ends when that is closed.
  */
 import { readFileSync } from 'node:fs'
@@ -88,8 +88,7 @@ const host = await createHost(
     announce: [],
     userAgent: 'skein-slim',
     maxConnections: 400,
-    dialTimeout: DIAL_TIMEOUT_MS,
-    gossip: { interval: 1_000, fanout: 3, maxMessageBytes: 65_536 }
+    dialTimeout: DIAL_TIMEOUT_MS
   }
 )
 

@@ -31,6 +31,7 @@ const ROWS: readonly Row[] = [
   { key: 'join median member', label: '  median member sees all, s' },
   { key: 'join stragglers', label: '  members over 1 s later than the median', across: 'all', digits: 0, bar: NONE },
   { key: 'join connections', label: '  connections 10 s later', digits: 0 },
+  { key: 'join mesh', label: '  all connected with all after, s', digits: 1 },
   { key: 'join cpu', label: '  CPU s of all until all see all', digits: 1 },
   { key: 'join cpu 10 s', label: '  CPU s of all in the first 10 s', digits: 1 },
   { key: 'rejoin after kill', label: 'warm rejoin after kill: all see all, s', bar: LIKE_SERF },

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
-import { createCluster, pause, type Cluster, type Contender, type Place } from '../../support/member-cluster.ts'
+import { createCluster, pause, seconds, type Cluster, type Contender, type Place } from '../../support/member-cluster.ts'
 import { createNamespaces, inside, namespacesMissing, removeAbandoned, type Namespaces } from '../../support/namespaces.ts'
 import { slimContender } from '../../support/slim-contender.ts'
 import { createSlimWorld, type SlimWorld } from '../../support/slim-world.ts'
@@ -115,6 +115,7 @@ export async function benchMembership(options: MembershipBenchOptions, print: (l
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted)
   process.once('exit', clean)
   const world = createSlimWorld()
+  if (options.skein) await warmUp()
   const all: Record<string, Record<string, Figures>> = {}
   try {
     for (const members of options.members) {
@@ -137,6 +138,23 @@ export async function benchMembership(options: MembershipBenchOptions, print: (l
     }
   } finally {
     clean()
+    world.dispose()
+  }
+}
+
+/** Two members that join and leave: nodes have run on their machines before, and Node has kept what it compiled. */
+async function warmUp(): Promise<void> {
+  const world = createSlimWorld()
+  const contender = slimContender('lan', { world, listen: () => '/ip4/127.0.0.1/tcp/0' })
+  const cluster = createCluster(contender, placesIn(undefined, 'single', 2), {})
+  try {
+    const [first, second] = [await cluster.start(0), await cluster.start(1)]
+    await contender.join(second, first.place)
+    await cluster.until(() => cluster.whole(), seconds(), 30)
+    for (const member of [first, second]) contender.leave(member)
+    await Promise.race([Promise.all([first.ended, second.ended]), pause(5)])
+  } finally {
+    await cluster.stop()
     world.dispose()
   }
 }

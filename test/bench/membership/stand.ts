@@ -18,7 +18,7 @@ export interface Stand {
 }
 
 /** Time to calm down between two scenarios, s. */
-export const SETTLE_S = 6
+export const SETTLE_S = 4
 
 export function pick<T>(from: readonly T[], count: number): T[] {
   const left = [...from]
@@ -46,15 +46,34 @@ export async function storm(stand: Stand): Promise<Figures> {
   const full = members.map(({ place }) => Math.max(0, ...since(cluster, began, 'joined', ({ observer }) => observer === place.name).map(({ at }) => at - began))).toSorted((a, b) => a - b)
   const middle = full[full.length >> 1] ?? NaN
   await pause(Math.max(0, began + 10 - seconds()))
+  const connections = await connectionsOf(stand)
   return {
     'join all': [all],
     'join median member': [middle],
     'join stragglers': [Number.isFinite(all) ? full.filter((at) => at > middle + 1).length : NaN],
     'join cpu': [cpuWhole],
     'join cpu 10 s': [cpuSeconds(members) - cpu],
+    ...(await meshed(stand, began)),
     'join start': [median(members.map(({ startTime }) => startTime))],
-    ...(stand.skein === undefined ? {} : { 'join connections': [sum(await Promise.all(members.map(async (member) => (await (stand.skein as SlimContender).stats(member)).connections))) / 2] })
+    ...(connections === undefined ? {} : { 'join connections': [connections] })
   }
+}
+
+async function connectionsOf({ cluster, skein }: Stand): Promise<number | undefined> {
+  if (skein === undefined) return undefined
+  return sum(await Promise.all(cluster.running().map(async (member) => (await skein.stats(member)).connections))) / 2
+}
+
+/** Longest wait for all connections of a full mesh, s. */
+const MESH_S = 90
+
+/** Until everybody is connected with everybody: before that the machine is busy with handshakes. Serf has no connections. */
+async function meshed(stand: Stand, began: number): Promise<Figures> {
+  const { cluster, skein } = stand
+  if (skein === undefined) return {}
+  const wanted = (cluster.running().length * (cluster.running().length - 1)) / 2
+  while ((await connectionsOf(stand)) !== wanted && seconds() - began < MESH_S) await pause(0.5)
+  return { 'join mesh': [seconds() - began] }
 }
 
 /** Starts a member again and lets it join through somebody who runs; the time from the word to join until all see all. */
