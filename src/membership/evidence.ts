@@ -2,8 +2,8 @@ import type { KnockResult, SwimEffect } from './types.ts'
 
 export type KnockEffect = Extract<SwimEffect, { type: 'knock' }>
 
-/** With so few members nobody else can confirm, so one observer must be refused twice … */
-const FEW_MEMBERS = 3
+/** With so few members nobody else can confirm, so one observer is enough but must be refused twice … */
+export const FEW_MEMBERS = 3
 /** … this long apart, ms: a process that only restarts its listener is back by then. */
 const SECOND_KNOCK = 200
 /** An answer that never came (a knock takes at most 1 s) no longer keeps a new knock from being made, ms. */
@@ -11,15 +11,13 @@ const ANSWER_LOST = 5_000
 /** Only members are knocked at, and their number is bounded; this is for the case that somebody errs. */
 const MAX_KNOCKS = 4_096
 
-const nothing = () => ({ proven: false, open: false, silent: false, effects: [] as KnockEffect[] })
+const NOTHING = { proven: false, open: false, silent: false } as const
 
 export interface Evidences {
   /** A link was lost unexpectedly. `addresses`: where the member is known to listen; without any there is nothing to ask. */
   lost(peer: string, addresses: readonly string[], now: number): KnockEffect[]
   /** `proven`: nobody listens there. `open`: somebody does, dial. `silent`: no evidence, ask through others. All false: not yet, or not asked. */
-  knocked(
-    peer: string, result: KnockResult, options: { members: number }, now: number
-  ): { proven: boolean; open: boolean; silent: boolean; effects: KnockEffect[] }
+  knocked(peer: string, result: KnockResult, options: { members: number }, now: number): { proven: boolean; open: boolean; silent: boolean }
   due(now: number): KnockEffect[]
   /** Clock ms; Infinity when no second knock waits. */
   nextDue(): number
@@ -52,13 +50,13 @@ export function createEvidence(): Evidences {
     knocked(peer, result, { members }, now) {
       const knock = knocks.get(peer)
       // An answer to a knock that was given up, or a second answer to one.
-      if (knock === undefined || seconds.has(peer)) return nothing()
+      if (knock === undefined || seconds.has(peer)) return NOTHING
       if (result === 'refused' && members <= FEW_MEMBERS && !knock.second) {
         seconds.set(peer, now + SECOND_KNOCK)
-        return nothing()
+        return NOTHING
       }
       forget(peer)
-      return { proven: result === 'refused', open: result === 'open', silent: result === 'silent', effects: [] }
+      return { proven: result === 'refused', open: result === 'open', silent: result === 'silent' }
     },
     due(now) {
       const effects: KnockEffect[] = []

@@ -43,8 +43,7 @@ export function createLosses(core: Core, { probes, rules }: { probes: Probes; ru
       if (entry !== undefined) knockOrProbe(entry)
     },
     knocked(peer, result) {
-      const { proven, open, silent, effects } = evidence.knocked(peer, result, { members: table.up }, core.now)
-      core.effects.push(...effects)
+      const { proven, open, silent } = evidence.knocked(peer, result, { members: table.up }, core.now)
       const entry = missing(peer)
       if (entry === undefined) return
       if (proven && knockedAt.get(peer) !== entry.incarnation) return knockOrProbe(entry)

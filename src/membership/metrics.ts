@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Meter } from '../base/meter.ts'
+import type { Counter, Meter } from '../base/meter.ts'
 import type { SwimMessageKind } from '../wire/swim-types.ts'
 import type { SendResult } from './ports.ts'
 import type { SwimStats } from './swim.ts'
@@ -9,12 +9,10 @@ export type Rejection = 'malformed' | 'unreadable' | 'foreign' | 'forged' | 'str
 
 export interface MembershipMetrics {
   failures: Counter
-  /** Seconds. */
-  probeLatency: Histogram
   counted(what: Counted, value: number | undefined): void
   sent(kind: SwimMessageKind, result: SendResult, bytes: number): void
   received(kind: SwimMessageKind, bytes: number): void
-  rejected(reason: Rejection, by?: number): void
+  rejected(reason: Rejection): void
   dialled(ok: boolean): void
   knocked(result: KnockResult): void
 }
@@ -113,7 +111,6 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
 
   return {
     failures,
-    probeLatency,
     counted,
     sent(kind, result, bytes) {
       if (result !== 'sent') held.with(result).inc()
@@ -125,7 +122,7 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
       received.with(kind).inc()
       receivedBytes.with(kind).inc(bytes)
     },
-    rejected: (reason, by = 1) => rejected.with(reason).inc(by),
+    rejected: (reason) => rejected.with(reason).inc(),
     dialled: (ok) => dials.with(ok ? 'ok' : 'failed').inc(),
     knocked: (result) => knocks.with(result).inc()
   }

@@ -84,19 +84,6 @@ function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return true
 }
 
-/** The same choice made at once, without memory but for `kept`: of those, the first ones alive stay as the random neighbours. */
-export function chooseNeighbours(
-  self: string, members: readonly string[], options: { fullMesh: number; random: Random; kept: ReadonlySet<string> }
-): Set<string> {
-  const others = new Set(members)
-  others.delete(self)
-  if (others.size + 1 <= options.fullMesh) return others
-  const ring = createRing(self, others)
-  const near = ring.near()
-  const kept = [...options.kept].filter((peer) => others.has(peer) && !near.has(peer)).slice(0, wantedRandoms(others.size))
-  return new Set([...near, ...fillRandoms(ring, near, new Set(kept), options.random)])
-}
-
 function wantedRandoms(others: number): number {
   return Math.ceil(Math.log2(others + 1))
 }

@@ -15,12 +15,12 @@ export interface StatementSeal {
   standing(alive: AliveStatement): { tier: string; region: string } | undefined
 }
 
-/** What happened to a frame: `kept` waits for the stream to drain, `replaced` pushed out one that waited, `lost` had no stream. */
+/** What happened to a frame: `kept` waits for a stream to open or to drain, `replaced` does so too and pushed out older ones, `lost` had no connection or no stream. */
 export type SendResult = 'sent' | 'kept' | 'replaced' | 'lost'
 
 /** How the members reach each other; implemented by net/. */
 export interface MemberNetwork {
-  /** Never queues: when the stream cannot take the frame now, only the newest one is kept. */
+  /** What cannot leave now waits, in a few KiB for each peer; when they are full the oldest frames go, for the next ones say more. Never throws. */
   send(peer: string, frame: Uint8Array): SendResult
   /** Bare TCP connects, nothing is sent. Never rejects; `silent` when `signal` aborts. */
   knock(addresses: readonly string[], options: { timeout: number; signal: AbortSignal }): Promise<KnockResult>

@@ -116,8 +116,9 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
     running.askAt = Infinity
     const able = links.linked().filter((peer) => mayRelay(peer, running))
     for (let index = 0; index < profile.indirectProbes; index++) askOne(running, able)
-    // Nobody else is left, as with two members: that there is no way to it from here is all that can be known.
-    if (running.asked.size === 0) running.tried = true
+    // Nobody else is left, as with two members: that there is no way to it from here is all that can be known. With others, it is this
+    // one that has lost its links, as after a long stop, and that says nothing about anybody.
+    if (running.asked.size === 0 && table.up <= 2) running.tried = true
   }
 
   /** Linked and believed alive. */

@@ -1,5 +1,6 @@
 import { MAX_INCARNATION, type AliveStatement, type DeadStatement, type Evidence, type LeaveStatement, type Sealed, type SuspectStatement } from '../wire/swim-types.ts'
 import type { Core } from './core.ts'
+import { FEW_MEMBERS } from './evidence.ts'
 import { createSuspicion, suspicionTimes } from './suspicion.ts'
 import { isUp, MAX_MEMBERS, newEntry, type Entry } from './table.ts'
 import type { MemberEvent } from './types.ts'
@@ -229,7 +230,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
 
   /** Who could have seen the link break: all but the suspect; of two or three members one is enough (it knocked twice). */
   function observers(): number {
-    return table.up <= 3 ? 1 : table.up - 1
+    return table.up <= FEW_MEMBERS ? 1 : table.up - 1
   }
 
   function onDead(sealed: Sealed<DeadStatement>, from: string): boolean {

@@ -5,8 +5,8 @@ import { newEntry } from './table.ts'
 import type { LocalMember } from './types.ts'
 
 /**
- * After its start a member may meet words of an earlier life and rises above them. Later, words of a higher boot come from a
- * second process, ms.
+ * For so long after its start, or after its first link if that comes later, a member may meet words of an earlier life and rises
+ * above them. Later, words of a higher boot come from a second process, ms.
  */
 export const JOINING_TIME = 5_000
 /** A life that rises above another leaves up to so much room: that one may have said more than was heard, and no two words may have one incarnation. */

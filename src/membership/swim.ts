@@ -42,7 +42,7 @@ export interface Swim {
 }
 
 const FULL_MESH = 128
-/** Pieces of news that wait; each member has one word of its own and accusers one each. */
+/** Pieces of news that wait: two for each of the members that there may be; each has one word of its own, and accusers one each. */
 const MAX_QUEUE = 8_192
 /** A tick this late means that the event loop stood still: what was due is not judged, ms. */
 const STALL = 250

@@ -5,7 +5,7 @@ import { endingOf, isUp } from './table.ts'
 
 /** After a join was seen, this long for the storm to settle, ms. */
 const SETTLE_TIME = { least: 250, jitter: 250 }
-/** ms */
+/** Peers that are not known are asked who they are this often at most, all together, ms: a storm of them is met with one comparison. */
 const INTRODUCE_EVERY = 200
 /** Bytes of statements in one `state`, and peers asked for: below a frame's 64 KiB. */
 const STATE_BUDGET = 48 * 1024
@@ -20,7 +20,7 @@ export interface Sync {
   with(peer: string): void
   /** Compares with somebody soon: members have joined. */
   soon(): void
-  /** Compares with one that speaks and is not known, not too often. */
+  /** Compares with one that is not known or knows more, not too often. */
   introduce(peer: string): void
   onSync(message: Of<'sync'>, from: string): void
   onDigest(message: Of<'digest'>, from: string): void

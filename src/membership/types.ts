@@ -59,7 +59,7 @@ export type SwimEvent =
   | { type: 'leave' }
 
 export type SwimEffect =
-  /** To a peer with a link; whatever cannot leave now is lost. */
+  /** To a peer with a link. It may be lost, and nobody says so. */
   | { type: 'send'; to: string; message: SwimMessage }
   /** A bare TCP connect to each of these multiaddrs, at most 1 s; `refused` only if all of them refuse. Give back `knocked`. */
   | { type: 'knock'; peer: string; addresses: readonly string[] }
@@ -77,4 +77,4 @@ export type SwimEffect =
  */
 export type Counted =
   | 'probe-ok' | 'probe-indirect' | 'probe-failed' | 'probe-late' | 'suspicion' | 'refutation' | 'nack-missing' | 'stall'
-  | 'forged' | 'foreign' | 'stranger' | 'stale' | 'sync-same' | 'sync-different' | 'link-evidence' | 'queue-dropped'
+  | 'forged' | 'stranger' | 'stale' | 'sync-same' | 'sync-different' | 'link-evidence' | 'queue-dropped'

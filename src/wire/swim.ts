@@ -16,10 +16,6 @@ export const MAX_UPDATES = 16
 export const MAX_UPDATES_BYTES = 8 * 1024
 /** A frame full of small statements (some 250 bytes each). */
 export const MAX_STATE_UPDATES = 256
-/** A frame without its updates, entries or want: scope in the longest UTF-8, keys, nonce, hash. */
-const HEAD_BYTES = 512
-/** What `updates` and `want` of one `state` may weigh together; see updateBytes and PEER_BYTES. */
-export const MAX_STATE_BYTES = MAX_SWIM_FRAME - HEAD_BYTES
 /** Members of one digest: 40 bytes each, beside the news that any message may carry. */
 export const MAX_DIGEST_ENTRIES = 1_400
 /** Longest time that a relay may be given, ms: a probe of the slowest profile, slowed down by the worst health, hardly takes more. Longer ones are sent as this. */
@@ -28,8 +24,6 @@ export const MAX_NONCE = 2 ** 32 - 1
 export const MAX_COORDINATES = 256
 /** 16 bytes are used; a later version may send all of a SHA-256. */
 export const MAX_HASH = 32
-/** CBOR head of one update. */
-const UPDATE_HEAD = 3
 const KINDS = ['ping', 'ack', 'ping-req', 'nack', 'gossip', 'sync', 'same', 'digest', 'state'] as const satisfies readonly SwimMessageKind[]
 
 export interface DecodeSwimOptions {
@@ -45,24 +39,7 @@ export interface DecodedSwim {
   dropped: SkeinError[]
 }
 
-/** What an update adds to a message, bytes. */
-export function updateBytes(sealed: Sealed): number {
-  return sealed.bytes.length + UPDATE_HEAD
-}
-
-/** How many of `sealed`, in order, fit into `budget` bytes and `maxItems`. For a state: MAX_STATE_BYTES less PEER_BYTES for each of `want`, and MAX_STATE_UPDATES. */
-export function fitUpdates(sealed: readonly Sealed[], budget: number = MAX_UPDATES_BYTES, maxItems: number = MAX_UPDATES): number {
-  let left = budget
-  let count = 0
-  for (const each of sealed) {
-    left -= updateBytes(each)
-    if (left < 0 || count === maxItems) break
-    count++
-  }
-  return count
-}
-
-/** With its length, ready for the stream. Throws SKEIN_LIMIT if it does not fit into a frame (see fitUpdates), SKEIN_PROTOCOL for peers that are none. */
+/** With its length, ready for the stream. Throws SKEIN_LIMIT if it does not fit into a frame, SKEIN_PROTOCOL for peers that are none. */
 export function encodeSwimFrame(scope: SwimScope, message: SwimMessage, { peers = COMPUTED_PEER_KEYS }: { peers?: PeerKeys } = {}): Uint8Array {
   const { updates, ...rest } = message
   const max = maxUpdates(message.kind)

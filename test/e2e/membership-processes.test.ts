@@ -52,6 +52,23 @@ describe('members in processes of their own', () => {
     expect(failures(began).filter((line) => !line.startsWith('n3 '))).toEqual([])
   })
 
+  test('a second kill three seconds after the first is seen by all as well, and nobody else is blamed', async () => {
+    const began = seconds()
+    const took: number[] = []
+    for (const index of [1, 6]) {
+      await pause(Math.max(0, took.length * 3 - (seconds() - began)))
+      const victim = cluster.member(index)
+      const killed = seconds()
+      victim.child.kill('SIGKILL')
+      took.push(await seenAs('failed', victim.place, killed))
+    }
+    console.log(`two kills 3 s apart: the last member saw them after ${took.map((each) => each.toFixed(2)).join(' and ')} s`)
+    expect(Math.max(...took)).toBeLessThan(SOON)
+    for (const index of [1, 6]) await again(index)
+    expect(await becomeWhole()).toBeLessThan(SOON)
+    expect(failures(began).filter((line) => !/^n[16] /.test(line))).toEqual([])
+  })
+
   test('a leave is seen as one by all, and as a failure by nobody', async () => {
     const victim = cluster.member(5)
     const began = seconds()

@@ -1,6 +1,6 @@
 import type { SwimMessage } from '../../src/wire/swim-types.ts'
 import type { Paths } from './swim-paths.ts'
-import type { Process } from './swim-world.ts'
+import type { Process } from './swim-world-types.ts'
 
 /** One connection between two processes. Each side knows for itself whether it is up: after a black hole one may not know that the other has closed. */
 export interface Cable {
@@ -68,7 +68,7 @@ export function createCarrier({ paths, now, later, tcp, deliver, count }: CableD
     count.sent++
     const waiting = cable.waiting[from]
     if (waiting !== undefined) {
-      // The stream does not drain: the slot holds the newest frame only.
+      // The stream does not drain: the newest frame takes the last place.
       if (waiting.length >= BUFFER) {
         waiting[BUFFER - 1] = message
         count.dropped++

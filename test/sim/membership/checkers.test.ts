@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Swim } from '../../../src/membership/swim.ts'
 import type { Member, SwimEffect, SwimEvent } from '../../../src/membership/types.ts'
 import { createRegistry } from '../../support/swim-seal.ts'
-import type { Process, World } from '../../support/swim-world.ts'
+import type { Process, World } from '../../support/swim-world-types.ts'
 import { onlyTheSubject } from './checkers/incarnations.ts'
 import { runVopr } from './vopr.ts'
 

@@ -3,7 +3,7 @@ import type { Random } from '../../../src/base/random.ts'
 import { twoSides } from '../../support/swim-paths.ts'
 import { CREDENTIAL, forge } from '../../support/swim-seal.ts'
 import { stream } from '../../support/swim-world.ts'
-import type { Process, World } from '../../support/swim-world.ts'
+import type { Process, World } from '../../support/swim-world-types.ts'
 
 /** Everything that can go wrong, with its highest chance per tick. */
 export const FAULTS = {

@@ -1,6 +1,6 @@
 import type { MembershipProfile } from '../../../src/membership/profiles.ts'
 import { createWorld } from '../../support/swim-world.ts'
-import type { Process, World, WorldOptions } from '../../support/swim-world.ts'
+import type { World, WorldOptions } from '../../support/swim-world-types.ts'
 import { notConverged } from './checkers/convergence.ts'
 
 export interface Pool {
@@ -30,8 +30,4 @@ export function until(world: World, wrong: () => string | undefined, patience: n
     if (world.now - began > patience) throw new Error(`after ${patience} ms: ${what}`)
     world.run(step)
   }
-}
-
-export function all(world: World): readonly Process[] {
-  return world.running()
 }

@@ -4,7 +4,8 @@ import { createScenario, range } from './scenario.ts'
 import { notConverged } from './checkers/convergence.ts'
 
 /**
- * Scenarios G and H of the list. Not here: G2 (there is no shared key to rotate: every member signs with its own), H3 (decoders: test/fuzz and test/unit/wire).
+ * Scenarios G and H of the list. Not here: G2 (there is no shared key to rotate: every member signs with its own), H3 (decoders: test/fuzz and test/unit/wire; nothing is
+ * compressed, so there is no decompression bomb). H1, H2 and H4 against one machine: test/unit/membership/hostile*.test.ts; H4 with real nodes: test/integration/hostile-membership.test.ts.
  * G1 and G3 are seen here from the machine's side; that a foreign frame is refused and a wrong key is not admitted is tested at the wire and in test/integration/net.
  */
 const N = 8

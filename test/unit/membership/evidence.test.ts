@@ -3,7 +3,7 @@ import { createEvidence } from '../../../src/membership/evidence.ts'
 
 const AT = ['/ip4/127.0.0.1/tcp/4001']
 const knock = (peer: string, addresses = AT) => ({ type: 'knock', peer, addresses })
-const nothing = { proven: false, open: false, silent: false, effects: [] }
+const nothing = { proven: false, open: false, silent: false }
 const many = { members: 16 }
 
 describe('link evidence', () => {

@@ -66,3 +66,14 @@ describe('the event loop stands still', () => {
     expect(healthOf(one)).toBeLessThanOrEqual(3)
   })
 })
+
+test('a member that has lost all its links, as after a long stop, accuses nobody: it is itself that is cut off', () => {
+  const one = createOne()
+  const others = ['a', 'b', 'c', 'd']
+  one.join(...others)
+  for (const peer of others) one.manners(peer, { knock: 'open', dial: 'silent' })
+  one.stall(10_000)
+  for (const peer of others) one.step({ type: 'link-down', peer, expected: false })
+  one.run(4_500)
+  expect(one.told()).toEqual([])
+})

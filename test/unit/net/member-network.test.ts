@@ -66,7 +66,6 @@ function setup() {
         onStream: (listener) => (accept = listener)
       },
       connect: async () => 'p',
-      disconnect: async () => {},
       abandon() {}
     },
     { clock, logger: silentLogger }

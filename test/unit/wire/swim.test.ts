@@ -9,8 +9,9 @@ import { createStatementReader } from '../../../src/wire/swim-reader.ts'
 import { sealStatement, STATEMENT_DOMAIN } from '../../../src/wire/swim-statements.ts'
 import { MAX_INCARNATION, type DigestEntry, type Sealed, type SwimMessage } from '../../../src/wire/swim-types.ts'
 import {
-  decodeSwimMessage, decodeSwimMessageWith, encodeSwimFrame, fitUpdates, MAX_DIGEST_ENTRIES, MAX_STATE_BYTES, MAX_STATE_UPDATES, MAX_UPDATES, MAX_UPDATES_BYTES, MAX_WITHIN, updateBytes
+  decodeSwimMessage, decodeSwimMessageWith, encodeSwimFrame, MAX_DIGEST_ENTRIES, MAX_STATE_UPDATES, MAX_UPDATES, MAX_UPDATES_BYTES, MAX_WITHIN
 } from '../../../src/wire/swim.ts'
+import { constantOf } from '../../support/stated.ts'
 import { a, b, BOOT, MESSAGES, REFUSED, SCOPE, sealed } from '../../support/swim-vectors.ts'
 
 const times = <T>(length: number, item: T): T[] => Array.from({ length }, () => item)
@@ -106,7 +107,7 @@ describe('messages', () => {
 
 describe('sizes', () => {
   test('digests of 1 000 members and of the most fit, with news', () => {
-    const updates = times(fitUpdates(times(20, sealed('alive'))), sealed('alive'))
+    const updates = times(Math.floor(MAX_UPDATES_BYTES / sealed('alive').bytes.length), sealed('alive'))
     for (const count of [1_000, MAX_DIGEST_ENTRIES]) {
       const entries = entriesOf(count)
       expect(decodeSwimMessage(encode({ kind: 'digest', nonce: 1, entries, updates }), SCOPE)).toEqual({ kind: 'digest', nonce: 1, entries, updates })
@@ -121,27 +122,16 @@ describe('sizes', () => {
     expect(() => encode({ kind: 'digest', nonce: 1, entries: [{ peer: a.peer, incarnation: MAX_INCARNATION + 1, standing: 'up' }], updates: [] })).toThrow(protocolError('entries[0]'))
   })
 
-  test('fitUpdates: in order, by bytes and by number', () => {
-    const [alive, leave] = [sealed('alive'), sealed('leave')]
-    const many = times(40, leave)
-    expect(fitUpdates([])).toBe(0)
-    expect(fitUpdates(many)).toBe(MAX_UPDATES)
-    expect(fitUpdates(times(40, alive))).toBe(Math.floor(MAX_UPDATES_BYTES / updateBytes(alive)))
-    expect(fitUpdates([alive, leave], updateBytes(alive))).toBe(1)
-    expect(fitUpdates([alive, leave], updateBytes(alive) - 1)).toBe(0)
-    expect(fitUpdates([alive, leave], updateBytes(alive) + updateBytes(leave))).toBe(2)
-  })
-
-  test('as much as fits into a state by these sums really does, whatever the names of the pool', () => {
-    const scope = { federation: '\u20ac'.repeat(64), pool: '\u20ac'.repeat(64) }
-    const want = Array.from({ length: 500 }, (_, index) => peerNumber(index))
-    const alive = sealStatement({ ...(sealed('alive').statement as Extract<Sealed['statement'], { kind: 'alive' }>) }, scope, b)
-    const leave = sealStatement({ kind: 'leave', subject: b.peer, incarnation: 1 }, scope, b)
-    for (const one of [alive, leave]) {
-      const count = fitUpdates(times(400, one), MAX_STATE_BYTES - want.length * PEER_BYTES, MAX_STATE_UPDATES)
-      const frame = encodeSwimFrame(scope, { kind: 'state', nonce: 2 ** 32 - 1, want, updates: times(count, one) })
-      expect(frame.length).toBeLessThanOrEqual(MAX_SWIM_FRAME + 4)
-      expect(frame.length + updateBytes(one)).toBeGreaterThan(MAX_SWIM_FRAME - 512)
+  test('a state as full as sync makes it fits, whatever the names of the pool', () => {
+    const want = Array.from({ length: constantOf('membership/sync.ts', 'MAX_WANT') }, (_, index) => peerNumber(index))
+    for (const scope of [SCOPE, { federation: '\u20ac'.repeat(64), pool: '\u20ac'.repeat(64) }]) {
+      const alive = sealStatement({ ...(sealed('alive').statement as Extract<Sealed['statement'], { kind: 'alive' }>) }, scope, b)
+      const leave = sealStatement({ kind: 'leave', subject: b.peer, incarnation: 1 }, scope, b)
+      for (const one of [alive, leave]) {
+        const updates = times(Math.floor(constantOf('membership/sync.ts', 'STATE_BUDGET') / one.bytes.length), one)
+        expect(updates.length).toBeLessThanOrEqual(MAX_STATE_UPDATES)
+        expect(encodeSwimFrame(scope, { kind: 'state', nonce: 2 ** 32 - 1, want, updates }).length).toBeLessThanOrEqual(MAX_SWIM_FRAME + 4)
+      }
     }
   })
 })

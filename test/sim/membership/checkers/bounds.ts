@@ -1,4 +1,4 @@
-import type { Process, World } from '../../../support/swim-world.ts'
+import type { Process, World } from '../../../support/swim-world-types.ts'
 import type { Checker } from './watch.ts'
 
 /** Messages that one step may cause: an answer, news of 16 pieces with an event, a count, a probe and a word to the suspect each, and a word to everybody. */

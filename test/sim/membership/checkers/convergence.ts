@@ -1,4 +1,4 @@
-import type { World } from '../../../support/swim-world.ts'
+import type { World } from '../../../support/swim-world-types.ts'
 
 /** What is still wrong in somebody's view of the pool; undefined if nothing is. `links`: whether everybody must be linked to everybody. */
 export function notConverged(world: World, { links = true } = {}): string | undefined {

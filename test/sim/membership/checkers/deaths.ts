@@ -1,4 +1,4 @@
-import type { Process, World } from '../../../support/swim-world.ts'
+import type { Process, World } from '../../../support/swim-world-types.ts'
 import type { Checker } from './watch.ts'
 
 /** The one process that is `peer`, if exactly one is. */

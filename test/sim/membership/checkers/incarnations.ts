@@ -1,4 +1,4 @@
-import type { World } from '../../../support/swim-world.ts'
+import type { World } from '../../../support/swim-world-types.ts'
 import type { Checker } from './watch.ts'
 
 /** What a member knows of another's incarnation never goes back. */

@@ -1,5 +1,5 @@
 import type { Member, MemberEvent, MemberState, SwimEffect, SwimEvent } from '../../../../src/membership/types.ts'
-import type { Process, Watcher, World } from '../../../support/swim-world.ts'
+import type { Process, Watcher, World } from '../../../support/swim-world-types.ts'
 
 export class Violation extends Error {
   readonly checker: string
