@@ -74,6 +74,6 @@ test('a member that has lost all its links, as after a long stop, accuses nobody
   for (const peer of others) one.manners(peer, { knock: 'open', dial: 'silent' })
   one.stall(10_000)
   for (const peer of others) one.step({ type: 'link-down', peer, expected: false })
-  one.run(4_500)
+  one.run(12_000)
   expect(one.told()).toEqual([])
 })
