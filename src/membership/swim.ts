@@ -154,12 +154,14 @@ export function createSwim(options: SwimOptions): Swim {
 
   function onMessage(message: SwimMessage, from: string): void {
     const endings: Sealed[] = []
+    // Who tells of an end repeats the last word before it; answered with the same, that would go on for ever.
+    const ended = new Set(message.updates.flatMap(({ statement: { kind, subject } }) => (kind === 'dead' || kind === 'leave' ? [subject] : [])))
     for (const sealed of message.updates) {
       if (rules.apply(sealed, from)) continue
       // Somebody still believes in one who has gone.
       const entry = sealed.statement.kind === 'alive' ? table.get(sealed.statement.subject) : undefined
       if (entry?.peer === from) tellNewer(entry, sealed as SealedOf<'alive'>)
-      if (entry !== undefined && !isUp(entry.state) && entry.peer !== from) endings.push(...endingOf(entry))
+      if (entry !== undefined && !isUp(entry.state) && entry.peer !== from && !ended.has(entry.peer)) endings.push(...endingOf(entry))
       // Two processes have given two contents to one incarnation: its subject is told of the other and says it anew.
       const other = entry?.peer === from && isUp(entry.state) && entry.incarnation === sealed.statement.incarnation ? entry.alive : undefined
       if (other !== undefined && other.bytes !== sealed.bytes && Buffer.compare(other.bytes, sealed.bytes) !== 0) core.send(from, { kind: 'gossip', updates: [other] })

@@ -80,3 +80,13 @@ describe('B11 sync', () => {
     expect(kinds.toSorted()).toEqual(['alive a', 'alive d', `alive ${SELF}`, 'dead a', 'leave d'])
   })
 })
+
+test('an end that is known on both sides is not sent to and fro', () => {
+  const one = five()
+  one.hear('c', dead('a', 'c'))
+  one.run(10_000)
+  expect(stateOf(one, 'a')).toBe('dead')
+  one.clear()
+  one.message('b', { kind: 'state', nonce: 9, want: [], updates: [alive('a', 1), dead('a', 'c')] })
+  expect(one.sent('state', 'b')).toEqual([])
+})
