@@ -1,7 +1,9 @@
 import type { Random } from '../base/random.ts'
 
 /** Between two dials lies the pace's interval and up to this share more, by chance: never faster than the pace, not in step with others. */
-const SPREAD = 0.25
+const SPREAD = 0.12
+/** … and this share more: timers are late by some ms, and yet the pace is kept in every single second. */
+const MARGIN = 0.08
 
 /** Who is to be dialled when, at a limited pace: first those who have waited longest since they were due. */
 export interface DialQueue {
@@ -61,7 +63,7 @@ export function createDialQueue(interval: number, random: Random): DialQueue {
       return free
     },
     spend(now, slowdown) {
-      free = now + interval * slowdown * (1 + random.float() * SPREAD)
+      free = now + interval * slowdown * (1 + MARGIN + random.float() * SPREAD)
     },
     nextDue() {
       const next = first()
