@@ -1,6 +1,6 @@
 import { MAX_UPDATES, MAX_UPDATES_BYTES } from '../wire/swim.ts'
 import type { Core } from './core.ts'
-import { isUp } from './table.ts'
+import { isLiving } from './table.ts'
 
 /** News of one step, and of the steps right after it, leave together, ms. */
 const EAGER = 10
@@ -20,7 +20,7 @@ export function createGossip(core: Core): Gossip {
   /** Living members, and the dead who may still object. */
   function mayHear(peer: string): boolean {
     const entry = table.get(peer)
-    return entry !== undefined && (isUp(entry.state) || (entry.state === 'dead' && core.now - entry.view.since < profile.deadGossipTime))
+    return entry !== undefined && (isLiving(entry.state) || (entry.state === 'dead' && core.now - entry.view.since < profile.deadGossipTime))
   }
 
   /** False if nobody is there to hear. */

@@ -33,10 +33,6 @@ export interface LinkRecords {
   direct(peer: string): readonly string[]
 }
 
-export function isLiving(state: MemberState | undefined): boolean {
-  return state === 'alive' || state === 'suspect'
-}
-
 /** Bounded by the members and the links, each of which is bounded elsewhere. */
 export function createLinkRecords(): LinkRecords {
   const records = new Map<string, LinkRecord>()

@@ -1,8 +1,9 @@
 import { backoffDelay, type BackoffOptions } from '../base/backoff.ts'
 import type { Random } from '../base/random.ts'
 import { createDialler, SETTLE } from './dialler.ts'
-import { createLinkRecords, isLiving, type LinkRecord } from './link-records.ts'
+import { createLinkRecords, type LinkRecord } from './link-records.ts'
 import { createNeighbourhood } from './neighbours.ts'
+import { isLiving } from './table.ts'
 import type { MemberState, SwimEffect } from './types.ts'
 
 export type LinkEffect = Extract<SwimEffect, { type: 'dial' | 'close' }>

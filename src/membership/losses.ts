@@ -1,7 +1,7 @@
 import type { Core } from './core.ts'
 import type { Probes } from './probes.ts'
 import type { Rules } from './rules.ts'
-import { isUp, type Entry } from './table.ts'
+import { isLiving, type Entry } from './table.ts'
 import type { KnockResult } from './types.ts'
 
 /** What follows when a link breaks: a look whether somebody is still there, and then an accusation, a new dial, or a probe through others. */
@@ -33,7 +33,7 @@ export function createLosses(core: Core, { probes, rules }: { probes: Probes; ru
   /** Still a member, and still without a link. */
   function missing(peer: string): Entry | undefined {
     const entry = table.get(peer)
-    return entry !== undefined && isUp(entry.state) && !links.isUp(peer) ? entry : undefined
+    return entry !== undefined && isLiving(entry.state) && !links.isUp(peer) ? entry : undefined
   }
 
   return {

@@ -2,7 +2,7 @@ import { MAX_WITHIN } from '../wire/swim.ts'
 import type { Sealed, SwimMessage } from '../wire/swim-types.ts'
 import type { Core } from './core.ts'
 import { createProbeSchedule, type ProbeSchedule } from './probe-schedule.ts'
-import { isUp, type Entry } from './table.ts'
+import { isLiving, type Entry } from './table.ts'
 
 /** A relay answers within this share of the time that the prober has left, so that its nack comes before the verdict. */
 const RELAY_SHARE = 0.8
@@ -98,7 +98,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
 
   function probe(peer: string, tried = false): void {
     const entry = table.get(peer)
-    if (entry === undefined || !isUp(entry.state) || targets.has(peer) || peer === self) return
+    if (entry === undefined || !isLiving(entry.state) || targets.has(peer) || peer === self) return
     const direct = links.isUp(peer)
     const window = Math.max(profile.probeInterval, profile.probeTimeout * 2)
     const begun: Probe = {
@@ -144,7 +144,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
     end(running)
     const entry = table.get(running.target)
     // It has spoken since, the matter is settled, or nobody has really asked it.
-    if (!running.tried || entry === undefined || !isUp(entry.state) || entry.incarnation !== running.incarnation) return
+    if (!running.tried || entry === undefined || !isLiving(entry.state) || entry.incarnation !== running.incarnation) return
     core.count('probe-failed', running.target)
     const missing = [...running.silent].filter((peer) => table.get(peer)?.state === 'alive' && links.isUp(peer)).length
     if (running.asked.size === 0) health.apply(links.isUp(running.target) ? 1 : 0)

@@ -2,7 +2,7 @@ import { MAX_INCARNATION, type AliveStatement, type DeadStatement, type Evidence
 import type { Core } from './core.ts'
 import { FEW_MEMBERS } from './evidence.ts'
 import { createSuspicion, suspicionTimes } from './suspicion.ts'
-import { isUp, MAX_MEMBERS, newEntry, type Entry } from './table.ts'
+import { isLiving, MAX_MEMBERS, newEntry, type Entry } from './table.ts'
 import type { MemberEvent } from './types.ts'
 
 /** Tombstones keep old words of the dead from bringing them back; after a day nobody repeats those any more. */
@@ -79,7 +79,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
       forget(oldest)
       return true
     }
-    for (const entry of table.entries()) if (!isUp(entry.state) && (oldest === undefined || entry.forgetAt < oldest.forgetAt)) oldest = entry
+    for (const entry of table.entries()) if (!isLiving(entry.state) && (oldest === undefined || entry.forgetAt < oldest.forgetAt)) oldest = entry
     if (oldest !== undefined) forget(oldest)
     return oldest !== undefined
   }
@@ -177,7 +177,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
   /** A member of whom an accuser may speak: it must know the present incarnation, which only the subject raises. */
   function accused({ subject, incarnation, accuser }: SuspectStatement | DeadStatement, from: string): Entry | undefined {
     const entry = table.get(subject)
-    if (entry === undefined || !isUp(entry.state) || incarnation !== entry.incarnation) {
+    if (entry === undefined || !isLiving(entry.state) || incarnation !== entry.incarnation) {
       if (entry !== undefined && incarnation > entry.incarnation) hooks.behind(from)
       stale(from)
       return undefined
@@ -285,7 +285,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
   return {
     apply,
     accuse(entry, evidence) {
-      if (!isUp(entry.state)) return
+      if (!isLiving(entry.state)) return
       const known = entry.accusations.get(self)?.statement.evidence
       if (known === evidence || known === 'refused') return
       take(entry, seal.seal({ kind: 'suspect', subject: entry.peer, incarnation: entry.incarnation, accuser: self, evidence }))

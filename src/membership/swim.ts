@@ -13,7 +13,7 @@ import { createRules } from './rules.ts'
 import { createSelf } from './self.ts'
 import { retransmitLimit } from './suspicion.ts'
 import { createSync } from './sync.ts'
-import { createTable, endingOf, isUp, type Entry } from './table.ts'
+import { createTable, endingOf, isLiving, type Entry } from './table.ts'
 import type { Member, MemberState, SwimEffect, SwimEvent } from './types.ts'
 
 export type { SwimOptions } from './core.ts'
@@ -161,9 +161,9 @@ export function createSwim(options: SwimOptions): Swim {
       // Somebody still believes in one who has gone.
       const entry = sealed.statement.kind === 'alive' ? table.get(sealed.statement.subject) : undefined
       if (entry?.peer === from) tellNewer(entry, sealed as SealedOf<'alive'>)
-      if (entry !== undefined && !isUp(entry.state) && entry.peer !== from && !ended.has(entry.peer)) endings.push(...endingOf(entry))
+      if (entry !== undefined && !isLiving(entry.state) && entry.peer !== from && !ended.has(entry.peer)) endings.push(...endingOf(entry))
       // Two processes have given two contents to one incarnation: its subject is told of the other and says it anew.
-      const other = entry?.peer === from && isUp(entry.state) && entry.incarnation === sealed.statement.incarnation ? entry.alive : undefined
+      const other = entry?.peer === from && isLiving(entry.state) && entry.incarnation === sealed.statement.incarnation ? entry.alive : undefined
       if (other !== undefined && other.bytes !== sealed.bytes && Buffer.compare(other.bytes, sealed.bytes) !== 0) core.send(from, { kind: 'gossip', updates: [other] })
     }
     if (own.phase !== 'running') return
@@ -198,7 +198,7 @@ export function createSwim(options: SwimOptions): Swim {
     gossip.wake()
     me.met()
     probes.linked(peer)
-    if (entry === undefined || !isUp(entry.state)) sync.with(peer)
+    if (entry === undefined || !isLiving(entry.state)) sync.with(peer)
     else if (me.joining()) sync.soon()
     if (entry?.state === 'suspect') tellAccused(entry)
   }

@@ -1,7 +1,7 @@
 import type { DigestEntry, Sealed, SwimMessage } from '../wire/swim-types.ts'
 import type { Core } from './core.ts'
 import { syncScale } from './suspicion.ts'
-import { endingOf, isUp } from './table.ts'
+import { endingOf, isLiving } from './table.ts'
 
 /** After a join was seen, this long for the storm to settle, ms. */
 const SETTLE_TIME = { least: 250, jitter: 250 }
@@ -58,7 +58,7 @@ export function createSync(core: Core): Sync {
   function words(peer: string): Sealed[] {
     const entry = table.get(peer)
     if (entry === undefined) return []
-    if (!isUp(entry.state)) return endingOf(entry)
+    if (!isLiving(entry.state)) return endingOf(entry)
     return [entry.alive, ...[...entry.accusations.values()].slice(0, 3), entry.ending].filter((sealed) => sealed !== undefined)
   }
 
@@ -86,7 +86,7 @@ export function createSync(core: Core): Sync {
     for (const { peer, incarnation } of entries) {
       const mine = table.get(peer)
       if (mine === undefined || mine.incarnation < incarnation) want.push(peer)
-      else if (!isUp(mine.state)) {
+      else if (!isLiving(mine.state)) {
         updates.push(...endingOf(mine))
       } else if (mine.incarnation > incarnation && mine.alive !== undefined) updates.push(mine.alive)
     }
@@ -117,7 +117,7 @@ export function createSync(core: Core): Sync {
       // A digest of a part cannot show what is missing in it.
       if (entries.length < MAX_DIGEST && table.up <= MAX_DIGEST) {
         const theirs = new Set(entries.map(({ peer }) => peer))
-        for (const entry of table.entries()) if (isUp(entry.state) && !theirs.has(entry.peer) && entry.alive !== undefined) updates.push(entry.alive)
+        for (const entry of table.entries()) if (isLiving(entry.state) && !theirs.has(entry.peer) && entry.alive !== undefined) updates.push(entry.alive)
       }
       sendState(from, nonce, updates, want)
     },

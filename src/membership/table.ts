@@ -64,7 +64,8 @@ export function endingOf({ alive, proof, ending }: Entry): Sealed[] {
   return ending === undefined ? [] : [...(alive === undefined ? [] : [alive]), ...proof, ending]
 }
 
-export function isUp(state: MemberState): boolean {
+/** Alive or suspect: a member. Undefined: none. */
+export function isLiving(state: MemberState | undefined): boolean {
   return state === 'alive' || state === 'suspect'
 }
 
@@ -98,7 +99,7 @@ export function createTable(): Table {
     },
     changed(entry, now) {
       const before = noted.get(entry.peer)
-      const up = isUp(entry.state)
+      const up = isLiving(entry.state)
       const hash = !up ? undefined : before?.hash !== undefined && before.incarnation === entry.incarnation ? before.hash : hashOf(entry)
       unnote(entry.peer)
       noted.set(entry.peer, { state: entry.state, incarnation: entry.incarnation, hash })
@@ -115,7 +116,7 @@ export function createTable(): Table {
       return counts.alive + counts.suspect
     },
     hash: () => sum.slice(),
-    digest: () => [...entries.values()].filter((entry) => isUp(entry.state)).map(({ peer, incarnation }) => ({ peer, incarnation, standing: 'up' }))
+    digest: () => [...entries.values()].filter((entry) => isLiving(entry.state)).map(({ peer, incarnation }) => ({ peer, incarnation, standing: 'up' }))
   }
 }
 
