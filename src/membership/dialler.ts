@@ -1,6 +1,7 @@
 import type { Random } from '../base/random.ts'
 import { createDeadRounds } from './dead-rounds.ts'
 import { createDialQueue } from './dial-queue.ts'
+import { createSettling } from './settling.ts'
 import type { SwimEffect } from './types.ts'
 
 /** ms between dials of members that have newly joined: 5 a second; each handshake costs both sides 15 ms of CPU. */
@@ -17,14 +18,6 @@ const LIVING_TIMEOUT = 5_000
 const DEAD_TIMEOUT = 1_000
 /** A dial whose end was never reported gives its place back so long after its time-out, ms. */
 const ANSWER_GRACE = 5_000
-/** No dial so soon after a join was learned, ms: first the news must get round, then come the handshakes. */
-export const SETTLE = 300
-/** … and the longer, the more have joined, ms for each: in a storm the processors are busy, and news comes late and in lumps … */
-const SETTLE_EACH = 100
-const LONGEST_SETTLE = 1_500
-/** … but joins that keep coming hold the dials up no longer than this in all, ms. */
-const MAX_HOLD = 5_000
-
 type DialEffect = Extract<SwimEffect, { type: 'dial' }>
 
 /** The pace of this node's dials, and their places in flight. Whom to dial and why is for links.ts to know. */
@@ -45,6 +38,8 @@ export interface Dialler {
   setAlive(members: number): void
   /** A member joined: newly joined ones wait until no more come. */
   noteJoin(now: number): void
+  /** A dead one lives: after a healed partition the refutations of all must get round before the handshakes take the processors. */
+  noteRecovery(now: number): void
   /** There is only one member, so nothing has to settle. */
   setAlone(alone: boolean): void
   due(now: number, slowdown: number): DialEffect[]
@@ -58,7 +53,9 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
   const again = createDialQueue(AGAIN_INTERVAL, random)
   const dead = createDeadRounds(random)
   const flying = new Map<string, { addresses: readonly string[]; until: number; dead: boolean }>()
-  const joins = { first: -Infinity, last: -Infinity, count: 0, alone: true }
+  const joins = createSettling()
+  const recoveries = createSettling()
+  let alone = true
   let deadTurn = false
 
   function deadFlying(): number {
@@ -67,13 +64,9 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
     return count
   }
 
-  /** When the run of joins is over, if no more come. */
-  function settledAt(): number {
-    return joins.last + Math.min(LONGEST_SETTLE, Math.max(SETTLE, joins.count * SETTLE_EACH))
-  }
-
-  function heldUntil(): number {
-    return joins.alone ? -Infinity : Math.min(settledAt(), joins.first + MAX_HOLD)
+  /** With a single other member there is nothing to settle. */
+  function joinedHeldUntil(): number {
+    return alone ? -Infinity : joins.heldUntil
   }
 
   function drop(peer: string): void {
@@ -88,14 +81,14 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
   }
 
   function dialJoined(now: number, slowdown: number): DialEffect | undefined {
-    const peer = heldUntil() > now ? undefined : joined.take(now)
+    const peer = joinedHeldUntil() > now ? undefined : joined.take(now)
     if (peer === undefined) return undefined
     joined.spend(now, slowdown)
     return dial(peer, now, LIVING_TIMEOUT)
   }
 
   function dialLiving(now: number): DialEffect | undefined {
-    const peer = again.take(now)
+    const peer = recoveries.heldUntil > now ? undefined : again.take(now)
     return peer === undefined ? undefined : dial(peer, now, LIVING_TIMEOUT)
   }
 
@@ -132,13 +125,10 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
     addDead: dead.add,
     removeDead: dead.remove,
     setAlive: dead.setAlive,
-    noteJoin(now) {
-      if (now > settledAt()) Object.assign(joins, { first: now, count: 0 })
-      joins.last = now
-      joins.count++
-    },
-    setAlone(alone) {
-      joins.alone = alone
+    noteJoin: joins.note,
+    noteRecovery: recoveries.note,
+    setAlone(only) {
+      alone = only
     },
     due(now, slowdown) {
       const effects: DialEffect[] = []
@@ -153,15 +143,15 @@ export function createDialler(random: Random, addressesOf: (peer: string) => rea
       let next = Infinity
       for (const { until } of flying.values()) next = Math.min(next, until)
       if (flying.size >= MAX_DIALS) return next
-      next = Math.min(next, Math.max(joined.nextDue(), heldUntil()), again.nextDue())
+      next = Math.min(next, Math.max(joined.nextDue(), joinedHeldUntil()), Math.max(again.nextDue(), recoveries.heldUntil))
       return deadFlying() < MAX_DEAD_DIALS ? Math.min(next, Math.max(dead.nextDue(), again.free)) : next
     },
     postpone(ms) {
       joined.postpone(ms)
       again.postpone(ms)
       dead.postpone(ms)
-      joins.first += ms
-      joins.last += ms
+      joins.postpone(ms)
+      recoveries.postpone(ms)
       for (const dial of flying.values()) dial.until += ms
     }
   }

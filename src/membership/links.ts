@@ -1,8 +1,9 @@
 import { backoffDelay, type BackoffOptions } from '../base/backoff.ts'
 import type { Random } from '../base/random.ts'
-import { createDialler, SETTLE } from './dialler.ts'
+import { createDialler } from './dialler.ts'
 import { createLinkRecords, type LinkRecord } from './link-records.ts'
 import { createNeighbourhood } from './neighbours.ts'
+import { SETTLE } from './settling.ts'
 import { isLiving } from './table.ts'
 import type { MemberState, SwimEffect } from './types.ts'
 
@@ -114,7 +115,8 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
     if (isLiving(record.state)) {
       record.again = (record.again && isLiving(was)) || recovered || was === 'dead'
       if (!isLiving(was)) forgive(record, now)
-      if (!isLiving(was) && !record.again) dialler.noteJoin(now)
+      if (!isLiving(was) && record.again) dialler.noteRecovery(now)
+      else if (!isLiving(was)) dialler.noteJoin(now)
     }
     if (record.state === 'dead') dialler.addDead(peer, now)
     else dialler.removeDead(peer)

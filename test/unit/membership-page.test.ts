@@ -50,7 +50,7 @@ const STATED: [string, number[]][] = [
   ['`network.mesh_size` members (#)', [network.meshSize]],
   ['at most # new members a second and # a second of those', [1_000 / own('dialler.ts', 'JOINED_INTERVAL'), 1_000 / own('dialler.ts', 'AGAIN_INTERVAL')]],
   ['waits # for it', [own('links.ts', 'TURN')]],
-  ['no new member in the first # after a join was heard of, for news go first: # for each join that came shortly before, up to #, and joins that keep coming hold dials up for # at most', [own('dialler.ts', 'SETTLE'), own('dialler.ts', 'SETTLE_EACH'), own('dialler.ts', 'LONGEST_SETTLE'), own('dialler.ts', 'MAX_HOLD')]],
+  ['no new member in the first # after a join was heard of, for news go first: # for each join that came shortly before, up to #, and joins that keep coming hold dials up for # at most', [own('settling.ts', 'SETTLE'), own('settling.ts', 'SETTLE_EACH'), own('settling.ts', 'LONGEST_SETTLE'), own('settling.ts', 'MAX_HOLD')]],
   ['(each newcomer once in # at most)', [own('swim.ts', 'ANNOUNCE_EVERY')]],
   ['dialled for # by all the living together about every #, afterwards # times less often, with # for each dial', [own('dead-rounds.ts', 'FRESH'), own('dead-rounds.ts', 'SPACING'), own('dead-rounds.ts', 'OLD_FACTOR'), own('dialler.ts', 'DEAD_TIMEOUT')]],
   ['only the newest ones are kept (#)', [constantOf('net/member-network.ts', 'MAX_WAITING_BYTES')]],
