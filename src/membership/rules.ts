@@ -35,6 +35,8 @@ export interface RuleHooks {
   behind(from: string): void
   /** `from` brought the word of it. */
   joined(entry: Entry, from: string): void
+  /** It was dead. */
+  revived(entry: Entry, from: string): void
   forgotten(peer: string): void
   suspected(entry: Entry): void
 }
@@ -129,7 +131,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
       if (said !== undefined && !sameContent(said, statement)) tell('updated', entry)
     } else {
       tell('recovered', entry, { was })
-      if (was === 'dead') hooks.joined(entry, from)
+      if (was === 'dead') hooks.revived(entry, from)
     }
     return true
   }

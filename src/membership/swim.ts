@@ -95,12 +95,13 @@ export function createSwim(options: SwimOptions): Swim {
     aboutSelf: (sealed, from) => me.heard(sealed, from),
     behind: (from) => sync.introduce(from),
     joined(entry, from) {
-      probes.schedule.add(entry.peer)
       sync.soon()
-      // First-hand: it may know nobody but this one, and in a storm of joins nor may the others.
-      if (entry.peer !== from || entry.alive === undefined || core.now - entry.announcedAt < ANNOUNCE_EVERY) return
-      entry.announcedAt = core.now
-      tellAll(entry.alive, from)
+      welcome(entry, from)
+    },
+    revived(entry, from) {
+      // After a partition few links lead across, and all objections of its side have to pass: it knows them by then.
+      sync.soon(links.isUp(entry.peer) ? entry.peer : undefined)
+      welcome(entry, from)
     },
     forgotten(peer) {
       probes.schedule.remove(peer)
@@ -124,6 +125,14 @@ export function createSwim(options: SwimOptions): Swim {
   let expected = Infinity
   /** Nothing is judged between a leave and the next start. */
   let leftAt = Infinity
+
+  function welcome(entry: Entry, from: string): void {
+    probes.schedule.add(entry.peer)
+    // First-hand: it may know nobody but this one, and in a storm of joins nor may the others.
+    if (entry.peer !== from || entry.alive === undefined || core.now - entry.announcedAt < ANNOUNCE_EVERY) return
+    entry.announcedAt = core.now
+    tellAll(entry.alive, from)
+  }
 
   function tellAll(sealed: Sealed, but: string): void {
     for (const peer of links.linked()) if (peer !== but) core.send(peer, { kind: 'gossip', updates: [sealed] })

@@ -18,8 +18,8 @@ type Of<K extends SwimMessage['kind']> = Extract<SwimMessage, { kind: K }>
 export interface Sync {
   /** Compares with this peer now. */
   with(peer: string): void
-  /** Compares with somebody soon: members have joined. */
-  soon(): void
+  /** Compares with somebody soon: members have joined. With `peer`, if it has a link then. */
+  soon(peer?: string): void
   /** Compares with one that is not known or knows more, not too often. */
   introduce(peer: string): void
   onSync(message: Of<'sync'>, from: string): void
@@ -38,6 +38,7 @@ export function createSync(core: Core): Sync {
   const { random } = options
   let periodicAt = Infinity
   let soonAt = Infinity
+  let soonWith: string | undefined
   let introducedAt = -Infinity
 
   function begin(peer: string): void {
@@ -48,9 +49,13 @@ export function createSync(core: Core): Sync {
     periodicAt = core.now + profile.syncInterval * syncScale(table.up) * (0.75 + random.float() * 0.5)
   }
 
-  function withSomebody(): void {
+  function somebody(): string | undefined {
     const able = links.linked().filter((peer) => peer !== options.self)
-    const peer = able[Math.floor(random.float() * able.length)]
+    return able[Math.floor(random.float() * able.length)]
+  }
+
+  function withSomebody(wanted?: string): void {
+    const peer = wanted !== undefined && links.isUp(wanted) ? wanted : somebody()
     if (peer !== undefined) begin(peer)
   }
 
@@ -89,13 +94,16 @@ export function createSync(core: Core): Sync {
       else if (!isLiving(mine.state)) {
         updates.push(...endingOf(mine))
       } else if (mine.incarnation > incarnation && mine.alive !== undefined) updates.push(mine.alive)
+      // Those beside it may object for it, or pass it on: after a partition it may not know that it is suspected here.
+      else if (mine.state === 'suspect' && mine.incarnation === incarnation) updates.push(...[...mine.accusations.values()].slice(0, 3))
     }
     return { updates, want }
   }
 
   return {
     with: begin,
-    soon() {
+    soon(peer) {
+      soonWith ??= peer
       soonAt = Math.min(soonAt, core.now + SETTLE_TIME.least + random.float() * SETTLE_TIME.jitter)
     },
     introduce(peer) {
@@ -128,7 +136,8 @@ export function createSync(core: Core): Sync {
     due() {
       if (core.now >= soonAt) {
         soonAt = Infinity
-        withSomebody()
+        withSomebody(soonWith)
+        soonWith = undefined
       }
       if (core.now >= periodicAt) {
         plan()
