@@ -99,8 +99,9 @@ export function createSwim(options: SwimOptions): Swim {
       welcome(entry, from)
     },
     revived(entry, from) {
-      // After a partition few links lead across, and all objections of its side have to pass: it knows them by then.
-      sync.soon(links.isUp(entry.peer) ? entry.peer : undefined)
+      // After a partition few links lead across, and all objections of its side have to pass.
+      if (links.isUp(entry.peer)) sync.bridge(entry.peer)
+      else sync.soon()
       welcome(entry, from)
     },
     forgotten(peer) {
@@ -197,8 +198,9 @@ export function createSwim(options: SwimOptions): Swim {
         return sync.onDigest(message, from)
       case 'state':
         return sync.onState(message, from)
-      case 'gossip':
       case 'same':
+        return sync.onSame(from)
+      case 'gossip':
     }
   }
 

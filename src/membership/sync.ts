@@ -12,17 +12,23 @@ const STATE_BUDGET = 48 * 1024
 const MAX_WANT = 256
 /** Entries in one digest; a larger pool sends several. */
 const MAX_DIGEST = 1_024
+/** One that came back from the dead is compared with after so long, ms, and again, until nothing differs any more: its whole side objects meanwhile. */
+const BRIDGE_TIME = { least: 100, jitter: 100 }
+const MAX_BRIDGE = 12
 
 type Of<K extends SwimMessage['kind']> = Extract<SwimMessage, { kind: K }>
 
 export interface Sync {
   /** Compares with this peer now. */
   with(peer: string): void
-  /** Compares with somebody soon: members have joined. With `peer`, if it has a link then. */
-  soon(peer?: string): void
+  /** Compares with somebody soon: members have joined. */
+  soon(): void
+  /** Compares with one that was dead soon, and again until there is no difference. */
+  bridge(peer: string): void
   /** Compares with one that is not known or knows more, not too often. */
   introduce(peer: string): void
   onSync(message: Of<'sync'>, from: string): void
+  onSame(from: string): void
   onDigest(message: Of<'digest'>, from: string): void
   onState(message: Of<'state'>, from: string): void
   /** These statements, in as many messages as it takes. */
@@ -38,11 +44,15 @@ export function createSync(core: Core): Sync {
   const { random } = options
   let periodicAt = Infinity
   let soonAt = Infinity
-  let soonWith: string | undefined
+  let bridge: { peer: string; left: number } | undefined
   let introducedAt = -Infinity
 
   function begin(peer: string): void {
     core.send(peer, { kind: 'sync', nonce: core.nonce(), hash: table.hash(), updates: core.own.alive === undefined ? [] : [core.own.alive] })
+  }
+
+  function within({ least, jitter }: typeof SETTLE_TIME): void {
+    soonAt = Math.min(soonAt, core.now + least + random.float() * jitter)
   }
 
   function plan(): void {
@@ -102,9 +112,10 @@ export function createSync(core: Core): Sync {
 
   return {
     with: begin,
-    soon(peer) {
-      soonWith ??= peer
-      soonAt = Math.min(soonAt, core.now + SETTLE_TIME.least + random.float() * SETTLE_TIME.jitter)
+    soon: () => within(SETTLE_TIME),
+    bridge(peer) {
+      bridge ??= { peer, left: MAX_BRIDGE }
+      within(BRIDGE_TIME)
     },
     introduce(peer) {
       if (core.now < introducedAt + INTRODUCE_EVERY) return
@@ -120,7 +131,12 @@ export function createSync(core: Core): Sync {
       const all = table.digest()
       for (let start = 0; start < all.length; start += MAX_DIGEST) core.send(from, { kind: 'digest', nonce, entries: all.slice(start, start + MAX_DIGEST), updates: [] })
     },
+    onSame(from) {
+      if (from === bridge?.peer) bridge = undefined
+    },
     onDigest({ nonce, entries }, from) {
+      // Few links lead across at first, and gossip seldom takes them.
+      if (from === bridge?.peer) within(BRIDGE_TIME)
       const { updates, want } = compare(entries)
       // A digest of a part cannot show what is missing in it.
       if (entries.length < MAX_DIGEST && table.up <= MAX_DIGEST) {
@@ -136,8 +152,8 @@ export function createSync(core: Core): Sync {
     due() {
       if (core.now >= soonAt) {
         soonAt = Infinity
-        withSomebody(soonWith)
-        soonWith = undefined
+        withSomebody(bridge?.peer)
+        if (bridge !== undefined && (bridge.left-- <= 0 || !links.isUp(bridge.peer))) bridge = undefined
       }
       if (core.now >= periodicAt) {
         plan()
