@@ -1,6 +1,7 @@
 import type { Random } from '../base/random.ts'
 import type { AliveStatement, Sealed, Statement, SwimMessage, SwimScope } from '../wire/swim-types.ts'
 import type { BroadcastQueue } from './broadcast-queue.ts'
+import type { Vivaldi } from './coordinates/vivaldi.ts'
 import type { Evidences } from './evidence.ts'
 import type { Health } from './health.ts'
 import type { Links } from './links.ts'
@@ -38,6 +39,7 @@ export interface Core {
   readonly health: Health
   readonly links: Links
   readonly evidence: Evidences
+  readonly vivaldi: Vivaldi
   readonly own: Own
   now: number
   effects: SwimEffect[]

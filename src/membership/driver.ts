@@ -56,6 +56,8 @@ export interface Membership {
   /** All known, this node included, those that left or died for a while too. */
   members(): Member[]
   member(peer: string): Member | undefined
+  /** ms between this node and the member and back, by network coordinates; undefined while too little is known. */
+  predicted(peer: string): number | undefined
   stats(): SwimStats
   onEvent(listener: (event: MemberEvent) => void): () => void
   /** A newer process has this node's identity; this one has fallen silent. */
@@ -304,6 +306,7 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
     },
     members: () => swim.members(),
     member: (peer) => swim.member(peer),
+    predicted: (peer) => swim.predicted(peer),
     stats: () => swim.stats(),
     onEvent: (listener) => eventListeners.add(listener),
     onSuperseded: (listener) => supersededListeners.add(listener)

@@ -19,6 +19,8 @@ export interface MembershipMetrics {
 
 /** Seconds; a direct answer within a machine room, to one that came through others on a slow line. */
 const PROBE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8]
+/** Seconds; from as good as measured, to nonsense. */
+const PREDICTION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 const PROBES = { 'probe-ok': 'direct', 'probe-indirect': 'indirect', 'probe-late': 'late', 'probe-failed': 'failed' } as const
 
 /** The first three names are promised to whoever watches a federation: they have no prefix of ours. */
@@ -42,6 +44,13 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
     'skein_membership_probes_total',
     'Probes by how they ended: `direct` answer, `indirect` through others, `late` (after its time), `failed`. When `indirect` or `late` grows, links lose packets or nodes are slow.', ['result']
   )
+  const predictions = meter.histogram(
+    'skein_membership_prediction_error_seconds',
+    'How far round trips predicted by network coordinates were from those measured next. When high, routes to members not yet measured are guesses: look for members that are busy or lie about their place.',
+    PREDICTION_BUCKETS
+  ).with()
+  const placeError = gauge('skein_membership_coordinate_error', 'How wrong this node finds its network coordinates, as a share of round trips: 1.5 at the start, nothing is predicted from 0.75 on. When high for long, see skein_membership_prediction_error_seconds.')
+  const lostPlaces = counter('skein_membership_coordinate_resets_total', 'Times that the network coordinates of this node began anew. When it grows, members say impossible things about their place.')
   const suspected = counter('skein_membership_suspicions_total', 'Suspicions that began here. When it grows without failures following, members are slow or packets are lost.')
   const refutations = counter('skein_membership_refutations_total', 'Times that this node objected to being suspected. When it grows, this machine answers too slowly: look at its load and its network.')
   const nacks = counter('skein_membership_nacks_missing_total', 'Members asked to probe in our place that said nothing at all. When it grows, the fault is near this node.')
@@ -77,6 +86,7 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
     queued.set(now.queued)
     queuedBytes.set(now.queuedBytes)
     links.set(now.links)
+    placeError.set(now.coordinateError)
   })
 
   function counted(what: Counted, value = 0): void {
@@ -97,6 +107,10 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
       case 'stall':
         stalled.inc(value / 1_000)
         return stalls.inc()
+      case 'prediction':
+        return predictions.observe(value / 1_000)
+      case 'lost-place':
+        return lostPlaces.inc()
       case 'sync-same':
       case 'sync-different':
         return syncs.with(what.slice('sync-'.length)).inc()

@@ -1,5 +1,6 @@
 import { MAX_WITHIN } from '../wire/swim.ts'
 import type { Sealed, SwimMessage } from '../wire/swim-types.ts'
+import { locate } from './coordinates/locate.ts'
 import type { Core } from './core.ts'
 import { createProbeSchedule, type ProbeSchedule } from './probe-schedule.ts'
 import { isLiving, type Entry } from './table.ts'
@@ -22,6 +23,8 @@ interface Probe {
   /** Of the target when it began: a later one means that it has spoken since. */
   incarnation: number
   sentAt: number
+  /** Its answer tells how far the target is: one ping went there directly, and this process has not stood still since. */
+  timed: boolean
   /** When others are asked; Infinity once they were. */
   askAt: number
   deadline: number
@@ -54,6 +57,8 @@ export interface Probes {
   due(): void
   nextDue(): number
   postpone(ms: number): void
+  /** This process stood still for a moment: what is on its way then took longer than the way is. */
+  held(): void
   readonly pending: number
 }
 
@@ -102,7 +107,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
     const direct = links.isUp(peer)
     const window = Math.max(profile.probeInterval, profile.probeTimeout * 2)
     const begun: Probe = {
-      nonce: core.nonce(), target: peer, incarnation: entry.incarnation, sentAt: core.now,
+      nonce: core.nonce(), target: peer, incarnation: entry.incarnation, sentAt: core.now, timed: direct,
       askAt: direct ? core.now + health.scale(profile.probeTimeout) : core.now,
       deadline: core.now + health.scale(window), asked: new Set(), silent: new Set(), tried: tried || direct
     }
@@ -181,14 +186,16 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
     linked(peer) {
       const entry = table.get(peer)
       if (entry === undefined || !targets.has(peer)) return
-      for (const { nonce, target } of probes.values()) {
-        if (target === peer) core.send(peer, { kind: 'ping', nonce, target, updates: newsFor(entry) })
+      for (const running of probes.values()) {
+        if (running.target !== peer) continue
+        running.timed = false
+        core.send(peer, { kind: 'ping', nonce: running.nonce, target: peer, updates: newsFor(entry) })
       }
     },
     onPing(message, from) {
       // Meant for another identity: whoever is asked for is not here.
       if (message.target !== self) return
-      core.send(from, { kind: 'ack', nonce: message.nonce, updates: newsBack(from) })
+      core.send(from, { kind: 'ack', nonce: message.nonce, coordinates: core.vivaldi.own, updates: newsBack(from) })
     },
     onPingReq({ nonce, target, within }, from) {
       if (target === self) return core.send(from, { kind: 'ack', nonce, updates: newsBack(from) })
@@ -200,7 +207,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
       relays.set(own, { for: from, nonce, target, deadline: core.now + within })
       core.send(target, { kind: 'ping', nonce: own, target, updates: newsFor(entry) })
     },
-    onAck({ nonce }, from) {
+    onAck({ nonce, coordinates }, from) {
       const relay = relays.get(nonce)
       if (relay !== undefined) {
         if (relay.target !== from) return
@@ -223,6 +230,7 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
       end(running)
       health.apply(-1)
       core.count(direct ? 'probe-ok' : 'probe-indirect', running.target, core.now - running.sentAt)
+      if (direct && running.timed && coordinates !== undefined) locate(core, running.target, coordinates, core.now - running.sentAt)
     },
     onNack({ nonce, tried }, from) {
       const running = probes.get(nonce)
@@ -260,8 +268,12 @@ export function createProbes(core: Core, hooks: ProbeHooks): Probes {
       for (const running of probes.values()) {
         running.askAt += ms
         running.deadline += ms
+        running.timed = false
       }
       for (const relay of relays.values()) relay.deadline += ms
+    },
+    held() {
+      for (const running of probes.values()) running.timed = false
     },
     get pending() {
       return probes.size + relays.size

@@ -1,7 +1,10 @@
-import { randomInt } from '../base/random.ts'
+import { createHash } from 'node:crypto'
+import { randomInt, seededRandom } from '../base/random.ts'
 import { MAX_UPDATES, MAX_UPDATES_BYTES } from '../wire/swim.ts'
 import type { Sealed, SwimMessage } from '../wire/swim-types.ts'
 import { createBroadcastQueue } from './broadcast-queue.ts'
+import { predicted } from './coordinates/locate.ts'
+import { createVivaldi } from './coordinates/vivaldi.ts'
 import type { Core, SealedOf, SwimOptions } from './core.ts'
 import { createEvidence } from './evidence.ts'
 import { createGossip } from './gossip.ts'
@@ -28,6 +31,8 @@ export interface SwimStats {
   links: number
   /** Probes and relayed probes on their way. */
   probes: number
+  /** How wrong it finds its network coordinates, a share of round trips, 0 to 1.5. */
+  coordinateError: number
 }
 
 export interface Swim {
@@ -38,6 +43,8 @@ export interface Swim {
   /** All that are known, this one included; dead and left ones until they are forgotten. */
   members(): Member[]
   member(peer: string): Member | undefined
+  /** The round trip to a living member by network coordinates, ms; undefined while too little is known. Only as true as what it says of itself. */
+  predicted(peer: string): number | undefined
   stats(): SwimStats
 }
 
@@ -46,6 +53,8 @@ const FULL_MESH = 128
 const MAX_QUEUE = 8_192
 /** A tick this late means that the event loop stood still: what was due is not judged, ms. */
 const STALL = 250
+/** A step this late does not move deadlines, but round trips measured meanwhile do not count, ms: several in a site. */
+const LATE = 20
 /** A stall this long weighs double, ms. */
 const LONG_STALL = 2_000
 /** A suspect, or a dead one that speaks, is told so at most this often, ms. */
@@ -68,6 +77,8 @@ export function createSwim(options: SwimOptions): Swim {
     health: createHealth({ max: profile.healthMax }),
     links: createLinks({ self, random, fullMesh: options.fullMesh ?? FULL_MESH }),
     evidence: createEvidence(),
+    // Of its own chance, which need not be secret: directions only have to differ from member to member.
+    vivaldi: createVivaldi(seededRandom(createHash('sha256').update(self).digest().readUInt32BE())),
     own: { phase: 'idle', alive: undefined, startedAt: -Infinity, refutedAt: -Infinity },
     now: 0,
     effects: [],
@@ -223,6 +234,7 @@ export function createSwim(options: SwimOptions): Swim {
   /** The loop stood still. Answers that came meanwhile are read after this step, so deadlines get a little more than the gap. */
   function noticeStall(): void {
     const gap = core.now - expected
+    if (gap > LATE) probes.held()
     if (!(gap > STALL)) return
     shift(gap + profile.probeTimeout)
     health.apply(gap >= LONG_STALL ? 2 : 1)
@@ -295,9 +307,11 @@ export function createSwim(options: SwimOptions): Swim {
     nextDue,
     members: () => [...table.entries()].map(({ view }) => view),
     member: (peer) => table.get(peer)?.view,
+    predicted: (peer) => (peer === self ? undefined : predicted(core, peer)),
     stats: () => ({
       health: health.score, queued: core.queue.depth, queuedBytes: core.queue.bytes, suspicions: table.counts.suspect,
-      members: table.counts, links: links.linked().length, probes: probes.pending
+      members: table.counts, links: links.linked().length, probes: probes.pending,
+      coordinateError: core.vivaldi.own.error
     })
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AliveStatement, DeadStatement, DigestEntry, LeaveStatement, Sealed, SuspectStatement } from '../wire/swim-types.ts'
+import type { Place } from './coordinates/vivaldi.ts'
 import type { Suspicion } from './suspicion.ts'
 import type { Member, MemberState } from './types.ts'
 
@@ -30,6 +31,8 @@ export interface Entry {
   rebootedAt: number
   /** When all who are linked were last told of its joining. */
   announcedAt: number
+  /** Where it said it is, and how far that was; undefined until it has answered a probe itself. */
+  place: Place | undefined
   view: Member
 }
 
@@ -54,7 +57,7 @@ export interface Table {
 export function newEntry(peer: string, state: MemberState, incarnation: number): Entry {
   return {
     peer, state, incarnation, alive: undefined, ending: undefined, proof: [], standing: { tier: '', region: '' }, suspicion: undefined, accusations: new Map(),
-    forgetAt: Infinity, toldAt: -Infinity, rebootedAt: -Infinity, announcedAt: -Infinity,
+    forgetAt: Infinity, toldAt: -Infinity, rebootedAt: -Infinity, announcedAt: -Infinity, place: undefined,
     view: { peer, state, incarnation, boot: 0, name: '', version: '', addresses: [], tier: '', region: '', since: -Infinity }
   }
 }

@@ -73,8 +73,9 @@ export type SwimEffect =
   | { type: 'superseded'; by: { boot: number; name: string; addresses: readonly string[] } }
 
 /**
- * `probe` has the round trip in `value` (ms). `stall`: the event loop stood still for `value` ms and deadlines were moved.
+ * `probe` has the round trip in `value` (ms). `stall`: the event loop stood still for `value` ms and deadlines were moved. `prediction`: a round trip was
+ * predicted by coordinates and then measured, `value` ms away from that. `lost-place`: the own coordinates began anew.
  */
 export type Counted =
   | 'probe-ok' | 'probe-indirect' | 'probe-failed' | 'probe-late' | 'suspicion' | 'refutation' | 'nack-missing' | 'stall'
-  | 'forged' | 'stranger' | 'stale' | 'sync-same' | 'sync-different' | 'link-evidence' | 'queue-dropped'
+  | 'forged' | 'stranger' | 'stale' | 'sync-same' | 'sync-different' | 'link-evidence' | 'queue-dropped' | 'prediction' | 'lost-place'

@@ -1,4 +1,5 @@
 import type { CredentialBundle } from './admission-documents.ts'
+import type { NetworkCoordinates } from './coordinates.ts'
 
 /** What members say to each other on /skein/swim/1.0.0 (protocols/swim.md). */
 
@@ -81,8 +82,8 @@ interface Carrying {
 export type SwimMessage =
   /** Are you there, and are you `target`? */
   | ({ kind: 'ping'; nonce: number; target: string } & Carrying)
-  /** `coordinates` is reserved for network coordinates: opaque, at most 256 bytes, left out for now. */
-  | ({ kind: 'ack'; nonce: number; coordinates?: Uint8Array } & Carrying)
+  /** `coordinates`: where the sender is; left out when it answers for another. */
+  | ({ kind: 'ack'; nonce: number; coordinates?: NetworkCoordinates } & Carrying)
   /** Ask `target` for me; answer with ack, or with nack when `within` ms are over or there is no way to it. */
   | ({ kind: 'ping-req'; nonce: number; target: string; within: number } & Carrying)
   /** `tried`: it was asked and did not answer; false: I have no connection with it, ask somebody else. */

@@ -1,5 +1,6 @@
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { decodeCbor, encodeCbor, fields, readBytes, type Fields } from './cbor.ts'
+import { packCoordinates, unpackCoordinates, type NetworkCoordinates } from './coordinates.ts'
 import { KEY_BYTES } from './envelope.ts'
 import { packEntries, packPeers, unpackEntries, unpackPeers } from './swim-digest.ts'
 import { frameSwim, MAX_SWIM_FRAME } from './swim-frames.ts'
@@ -21,6 +22,7 @@ export const MAX_DIGEST_ENTRIES = 1_400
 /** Longest time that a relay may be given, ms: a probe of the slowest profile, slowed down by the worst health, hardly takes more. Longer ones are sent as this. */
 export const MAX_WITHIN = 60_000
 export const MAX_NONCE = 2 ** 32 - 1
+/** Of coordinates; the present version has 45 bytes, later ones may have more. */
 export const MAX_COORDINATES = 256
 /** 16 bytes are used; a later version may send all of a SHA-256. */
 export const MAX_HASH = 32
@@ -35,7 +37,7 @@ export interface DecodeSwimOptions {
 
 export interface DecodedSwim {
   message: SwimMessage
-  /** Why updates were left out, one error each; `data.reason` is `foreign` or `forged` for some. */
+  /** Why updates or coordinates were left out, one error each; `data.reason` is `foreign` or `forged` for some. */
   dropped: SkeinError[]
 }
 
@@ -48,6 +50,7 @@ export function encodeSwimFrame(scope: SwimScope, message: SwimMessage, { peers 
   if ('target' in message) body['target'] = packPeers([message.target], peers)
   // A relay that answers earlier than it might is better than one that does not understand.
   if ('within' in message) body['within'] = Math.min(message.within, MAX_WITHIN)
+  if ('coordinates' in message && message.coordinates !== undefined) body['coordinates'] = packCoordinates(message.coordinates)
   if ('entries' in message) body['entries'] = packEntries(message.entries, peers)
   if ('want' in message) body['want'] = packPeers(message.want, peers)
   if (updates.length > 0) body['updates'] = updates.map(({ bytes }) => bytes)
@@ -65,7 +68,7 @@ export function decodeSwimMessage(bytes: Uint8Array, scope: SwimScope, options: 
 
 /**
  * A message without its length. Throws SKEIN_PROTOCOL naming the bad field; `data.reason` is `foreign` if it is for another federation
- * or pool, and `kind` if a later version may know what it is. Updates that cannot be read are left out and do not spoil the others.
+ * or pool, and `kind` if a later version may know what it is. Updates and coordinates that cannot be read are left out and do not spoil the rest.
  * No signature is checked here.
  */
 export function decodeSwimMessageWith(bytes: Uint8Array, scope: SwimScope, { statements, peers = COMPUTED_PEER_KEYS }: DecodeSwimOptions = {}): DecodedSwim {
@@ -82,17 +85,23 @@ export function decodeSwimMessageWith(bytes: Uint8Array, scope: SwimScope, { sta
       dropped.push(toSkeinError(error))
     }
   })
-  return { message: readMessage(read, kind, updates, peers), dropped }
+  return { message: readMessage(read, kind, { updates, dropped, peers }), dropped }
 }
 
-function readMessage(read: Fields, kind: SwimMessageKind, updates: Sealed[], peers: PeerKeys): SwimMessage {
+interface Reading {
+  updates: Sealed[]
+  dropped: SkeinError[]
+  peers: PeerKeys
+}
+
+function readMessage(read: Fields, kind: SwimMessageKind, { updates, dropped, peers }: Reading): SwimMessage {
   if (kind === 'gossip') return { kind, updates }
   const nonce = read.int('nonce', { max: MAX_NONCE })
   switch (kind) {
     case 'ping':
       return { kind, nonce, target: readTarget(read, peers), updates }
     case 'ack': {
-      const coordinates = read.optionalBytes('coordinates', { max: MAX_COORDINATES })
+      const coordinates = readCoordinates(read, dropped)
       return { kind, nonce, ...(coordinates && { coordinates }), updates }
     }
     case 'ping-req':
@@ -107,6 +116,17 @@ function readMessage(read: Fields, kind: SwimMessageKind, updates: Sealed[], pee
       return { kind, nonce, tried: read.bool('tried'), updates }
     case 'same':
       return { kind, nonce, updates }
+  }
+}
+
+/** An answer is an answer, whatever it says of its place. */
+function readCoordinates(read: Fields, dropped: SkeinError[]): NetworkCoordinates | undefined {
+  const bytes = read.optionalBytes('coordinates', { max: MAX_COORDINATES })
+  try {
+    return bytes && unpackCoordinates(bytes)
+  } catch (error) {
+    dropped.push(toSkeinError(error))
+    return undefined
   }
 }
 

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { randomInt, type Random } from '../../src/base/random.ts'
+import { randomInt, seededRandom, type Random } from '../../src/base/random.ts'
+import { createVivaldi } from '../../src/membership/coordinates/vivaldi.ts'
 import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts'
+import { COORDINATES_BYTES, DIMENSIONS, isWithinBounds, MAX_COORDINATE, MAX_ERROR, packCoordinates, unpackCoordinates } from '../../src/wire/coordinates.ts'
 import { openEnvelope, sealEnvelope } from '../../src/wire/envelope.ts'
 import { createSwimSplitter } from '../../src/wire/swim-frames.ts'
 import { createPeerKeys } from '../../src/wire/swim-peers.ts'
@@ -124,7 +126,37 @@ function thrownBy(run: () => void): Error | undefined {
   }
 }
 
+/** Numbers that break arithmetic. */
+const ODD_NUMBERS = [NaN, Infinity, -Infinity, -0, 1e-45, -1e-45, 3e38, MAX_COORDINATE, -MAX_COORDINATE, 10_000.001, 1.5, 1.500001]
+
+/** Mostly whole, with numbers of any kind; a machine that takes them in, with any round trip, stays where it may be. */
+function coordinatesTarget(): FuzzTarget {
+  const vivaldi = createVivaldi(seededRandom(1))
+  return {
+    name: 'swim coordinates',
+    next(random) {
+      const number = (least: number, most: number) => (random.float() < 0.04 ? pick(random, ODD_NUMBERS) : least + random.float() * (most - least))
+      const range = 10 ** (random.float() * 4)
+      const vector = Array.from({ length: DIMENSIONS }, () => number(-range, range))
+      const bytes = packCoordinates({ vector, height: number(0, range), error: number(0, MAX_ERROR), adjustment: number(-range, range) })
+      return random.float() < 0.2 ? mutateBytes(bytes, random) : bytes
+    },
+    parse(input) {
+      if (input.length !== COORDINATES_BYTES) throw new Error('another length')
+    },
+    read(input, random) {
+      const coordinates = unpackCoordinates(input)
+      if (coordinates === undefined) return false
+      if (Buffer.compare(packCoordinates(coordinates), input) !== 0) throw new Error('read and written again they are others')
+      const roundTrip = random.float() < 0.1 ? pick(random, ODD_NUMBERS) : random.float() * 10 ** (random.float() * 5)
+      vivaldi.sample(coordinates, roundTrip)
+      if (!isWithinBounds(vivaldi.own) || !((vivaldi.predict(coordinates) ?? 0) >= 0)) throw new Error(`a round trip of ${roundTrip} led to ${JSON.stringify(vivaldi.own)}`)
+      return undefined
+    }
+  }
+}
+
 /** Everything that reads what /skein/swim/1.0.0 brings; new ones each time, because readers remember. */
 export function swimTargets(): FuzzTarget[] {
-  return [statementTarget(), messageTarget(), framesTarget()]
+  return [statementTarget(), messageTarget(), coordinatesTarget(), framesTarget()]
 }

@@ -41,7 +41,7 @@ export function createCarrier({ paths, now, later, tcp, deliver, count }: CableD
 
   function arrive(cable: Cable, from: 0 | 1, message: SwimMessage): void {
     const to = from === 0 ? 1 : 0
-    let at = now() + paths.delay()
+    let at = now() + paths.delay(cable.ends[from].host.index, cable.ends[to].host.index)
     if (tcp) {
       at = Math.max(at, cable.arrived[to])
       cable.arrived[to] = at

@@ -73,7 +73,7 @@ export function createConnections({ paths, now, later, tcp, network, carried, co
   function tellGone(cable: Cable, from: Process): void {
     const other = cable.ends[1 - side(cable, from)]!
     if (!from.host.powered || paths.isCut(from.host.index, other.host.index)) return
-    later(paths.delay(), () => lose(cable, other, false))
+    later(paths.delay(from.host.index, other.host.index), () => lose(cable, other, false))
   }
 
   function deliver(cable: Cable, to: 0 | 1, message: SwimMessage): void {
@@ -108,7 +108,10 @@ export function createConnections({ paths, now, later, tcp, network, carried, co
       process.cables.clear()
     },
     sever(cable) {
-      for (const process of cable.ends) later(paths.delay(), () => lose(cable, process, false))
+      for (const process of cable.ends) {
+        const other = cable.ends[1 - side(cable, process)]!
+        later(paths.delay(other.host.index, process.host.index), () => lose(cable, process, false))
+      }
     }
   }
 }

@@ -22,8 +22,10 @@ export interface Paths {
   setLoss(from: number, to: number, loss: number): void
   /** Whether a packet arrives. */
   passes(from: number, to: number): boolean
+  /** Ever longer than the weather makes it, one way, ms. */
+  setDistance(from: number, to: number, ms: number): void
   /** One way, ms, at least 0.1. */
-  delay(): number
+  delay(from: number, to: number): number
   duplicated(): boolean
   readonly lost: number
 }
@@ -31,6 +33,7 @@ export interface Paths {
 export function createPaths(hosts: number, random: Random): Paths {
   const cuts = new Uint16Array(hosts * hosts)
   const losses = new Float64Array(hosts * hosts)
+  const distances = new Float64Array(hosts * hosts)
   let lost = 0
   const paths: Paths = {
     weather: FAIR,
@@ -52,7 +55,8 @@ export function createPaths(hosts: number, random: Random): Paths {
       }
       return true
     },
-    delay: () => 0.1 + paths.weather.latency + (paths.weather.jitter > 0 ? random.float() * paths.weather.jitter : 0),
+    setDistance: (from, to, ms) => void (distances[from * hosts + to] = ms),
+    delay: (from, to) => 0.1 + distances[from * hosts + to]! + paths.weather.latency + (paths.weather.jitter > 0 ? random.float() * paths.weather.jitter : 0),
     duplicated: () => paths.weather.duplication > 0 && random.float() < paths.weather.duplication,
     get lost() {
       return lost

@@ -49,7 +49,7 @@ export function createPorts({ paths, now, later, count, stalled, connect }: Port
 
   /** Time of one way of a handshake, with what has to be sent again. */
   function leg(from: Host, to: Host, again: number): number {
-    let ms = paths.delay()
+    let ms = paths.delay(from.index, to.index)
     for (let wait = again; !paths.passes(from.index, to.index) && wait < 60_000; wait *= 2) ms += wait
     return ms
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { federationIdOf, type CredentialBundle } from '../../src/wire/admission-documents.ts'
 import { encodeCbor } from '../../src/wire/cbor.ts'
+import type { NetworkCoordinates } from '../../src/wire/coordinates.ts'
 import { sealEnvelope } from '../../src/wire/envelope.ts'
 import { openStatement, sealStatement, STATEMENT_DOMAIN } from '../../src/wire/swim-statements.ts'
 import type { AliveStatement, Sealed, Statement, SwimMessage, SwimScope } from '../../src/wire/swim-types.ts'
@@ -57,13 +58,16 @@ export function sealed(name: string): Sealed {
   return sealStatement(statement, SCOPE, testSigner(seed))
 }
 
+/** Exact in 32 bits. */
+const PLACE: NetworkCoordinates = { vector: [12.5, -3.25, 0, 10_000, -10_000, 0.0625, 40, -1.5], height: 0.03125, error: 0.125, adjustment: -0.75 }
+
 const nonce = 4_000_000_000
 /** What the golden messages cover. */
 export const MESSAGES: Record<string, SwimMessage> = {
   ping: { kind: 'ping', nonce, target: b.peer, updates: [] },
   'ping with news': { kind: 'ping', nonce: 0, target: b.peer, updates: [sealed('suspect, silence'), sealed('alive')] },
   ack: { kind: 'ack', nonce, updates: [] },
-  'ack with coordinates': { kind: 'ack', nonce, coordinates: Uint8Array.of(1, 2, 3), updates: [sealed('leave')] },
+  'ack with coordinates': { kind: 'ack', nonce, coordinates: PLACE, updates: [sealed('leave')] },
   'ping-req': { kind: 'ping-req', nonce, target: b.peer, within: 400, updates: [] },
   'nack, tried': { kind: 'nack', nonce, tried: true, updates: [] },
   'nack, not connected': { kind: 'nack', nonce, tried: false, updates: [] },

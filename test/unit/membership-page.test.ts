@@ -55,7 +55,8 @@ const STATED: [string, number[]][] = [
   ['dialled for # by all the living together about every #, afterwards # times less often, with # for each dial', [own('dead-rounds.ts', 'FRESH'), own('dead-rounds.ts', 'SPACING'), own('dead-rounds.ts', 'OLD_FACTOR'), own('dialler.ts', 'DEAD_TIMEOUT')]],
   ['only the newest ones are kept (#)', [constantOf('net/member-network.ts', 'MAX_WAITING_BYTES')]],
   ['Within # of a start', [own('self.ts', 'JOINING_TIME')]],
-  ['up to # addresses', [MAX_ADDRESSES]]
+  ['up to # addresses', [MAX_ADDRESSES]],
+  ['one answer moves nobody by more than #,', [own('coordinates/vivaldi.ts', 'MAX_STEP')]]
 ]
 
 describe('docs/membership.md is what the code does', () => {

@@ -1,5 +1,5 @@
 // Scenario list A of the membership anchors: A1 to A7 here, A8 in broadcast-queue.test.ts.
-// A9 (Vivaldi) does not apply yet: the ack reserves a field for coordinates, which come with the routing issue. A10 (phi accrual) does not apply:
+// A9 (Vivaldi) in coordinates.test.ts. A10 (phi accrual) does not apply:
 // no pair of members exchanges steady heartbeats here, so there is nothing to feed such a detector with.
 import { describe, expect, test } from 'vitest'
 import { createHealth } from '../../../src/membership/health.ts'
