@@ -11,7 +11,7 @@ const LAYERS: Record<string, number> = {
   base: 0,
   wire: 1,
   membership: 2, federation: 2, rpc: 2, routing: 2, mcp: 2, workflow: 2, content: 2, security: 2,
-  net: 3, store: 3, ipfs: 3, telemetry: 3, 'mcp-io': 3, config: 3,
+  net: 3, store: 3, ipfs: 3, telemetry: 3, 'mcp-io': 3, guard: 3, config: 3,
   node: 4,
   http: 5, cli: 5, packs: 5, console: 5
 }
@@ -26,6 +26,7 @@ const OWNERS: [RegExp, string[]][] = [
   [/^(prom-client|pino|@libp2p\/prometheus-metrics)/, ['telemetry']],
   [/^@modelcontextprotocol\//, ['mcp-io', 'packs']],
   [/^fastify/, ['http']],
+  [/^cockatiel/, ['guard']],
   [/^commander/, ['cli']]
 ]
 /** What edges may take from layer 4. */

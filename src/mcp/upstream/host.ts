@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
+import type { Guards } from '../../base/guard.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import type { McpRunner, UpstreamTransport } from '../ports.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { failedCall } from '../failed-call.ts'
+import type { ServerLoad } from './gate.ts'
 import { createUpstreamMetrics, type UpstreamTotals } from './metrics.ts'
 import { policyKey, restartKey, type ServerSpec } from './spec.ts'
 import { createSupervisor, type Supervisor, type UpstreamStatus, type UpstreamTools } from './supervisor.ts'
@@ -17,6 +19,7 @@ export interface UpstreamHostDeps {
   random: Random
   meter: Meter
   logger: Logger
+  guards: Guards
   /** A transport that is not started yet; a process or connection of its own each time. */
   connect(spec: ServerSpec, name: string): UpstreamTransport
 }
@@ -24,8 +27,6 @@ export interface UpstreamHostDeps {
 export interface UpstreamHostOptions {
   /** Our version, told to servers. */
   version: string
-  /** Running calls per server. @default 256 */
-  maxInFlight?: number
   /** Children of single clients per server. @default 32 */
   maxChildren?: number
 }
@@ -49,6 +50,8 @@ export interface UpstreamHost extends McpRunner {
   /** Undefined: no such server. */
   tools(name: string): UpstreamTools | undefined
   spec(name: string): ServerSpec | undefined
+  /** Calls of one server that run and that wait for a place, listens left out. Undefined: no such server. */
+  load(name: string): ServerLoad | undefined
   /** Calls back after what a server lists or its state changed, at most once a tick. Returns the way to stop. */
   onChange(listener: () => void): () => void
   /** The client's session is over: its children go. */
@@ -152,6 +155,7 @@ export function createUpstreamHost(deps: UpstreamHostDeps, options: UpstreamHost
     list: () => [...supervisors.values()].map((supervisor) => supervisor.status()),
     tools: (name) => supervisors.get(name)?.tools(),
     spec: (name) => supervisors.get(name)?.spec,
+    load: (name) => supervisors.get(name)?.load(),
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -33,7 +33,16 @@ export interface ServerPolicy {
   repeatable: readonly string[]
   /** Believe `readOnlyHint` and `idempotentHint` of the server. */
   trustAnnotations: boolean
+  /** Requests that it runs at a time. @default 256 */
+  maxConcurrent?: number
+  /** Requests that wait for their turn beyond that. @default 256 */
+  maxWaiting?: number
 }
+
+/** One server with more running requests than this is stuck or flooded. */
+export const MAX_CONCURRENT = 256
+/** As many again may wait: a moment at full speed. Beyond, other providers had better take them. */
+export const MAX_WAITING = 256
 
 export type Isolation = 'auto' | 'shared' | 'session'
 
@@ -72,7 +81,8 @@ export function restartKey(spec: ServerSpec): string {
 
 /** Everything that may change live. */
 export function policyKey(spec: ServerSpec): string {
-  return JSON.stringify([spec.expose.allow, spec.expose.deny, spec.stateless, spec.timeout, spec.repeatable, spec.trustAnnotations])
+  const { maxConcurrent = MAX_CONCURRENT, maxWaiting = MAX_WAITING } = spec
+  return JSON.stringify([spec.expose.allow, spec.expose.deny, spec.stateless, spec.timeout, spec.repeatable, spec.trustAnnotations, maxConcurrent, maxWaiting])
 }
 
 function sorted(record: Readonly<Record<string, string>>): [string, string][] {

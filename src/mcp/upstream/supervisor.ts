@@ -2,6 +2,7 @@ import type { About } from '../../wire/about.ts'
 import type { CallSink, ClientContext, McpRequest, RunningCall, UpstreamTransport } from '../ports.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConnectionOptions, UpstreamConnection } from './connection-ports.ts'
+import type { Guards } from '../../base/guard.ts'
 import type { Json, JsonRpcNotification } from '../../wire/json-rpc.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
@@ -11,7 +12,7 @@ import { failedCall } from '../failed-call.ts'
 import { createChildren } from './children.ts'
 import { openConnection } from './connection.ts'
 import { createEraMemory } from './era-memory.ts'
-import { createGate } from './gate.ts'
+import { createGate, type ServerLoad } from './gate.ts'
 import { createHangWatch } from './hang-watch.ts'
 import { wantsOwn } from './isolation.ts'
 import { createKeeper } from './keeper.ts'
@@ -56,6 +57,7 @@ export interface SupervisorDeps {
   random: Random
   logger: Logger
   metrics: UpstreamMetrics
+  guards: Guards
   connect(spec: ServerSpec, name: string): UpstreamTransport
   onChange(): void
 }
@@ -67,7 +69,6 @@ export interface SupervisorOptions {
   version: string
   /** Sessions whose state was in the one that this one replaces, and that do not know yet. */
   untold?: Iterable<string>
-  maxInFlight?: number
   maxChildren?: number
 }
 
@@ -85,6 +86,7 @@ export interface Supervisor {
   announceRestart(): Iterable<string>
   /** Calls that wait for their clients, and clients that listen. */
   counts(): { parked: number; listeners: number }
+  load(): ServerLoad
   stop(options?: { grace?: number }): Promise<void>
 }
 
@@ -145,7 +147,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const hangs = createHangWatch({ clock, timeout: () => spec.timeout, giveUp })
   const placement = createPlacement({ name, clock, keeper, children, parking, spec: () => spec, era })
   const runOn = createRunner({ name, clock, keeper, placement, parking, hangs, spec: () => spec, onBegin: losses.begins })
-  const run = createGate({ name, metrics, spec: () => spec, run: runOn }, options.maxInFlight)
+  const gate = createGate({ name, clock, guards: deps.guards, metrics, spec: () => spec, isUp: () => keeper.state === 'ready', run: runOn })
 
   function era(): Era | undefined {
     return keeper.connection?.era ?? eras.known
@@ -180,6 +182,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     if (connection !== shared) {
       shared = connection
       if (connection !== undefined) {
+        gate.serverIsBack()
         losses.sharedIsNew(connection.era)
         subscriptions.sync()
       }
@@ -200,6 +203,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     },
     update(next) {
       spec = next
+      gate.update()
       relist()
     },
     start: () => keeper.start(),
@@ -212,7 +216,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       return { name, state, kind: spec.kind, tools: listed.definitions.length, restarts, pids, ...more }
     },
     tools: () => listed,
-    run: (request, sink) => (request.method === 'subscriptions/listen' ? listen(request, sink) : run(request, sink)),
+    // A listen runs for as long as its client likes: it takes no place of calls and says nothing about how they fare.
+    run: (request, sink) => (request.method === 'subscriptions/listen' ? listen(request, sink) : gate.run(request, sink)),
     endSession(session) {
       losses.end(session)
       // First those that would start the child again.
@@ -225,10 +230,12 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       return losses.untold()
     },
     counts: () => ({ parked: parking.size, listeners: listeners.size }),
+    load: gate.load,
     async stop(how) {
       listeners.close()
       subscriptions.close()
       parking.close()
+      gate.close()
       await Promise.all([keeper.stop(how), children.stop(how)])
     }
   }

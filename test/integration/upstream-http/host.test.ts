@@ -8,6 +8,7 @@ import type { ServerSpec } from '../../../src/mcp/upstream/spec.ts'
 import { createUpstreamConnector } from '../../../src/mcp-io/connect.ts'
 import { readOutcome } from '../../../src/wire/json-rpc.ts'
 import { serveHttp, type Eras } from '../../fixtures/conformance/http.ts'
+import { testGuards } from '../../support/guards.ts'
 import { recordingSink, serverSpec, toolCall } from '../../support/mcp-calls.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { serveFirstSdk } from './sdk-v1-server.ts'
@@ -25,7 +26,7 @@ async function attach(eras: Eras) {
 async function attachUrl(url: string, policy: Partial<ServerSpec> = {}) {
   const connector = createUpstreamConnector({ clock: systemClock, logger: silentLogger, env: {} })
   const host = createUpstreamHost(
-    { clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, connect: (spec, name) => connector.connect(spec, name) },
+    { clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, guards: testGuards(systemClock), connect: (spec, name) => connector.connect(spec, name) },
     { version: '1' }
   )
   cleanup(() => host.stop({ grace: 500 }))

@@ -13,6 +13,7 @@ import type { ServerSpec } from '../../../src/mcp/upstream/spec.ts'
 import type { UpstreamStatus } from '../../../src/mcp/upstream/supervisor.ts'
 import { readOutcome } from '../../../src/wire/json-rpc.ts'
 import { startBareHttpServer } from '../../support/bare-http-server.ts'
+import { testGuards } from '../../support/guards.ts'
 import { codeOf, mcpRequest, recordingSink, serverSpec, toolCall, type CallOptions, type RecordingSink } from '../../support/mcp-calls.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -29,7 +30,7 @@ process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 async function attach(servers: Record<string, ServerSpec>) {
   const connector = createUpstreamConnector({ clock: systemClock, logger: silentLogger })
-  const host = createUpstreamHost({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, connect: connector.connect }, { version: '0.1.0' })
+  const host = createUpstreamHost({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, guards: testGuards(systemClock), connect: connector.connect }, { version: '0.1.0' })
   hosts.push(host)
   await host.apply(servers, { wait: 20_000 })
   const status = (name: string) => host.list().find((entry) => entry.name === name)

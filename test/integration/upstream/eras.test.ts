@@ -8,6 +8,7 @@ import { systemRandom } from '../../../src/base/random.ts'
 import { createUpstreamConnector } from '../../../src/mcp-io/connect.ts'
 import { createUpstreamHost, type UpstreamHost } from '../../../src/mcp/upstream/host.ts'
 import { readOutcome, type Json } from '../../../src/wire/json-rpc.ts'
+import { testGuards } from '../../support/guards.ts'
 import { mcpRequest, recordingSink, serverSpec, toolCall, type CallOptions } from '../../support/mcp-calls.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -34,7 +35,7 @@ async function target(kind: string, over: string) {
 
 async function attached(kind: string, over: string) {
   const connector = createUpstreamConnector({ clock: systemClock, logger: silentLogger })
-  const host = createUpstreamHost({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, connect: connector.connect }, { version: '0.1.0' })
+  const host = createUpstreamHost({ clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger, guards: testGuards(systemClock), connect: connector.connect }, { version: '0.1.0' })
   hosts.push(host)
   await host.apply({ one: serverSpec(await target(kind, over)) }, { wait: 20_000 })
   const call = async (tool: string, options: CallOptions = {}) => {

@@ -6,6 +6,7 @@ import { seededRandom } from '../../../src/base/random.ts'
 import type { JsonRpcRequest } from '../../../src/wire/json-rpc.ts'
 import { createUpstreamHost, type UpstreamHostOptions } from '../../../src/mcp/upstream/host.ts'
 import type { ServerSpec } from '../../../src/mcp/upstream/spec.ts'
+import { testGuards } from '../../support/guards.ts'
 import { codeOf, flush, recordingSink, serverSpec, toolCall } from '../../support/mcp-calls.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { createMemoryServer, type MemoryServer } from '../../support/memory-upstream.ts'
@@ -19,7 +20,7 @@ function world(options: Partial<UpstreamHostOptions> = {}) {
     if (server === undefined) throw new SkeinError('SKEIN_CONFIG', `no server ${name}`)
     return server.connect()
   }
-  const host = createUpstreamHost({ clock, random: seededRandom(1), meter, logger: silentLogger, connect }, { version: '1', ...options })
+  const host = createUpstreamHost({ clock, random: seededRandom(1), meter, logger: silentLogger, guards: testGuards(clock, meter), connect }, { version: '1', ...options })
   const one = servers.one as MemoryServer
   one.respond = (request) => (request.method === 'tools/call' && request.params?.name === 'echo' ? { content: [] } : undefined)
   const status = (name = 'one') => host.list().find((entry) => entry.name === name)
@@ -272,8 +273,8 @@ describe('tools', () => {
 })
 
 describe('limits', () => {
-  test('calls in flight are bounded and counted by how they ended', async () => {
-    const { host, one, metric } = await attached({}, { maxInFlight: 2 })
+  test('running calls are bounded and counted by how they ended', async () => {
+    const { host, one, metric } = await attached({ maxConcurrent: 2, maxWaiting: 0 })
     const calls = [1, 2, 3].map(() => host.run(toolCall('one', 'slow'), recordingSink()))
     expect(await codeOf(calls[2]!.outcome)).toBe('SKEIN_BUSY')
     await flush()

@@ -22,7 +22,7 @@ function writesAtOnce(server: MemoryServer): void {
 
 describe('what cannot be written again', () => {
   test('as params fails its own request, and takes no place for ever', async () => {
-    const { echo, call, clock } = await upstreamWorld({}, writesAtOnce, { maxInFlight: 4 })
+    const { echo, call, clock } = await upstreamWorld({ maxConcurrent: 4, maxWaiting: 0 }, writesAtOnce)
     for (let round = 0; round < 8; round++) expect(await codeOf(call('echo', { args: deep() }).outcome)).toBe('SKEIN_LIMIT')
     expect(await echo('session-1')).toEqual({ result: { content: [] } })
     // Nothing is left that ends later with nobody listening: an unhandled rejection fails the run.
