@@ -15,7 +15,7 @@ export class ClientCall extends Exchange implements ClientExchange {
   readonly header: CallHeader | undefined
   readonly attributeBytes: number
   readonly timeout: number
-  readonly onMessage: ((body: Uint8Array) => void) | undefined
+  readonly onMessage: ((body: Uint8Array, renew: boolean) => void) | undefined
   readonly signal: AbortSignal | undefined
   readonly startedAt: number
   expires: number
@@ -71,8 +71,12 @@ export class ClientCall extends Exchange implements ClientExchange {
     this.session.queueMessage(this, message, renew)
   }
 
-  cancel(reason = 'the caller gave up'): void {
-    this.cancelWith(new SkeinError('SKEIN_CANCELLED', `the request was cancelled: ${reason}`))
+  cancel(reason: string | SkeinError = 'the caller gave up'): void {
+    this.cancelWith(typeof reason === 'string' ? new SkeinError('SKEIN_CANCELLED', `the request was cancelled: ${reason}`) : reason)
+  }
+
+  get load(): number | undefined {
+    return this.ending?.load
   }
 
   pause(): void {
@@ -89,10 +93,10 @@ export class ClientCall extends Exchange implements ClientExchange {
     this.expires = this.session.clock.now() + this.timeout
   }
 
-  deliver(message: Uint8Array): void {
+  deliver(message: Uint8Array, renew: boolean): void {
     if (this.onMessage === undefined) return
     try {
-      this.onMessage(message)
+      this.onMessage(message, renew)
     } catch (error) {
       this.cancelWith(toSkeinError(error))
     }

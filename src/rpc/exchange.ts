@@ -19,6 +19,7 @@ export interface OutItem {
 interface Held {
   body: Uint8Array
   cost: number
+  renew: boolean
 }
 
 /** Both directions of one exchange in one session. Classes here, because hundreds of thousands are made in a second. */
@@ -34,6 +35,7 @@ export abstract class Exchange {
   tail: OutItem | undefined = undefined
   /** Bytes in its queue, with the cost of items. */
   queuedBytes = 0
+  private leftListener: (() => void) | undefined = undefined
   /** Its place in the outbox's turns. */
   inTurn = false
   nextTurn: Exchange | undefined = undefined
@@ -43,8 +45,10 @@ export abstract class Exchange {
   /** Received and not yet given back as credit. */
   consumed = 0
   assembly: Assembly | undefined = undefined
-  /** The frame type the body in assembly began with. */
+  /** The frame type the body in assembly began with … */
   assembling = 0
+  /** … and whether it renews the deadline. */
+  assemblingRenew = false
   holding = false
   held: Held[] | undefined = undefined
 
@@ -60,7 +64,7 @@ export abstract class Exchange {
   abstract firstBytes(kind: number): number
   /** An item has left completely. */
   abstract sent(kind: number): void
-  abstract deliver(message: Uint8Array): void
+  abstract deliver(message: Uint8Array, renew: boolean): void
   /** The other side broke a limit in this exchange alone. */
   abstract overflow(what: string): void
 
@@ -101,12 +105,26 @@ export abstract class Exchange {
     this.assembly = undefined
   }
 
+  /** Bytes that wait to leave, with the cost of each message. */
+  get queued(): number {
+    return this.queuedBytes
+  }
+
+  onLeft(listener: () => void): void {
+    this.leftListener = listener
+  }
+
+  /** Something of the queue has left. */
+  left(): void {
+    this.leftListener?.()
+  }
+
   /** Hands a complete message on, or keeps it (and its credit) while held. */
-  message(body: Uint8Array): void {
-    if (!this.holding) return this.deliver(body)
+  message(body: Uint8Array, renew: boolean): void {
+    if (!this.holding) return this.deliver(body, renew)
     const cost = body.length + FRAME_COST
     this.session.buffered += cost
-    ;(this.held ??= []).push({ body, cost })
+    ;(this.held ??= []).push({ body, cost, renew })
   }
 
   hold(): void {
@@ -130,7 +148,7 @@ export abstract class Exchange {
         return
       }
       this.session.buffered -= item.cost
-      if (!this.closed) this.deliver(item.body)
+      if (!this.closed) this.deliver(item.body, item.renew)
     }
   }
 

@@ -1,5 +1,6 @@
 import { errorCodeOf } from '../base/error-codes.ts'
 import { SkeinError } from '../base/errors.ts'
+import { METHOD } from '../wire/protocols.ts'
 import { FLAG_MORE, FLAG_RENEW, FRAME, protocolError } from '../wire/rpc-frames.ts'
 import { MESSAGE_FLAGS, readCancel, readCredit, readEnd, readFlags, readGoaway, readHello, readOpen, readPing } from '../wire/rpc-decode.ts'
 import { ClientCall } from './client-exchange.ts'
@@ -106,9 +107,11 @@ function message(session: Session, id: number, bytes: Uint8Array, start: number,
   if (exchange === undefined) return
   if (exchange.assembly !== undefined) throw protocolError('a MESSAGE came inside another body')
   charge(session, exchange, end - start - 1)
-  if ((flags & FLAG_RENEW) !== 0) (exchange as ClientCall | ServerCall).renew()
+  const renew = (flags & FLAG_RENEW) !== 0
+  exchange.assemblingRenew = renew
+  if (renew) (exchange as ClientCall | ServerCall).renew()
   const whole = exchange.part(FRAME.MESSAGE, (flags & FLAG_MORE) !== 0, bytes, start + 1, end)
-  if (whole !== undefined) exchange.message(whole)
+  if (whole !== undefined) exchange.message(whole, renew)
   if (!exchange.closed) session.giveCredit(exchange)
 }
 
@@ -129,7 +132,7 @@ function body(session: Session, id: number, bytes: Uint8Array, start: number, en
 }
 
 function finishBody(session: Session, exchange: Exchange, assembling: number, whole: Uint8Array): void {
-  if (assembling === FRAME.MESSAGE) return exchange.message(whole)
+  if (assembling === FRAME.MESSAGE) return exchange.message(whole, exchange.assemblingRenew)
   if (exchange instanceof ClientCall) return exchange.endBody(whole)
   const call = exchange as ServerCall
   const handler = session.shared.handlers.get(call.method)
@@ -140,7 +143,8 @@ function endOf(session: Session, id: number, bytes: Uint8Array, start: number, e
   if (isPeers(session, id)) throw protocolError('END comes from the side that did not open the exchange')
   const head = readEnd(bytes, start, end)
   const call = known(session, id) as ClientCall | undefined
-  session.peerLoad = head.load
+  // That of a relayed exchange is the target's.
+  if (call !== undefined && call.method !== METHOD.RELAY) session.peerLoad = head.load
   if (call === undefined) return
   if (head.error !== undefined) return call.end(head)
   if (call.assembly !== undefined) throw protocolError('an END came inside another body')

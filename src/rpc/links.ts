@@ -5,7 +5,8 @@ import type { Random } from '../base/random.ts'
 import { GOAWAY_REASON } from '../wire/rpc-frames.ts'
 import { MAX_SESSIONS_PER_PEER } from './limits.ts'
 import type { ByteStream, StreamOpener } from './ports.ts'
-import { Session, type SessionEvents, type SessionShared } from './session.ts'
+import { Session } from './session.ts'
+import type { SessionEvents, SessionShared } from './session-shared.ts'
 import type { SessionEvent } from './types.ts'
 import { chooseSession } from './choose-session.ts'
 
@@ -34,6 +35,8 @@ export interface LinksDeps {
   random: Random
   self: string
   emit: (event: SessionEvent) => void
+  /** The active session of a peer is in another condition, or another one. */
+  condition: (peer: string) => void
 }
 
 export interface Links {
@@ -44,6 +47,9 @@ export interface Links {
   peerUp(peer: string): void
   peerDown(peer: string): void
   goaway(reason: string): void
+  comeBack(): void
+  renew(peer: string): void
+  readonly welcoming: boolean
   close(): void
 }
 
@@ -105,8 +111,11 @@ export function createLinks(deps: LinksDeps): Links {
       if (active.hello !== undefined && boot < active.hello.boot) {
         return session.abort(new SkeinError('SKEIN_SESSION_CLOSED', `a newer process of peer ${link.peer} has taken over`))
       }
-      const winner = active.draining && !session.draining ? session : chooseSession(self, active, session)
+      // A stalled one may be a connection that is dead without knowing: the other side opens a new one because it has lost it.
+      const isBetter = (active.draining && !session.draining) || (active.stall.stalled && !session.draining)
+      const winner = isBetter ? session : chooseSession(self, active, session)
       setActive(link, winner)
+      if (winner === session) deps.condition(link.peer)
       const loser = winner === active ? session : active
       loser.goaway(GOAWAY_REASON.REPLACED, 'another session to this peer took over', true)
     },
@@ -115,6 +124,10 @@ export function createLinks(deps: LinksDeps): Links {
       if (link === undefined) return
       link.attempt = 0
       ensure(link)
+      if (link.active === session) deps.condition(link.peer)
+    },
+    condition(session) {
+      if (links.get(session.peer)?.active === session) deps.condition(session.peer)
     },
     closed(session, error) {
       const link = links.get(session.peer)
@@ -126,6 +139,7 @@ export function createLinks(deps: LinksDeps): Links {
       if (link.active === session) {
         link.active = [...link.sessions.keys()].find((other) => other.state === 'ready')
         if (link.active === undefined) deps.emit({ type: 'down', peer: link.peer })
+        else deps.condition(link.peer)
       }
       if (link.up) ensure(link)
       else if (link.sessions.size === 0 && links.get(link.peer) === link) links.delete(link.peer)
@@ -215,6 +229,26 @@ export function createLinks(deps: LinksDeps): Links {
       for (const link of links.values()) {
         for (const session of link.sessions.keys()) if (session.state === 'ready') session.goaway(GOAWAY_REASON.LEAVING, reason, false)
       }
+    },
+    renew(peer) {
+      const link = links.get(peer)
+      // The newest stream of the lower id wins at both ends; the session before it ends when its exchanges have.
+      if (link?.up === true && link.opening === undefined && self < peer && !closed && leaving === undefined) open(link)
+    },
+    comeBack() {
+      if (leaving === undefined) return
+      leaving = undefined
+      for (const link of links.values()) {
+        link.attempt = 0
+        const fresh = [...link.sessions.keys()].some(({ state, goawaySent }) => state === 'greeting' || (state === 'ready' && !goawaySent))
+        // At once, whoever has the lower id, and also if the other side leaves: it opens none, for it was told that this node does.
+        if (link.up && link.opening === undefined && link.timer === undefined && !fresh) open(link)
+      }
+    },
+    get welcoming() {
+      if (leaving !== undefined) return false
+      for (const { up, active } of links.values()) if (up && active?.goawaySent === true) return false
+      return true
     },
     close() {
       closed = true

@@ -18,6 +18,7 @@ export interface RpcMetrics {
   protocolErrors: Counter
   sessionsReplaced: Counter
   refused: Counter
+  stalls: Counter
 }
 
 /** Every child is looked up here, once: the hot path only adds. */
@@ -53,6 +54,7 @@ export function createRpcMetrics(meter: Meter): RpcMetrics {
     framesIn: meter.counter('skein_rpc_frames_total', 'Frames received. Many more than requests: chatty progress or large bodies.').with(),
     protocolErrors: meter.counter('skein_rpc_protocol_errors_total', 'Sessions closed because the peer broke a rule. Not zero: update the older node.').with(),
     sessionsReplaced: meter.counter('skein_rpc_sessions_replaced_total', 'Sessions that gave way to another of the same peer. Growing: a peer restarts or reconnects often.').with(),
-    refused: meter.counter('skein_rpc_refused_total', 'Requests of peers refused as SKEIN_BUSY. Growing: this node is overloaded.').with()
+    refused: meter.counter('skein_rpc_refused_total', 'Requests of peers refused as SKEIN_BUSY. Growing: this node is overloaded.').with(),
+    stalls: meter.counter('skein_rpc_stalls_total', 'Sessions that gave no sign of life while requests waited. Growing: look for lost links and for peers that stand still.').with()
   }
 }

@@ -222,6 +222,7 @@ export class Outbox {
     if (item.next === undefined) exchange.tail = undefined
     else this.takeTurn(exchange)
     exchange.sent(item.kind)
+    exchange.left()
   }
 
   private raw(frame: Uint8Array): void {

@@ -5,6 +5,8 @@ import type { Session } from './session.ts'
 export interface Pinger {
   /** Round trip of the way itself, ms: waits of a busy moment are left out as far as they can be. Undefined until the first PONG. */
   readonly rtt: number | undefined
+  /** When the PING left that is not answered yet; undefined: there is none. */
+  readonly waitingSince: number | undefined
   ping(): void
   /** Pings when the last one is `pingInterval` old; the first ones follow each other at once. */
   tick(now: number): void
@@ -37,6 +39,9 @@ export function createPinger(session: Session): Pinger {
   return {
     get rtt() {
       return rtt
+    },
+    get waitingSince() {
+      return pending === undefined ? undefined : sentAt
     },
     ping,
     tick(now) {

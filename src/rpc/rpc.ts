@@ -1,5 +1,6 @@
-import { SkeinError, errorMessage, toSkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
+import { createListeners } from '../base/listeners.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import { MAX_FEDERATION_BYTES } from '../wire/rpc-frames.ts'
 import { abortError, type ClientCall } from './client-exchange.ts'
@@ -7,7 +8,9 @@ import { DEFAULT_LIMITS, type RpcLimits } from './limits.ts'
 import { createLinks } from './links.ts'
 import { createRpcMetrics } from './metrics.ts'
 import type { RpcDeps } from './ports.ts'
-import type { Session, SessionShared } from './session.ts'
+import { refusalOf } from './refusal.ts'
+import type { Session } from './session.ts'
+import type { SessionShared } from './session-shared.ts'
 import type { OpenOptions, Rpc, SessionEvent, SessionInfo } from './types.ts'
 
 export interface RpcOptions {
@@ -33,7 +36,8 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
   if (Buffer.byteLength(options.federation) > MAX_FEDERATION_BYTES) {
     throw new SkeinError('SKEIN_LIMIT', `the federation id is over ${MAX_FEDERATION_BYTES} bytes: use its hash`)
   }
-  const listeners = new Set<(event: SessionEvent) => void>()
+  const listeners = createListeners<[SessionEvent]>(logger, 'a session listener')
+  const conditionListeners = createListeners<[string]>(logger, 'a session listener')
   let idleWaiters: (() => void)[] = []
   let sweeper: Timer | undefined
   let closed = false
@@ -48,25 +52,31 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
     handlers: new Map(),
     federation: options.federation,
     boot: options.bootId,
-    service: { running: 0, onIdle },
+    service: { running: 0, carried: 0, onIdle },
     randomBytes: (n) => random.bytes(n)
   }
-  const links = createLinks({ shared, opener: deps.opener, random, self: options.self, emit })
+  const links = createLinks({ shared, opener: deps.opener, random, self: options.self, emit, condition })
+
+  /** Nothing of others runs here and no answer waits for its turn or for credit: what is done but not sent is lost with the session. */
+  function isIdle(): boolean {
+    if (shared.service.running > 0) return false
+    for (const session of links.all()) if (session.servers.size > 0) return false
+    return true
+  }
 
   function onIdle(): void {
+    if (idleWaiters.length === 0 || (!closed && !isIdle())) return
     const waiting = idleWaiters
     idleWaiters = []
     for (const resolve of waiting) resolve()
   }
 
   function emit(event: SessionEvent): void {
-    for (const listener of listeners) {
-      try {
-        listener(event)
-      } catch (error) {
-        logger.error('a session listener threw', { error: errorMessage(error) })
-      }
-    }
+    listeners.tell(event)
+  }
+
+  function condition(peer: string): void {
+    conditionListeners.tell(peer)
   }
 
   function sweep(): void {
@@ -99,7 +109,7 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
     if (session === undefined) {
       throw new SkeinError('SKEIN_UNDELIVERED', `there is no session with peer ${peer}: use another provider or wait until it is connected`)
     }
-    const refusal = session.refusal(body.length)
+    const refusal = refusalOf(session, body.length)
     if (refusal !== undefined) throw refusal
     return session.request(method, body, call)
   }
@@ -131,23 +141,45 @@ export function createRpc(deps: RpcDeps, options: RpcOptions): Rpc {
       } catch (error) {
         const answer = Promise.reject(refused(error))
         answer.catch(() => {})
-        return { answer, send() {}, cancel() {}, pause() {}, resume() {} }
+        return { answer, load: undefined, queued: 0, send() {}, cancel() {}, pause() {}, resume() {}, onLeft() {} }
       }
     },
     accept: (peer, stream) => links.accept(peer, stream),
     peerUp: (peer) => links.peerUp(peer),
     peerDown: (peer) => links.peerDown(peer),
-    onSession(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
+    onSession: (listener) => listeners.add(listener),
+    onCondition: (listener) => conditionListeners.add(listener),
+    serve(method, exchange) {
+      const handler = shared.handlers.get(method)
+      handler?.(exchange)
+      return handler !== undefined
     },
+    carry(exchanges) {
+      shared.service.carried = exchanges
+    },
+    check(peer, { fresh, within }) {
+      const session = links.active(peer)
+      if (session === undefined || session.state !== 'ready' || session.draining || session.stall.stalled) return Promise.resolve(undefined)
+      const sign = () => ({ age: clock.now() - session.lastSeen, rtt: session.pinger.rtt ?? 0 })
+      if (sign().age <= fresh) return Promise.resolve(sign())
+      return new Promise((resolve) => session.stall.sign(within, (alive) => resolve(alive ? sign() : undefined)))
+    },
+    doubt: (peer) => links.active(peer)?.stall.doubt(),
     sessions: () => links.actives().map(infoOf),
     session(peer) {
       const session = links.active(peer)
       return session && infoOf(session)
     },
     goaway: (reason) => links.goaway(reason),
-    idle: () => (shared.service.running === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    comeBack: () => links.comeBack(),
+    renew: (peer) => links.renew(peer),
+    get welcoming() {
+      return links.welcoming
+    },
+    get running() {
+      return shared.service.running
+    },
+    idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
     close() {
       if (closed) return
       closed = true
@@ -167,6 +199,7 @@ function infoOf(session: Session): SessionInfo {
     inFlight: session.clients.size + session.waiting.size,
     inService: session.inService,
     queueBytes: session.outbox.queueBytes,
-    draining: session.goawayReceived
+    draining: session.goawayReceived,
+    stalled: session.stall.stalled
   }
 }

@@ -9,6 +9,7 @@ import type { SendOptions, ServerExchange } from './types.ts'
 
 const END_HEAD = HEADER_BYTES + 4
 const NO_BODY = new Uint8Array(0)
+const NOBODY: readonly string[] = []
 
 /** One request of the peer, from OPEN until our handler has ended and the answer has left. */
 export class ServerCall extends Exchange implements ServerExchange {
@@ -21,8 +22,12 @@ export class ServerCall extends Exchange implements ServerExchange {
   finished = false
   /** The handler has it. */
   started = false
+  /** It comes from its own peer. */
+  readonly via: readonly string[] = NOBODY
+  /** What END says of another node's load, if it is another node's answer. */
+  private load: number | undefined = undefined
   private cancelled: SkeinError | undefined = undefined
-  private listener: ((body: Uint8Array) => void) | undefined = undefined
+  private listener: ((body: Uint8Array, renew: boolean) => void) | undefined = undefined
   private cancelListeners: ((reason: SkeinError) => void)[] | undefined = undefined
   private timer: Timer
 
@@ -47,7 +52,7 @@ export class ServerCall extends Exchange implements ServerExchange {
   }
 
   writeFirst(into: Buffer, at: number, kind: number, more: boolean, bodyBytes: number, renew: boolean): number {
-    if (kind === ITEM.END) return writeEnd(into, at, this.id, more, this.session.load(), bodyBytes)
+    if (kind === ITEM.END) return writeEnd(into, at, this.id, more, this.load ?? this.session.load(), bodyBytes)
     return this.writeMessageHead(into, at, more, bodyBytes, renew)
   }
 
@@ -56,7 +61,7 @@ export class ServerCall extends Exchange implements ServerExchange {
     if (kind === ITEM.END || kind === ITEM.ERROR) this.detach()
   }
 
-  onMessage(listener: (body: Uint8Array) => void): void {
+  onMessage(listener: (body: Uint8Array, renew: boolean) => void): void {
     this.listener = listener
     this.release()
   }
@@ -74,10 +79,10 @@ export class ServerCall extends Exchange implements ServerExchange {
     if (this.listener !== undefined) this.release()
   }
 
-  deliver(message: Uint8Array): void {
+  deliver(message: Uint8Array, renew: boolean): void {
     if (this.finished) return
     try {
-      this.listener?.(message)
+      this.listener?.(message, renew)
     } catch (error) {
       this.fail(toSkeinError(error))
     }
@@ -90,8 +95,9 @@ export class ServerCall extends Exchange implements ServerExchange {
     this.session.queueMessage(this, message, renew)
   }
 
-  end(body: Uint8Array): void {
+  end(body: Uint8Array, load?: number): void {
     if (this.finished) return
+    this.load = load
     if (body.length > this.session.peerMaxBody) {
       return this.fail(new SkeinError('SKEIN_LIMIT', `the answer has ${body.length} bytes, the asking node takes ${this.session.peerMaxBody}: ask for less at once`))
     }
@@ -101,8 +107,9 @@ export class ServerCall extends Exchange implements ServerExchange {
     this.session.outbox.send(this, ITEM.END, body, false)
   }
 
-  fail(error: SkeinError): void {
+  fail(error: SkeinError, load?: number): void {
     if (this.finished) return
+    this.load = load
     this.finish()
     if (this.closed) return
     this.answerError(error, false)
@@ -164,7 +171,7 @@ export class ServerCall extends Exchange implements ServerExchange {
 
   private sayError(error: SkeinError, urgent: boolean): void {
     const { outbox } = this.session
-    const frame = encodeEndError(this.id, this.session.load(), error)
+    const frame = encodeEndError(this.id, this.load ?? this.session.load(), error)
     if (urgent || this.head === undefined) {
       this.detach()
       outbox.sendControl(frame)

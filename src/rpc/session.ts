@@ -13,33 +13,12 @@ import type { RpcMetrics } from './metrics.ts'
 import { Outbox } from './outbox.ts'
 import { createPinger, type Pinger } from './pinger.ts'
 import type { ByteStream } from './ports.ts'
+import { undelivered } from './refusal.ts'
 import type { ServerCall } from './server-exchange.ts'
+import type { SessionEvents, SessionShared } from './session-shared.ts'
+import { createStallWatch, type StallWatch } from './stall.ts'
 import { ExchangeTable } from './table.ts'
-import type { OpenOptions, ServerExchange } from './types.ts'
-
-/** What all sessions of one node share. */
-export interface SessionShared {
-  clock: Clock
-  wheel: TimerWheel
-  logger: Logger
-  metrics: RpcMetrics
-  limits: RpcLimits
-  schedule: (flush: () => void) => void
-  handlers: Map<number, (exchange: ServerExchange) => void>
-  federation: string
-  boot: bigint
-  /** Requests of others running here, over all sessions. */
-  service: { running: number; onIdle: () => void }
-  randomBytes: (n: number) => Uint8Array
-}
-
-export interface SessionEvents {
-  /** The peer's HELLO came: requests may go. */
-  ready(session: Session): void
-  /** The peer takes nothing new on this session. */
-  goaway(session: Session): void
-  closed(session: Session, error: SkeinError): void
-}
+import type { OpenOptions } from './types.ts'
 
 /** One stream to one peer and the exchanges on it. Ids of the stream's opener are odd, the other's even. */
 export class Session {
@@ -55,6 +34,7 @@ export class Session {
   readonly logger: Logger
   readonly outbox: Outbox
   readonly pinger: Pinger
+  readonly stall: StallWatch
   hello: HelloFrame | undefined = undefined
   state: 'greeting' | 'ready' | 'closed' = 'greeting'
   peerWindow = 0
@@ -101,6 +81,7 @@ export class Session {
     this.nextId = opener ? 1 : 2
     this.outbox = new Outbox(stream, { ...shared, bytesOut: shared.metrics.bytesOut })
     this.pinger = createPinger(this)
+    this.stall = createStallWatch(this, () => events.condition(this))
     this.splitter = createSplitter(shared.limits.maxFrame, (type, id, bytes, start, end) => {
       this.framesIn++
       receive(this, type, id, bytes, start, end)
@@ -138,27 +119,12 @@ export class Session {
     })
   }
 
-  /** May take a new request of ours now; otherwise says why not. */
-  refusal(bodyBytes: number): SkeinError | undefined {
-    if (this.state !== 'ready') return new SkeinError('SKEIN_UNDELIVERED', `the session with peer ${this.peer} is not ready: try again shortly`)
-    if (this.goawayReceived || this.exhausted) return new SkeinError('SKEIN_GOAWAY', `peer ${this.peer} is leaving and takes no new requests: use another provider`)
-    if (bodyBytes > this.peerMaxBody) {
-      return new SkeinError('SKEIN_LIMIT', `the request has ${bodyBytes} bytes, peer ${this.peer} takes ${this.peerMaxBody}: send less at once`)
-    }
-    if (this.clients.size + this.waiting.size >= (this.hello as HelloFrame).maxConcurrent) {
-      return new SkeinError('SKEIN_BUSY', `${this.clients.size} requests already run at peer ${this.peer}: use another provider or try again later`)
-    }
-    if (this.outbox.queueBytes > this.limits.maxQueue) {
-      return new SkeinError('SKEIN_BUSY', `${this.outbox.queueBytes} bytes wait for slow peer ${this.peer}: use another provider or try again later`)
-    }
-    return undefined
-  }
-
   /** Starts a request; `refusal` was asked before. */
   request(method: number, body: Uint8Array, options: OpenOptions): ClientCall {
     const call = new ClientCall(this, method, options)
     this.waiting.add(call)
     this.outbox.send(call, ITEM.OPEN, body, false)
+    this.stall.asked()
     return call
   }
 
@@ -181,6 +147,11 @@ export class Session {
   /** Neither side may count on it for new requests. */
   get draining(): boolean {
     return this.goawaySent || this.goawayReceived
+  }
+
+  /** Exchange ids ran out: the next session takes what is new. */
+  get isExhausted(): boolean {
+    return this.exhausted
   }
 
   private exhaust(): void {
@@ -216,8 +187,15 @@ export class Session {
     exchange.holding = holding
   }
 
+  /** What is only passed on to others is no work of this node. */
   load(): number {
-    return Math.min(0xffff, this.shared.service.running)
+    const { running, carried } = this.shared.service
+    return Math.min(0xffff, Math.max(0, running - carried))
+  }
+
+  /** We do not read now, for our own queue is full: silence says nothing. */
+  get isPaused(): boolean {
+    return this.paused
   }
 
   /** Refuses an OPEN that is not run. */
@@ -244,6 +222,7 @@ export class Session {
 
   forgetServer(call: ServerCall): void {
     this.servers.delete(call.id)
+    if (this.servers.size === 0) this.shared.service.onIdle()
     this.ended()
   }
 
@@ -319,6 +298,7 @@ export class Session {
   private data(bytes: Uint8Array): void {
     if (this.state === 'closed') return
     this.lastSeen = this.clock.now()
+    if (this.stall.listening) this.stall.heard()
     this.metrics.bytesIn.inc(bytes.length)
     this.framesIn = 0
     try {
@@ -369,6 +349,7 @@ export class Session {
     const { mark } = this.outbox
     this.state = 'closed'
     this.helloTimer.cancel()
+    this.stall.stop()
     // Settled before anything is freed.
     for (const call of this.waiting) call.settle(undelivered(this.peer, error))
     for (const call of this.clients.list()) {
@@ -384,8 +365,4 @@ export class Session {
     else this.stream.close()
     this.events.closed(this, error)
   }
-}
-
-function undelivered(peer: string, cause: SkeinError): SkeinError {
-  return new SkeinError('SKEIN_UNDELIVERED', `the session with peer ${peer} ended before the request left: use another provider or try again`, { cause })
 }

@@ -11,7 +11,7 @@ export interface CallOptions {
 
 export interface OpenOptions extends CallOptions {
   /** Messages of the other side, in order, before the answer settles. Without it they are dropped. */
-  onMessage?: (body: Uint8Array) => void
+  onMessage?: (body: Uint8Array, renew: boolean) => void
 }
 
 /** Bodies are views of received bytes: copy what is kept for long. */
@@ -30,31 +30,45 @@ export interface SendOptions {
 export interface ClientExchange {
   /** The body belongs to the session until it has left: do not change it. */
   send(message: Uint8Array, options?: SendOptions): void
-  /** Settles the answer with SKEIN_CANCELLED and tells the other side. Idempotent. */
-  cancel(reason?: string): void
+  /** Settles the answer with SKEIN_CANCELLED, or with the given error, and tells the other side. Idempotent. */
+  cancel(reason?: string | SkeinError): void
   /** While paused, messages are held back here and credit is withheld. */
   pause(): void
   resume(): void
   readonly answer: Promise<Answer>
+  /** What the other side's END said, also with an error; undefined while, or if, the other side has not ended it. */
+  readonly load: number | undefined
+  /** Bytes of our messages that wait to leave. */
+  readonly queued: number
+  /** Told each time one of them has left. One listener. */
+  onLeft(listener: () => void): void
 }
 
 /** A running request, seen from who serves it. Every handler ends with `end` or `fail`, also after a cancel. */
 export interface ServerExchange {
+  /** Who asks: for a relayed exchange the node where it began. */
   readonly peer: string
+  /** The nodes that passed it on, in order; none if it came from `peer` itself. */
+  readonly via: readonly string[]
   readonly method: number
   readonly header: CallHeader
   readonly body: Uint8Array
   /** When it expires, on the injected clock, ms. */
   readonly deadline: number
   /** Further messages of the client; those that came before wait (within the credit window). */
-  onMessage(listener: (body: Uint8Array) => void): void
+  onMessage(listener: (body: Uint8Array, renew: boolean) => void): void
   /** The client gave up, the deadline passed or the session closed: stop working. Called at once if it has happened already. */
   onCancel(listener: (reason: SkeinError) => void): void
   send(message: Uint8Array, options?: SendOptions): void
-  end(body: Uint8Array): void
-  fail(error: SkeinError): void
+  /** @param load what END says of it. @default this node's exchanges in service */
+  end(body: Uint8Array, load?: number): void
+  fail(error: SkeinError, load?: number): void
   pause(): void
   resume(): void
+  /** Bytes of our messages and answer that wait to leave. */
+  readonly queued: number
+  /** Told each time one of them has left. One listener. */
+  onLeft(listener: () => void): void
 }
 
 export interface SessionInfo {
@@ -71,6 +85,8 @@ export interface SessionInfo {
   queueBytes: number
   /** The peer said GOAWAY: it takes nothing new. */
   draining: boolean
+  /** Requests wait and nothing comes, not even the answer to a PING: the way is broken, or the peer stands still. */
+  stalled: boolean
 }
 
 export interface SessionEvent {
@@ -97,12 +113,33 @@ export interface Rpc {
   peerDown(peer: string): void
   /** Returns the way to stop listening. */
   onSession(listener: (event: SessionEvent) => void): () => void
+  /** The session with this peer stalled, goes on, drains or was replaced: `session` says how it is now. Returns the way to stop listening. */
+  onCondition(listener: (peer: string) => void): () => void
+  /** Runs the handler of a method on an exchange that came another way; false if there is none. */
+  serve(method: number, exchange: ServerExchange): boolean
+  /** Exchanges that are only passed on, now: they are not in this node's load. */
+  carry(exchanges: number): void
+  /**
+   * When the peer last gave a sign of life, at most `fresh` ms ago: asks for one if need be, for at most `within` ms. Undefined without
+   * a session that takes requests, or without a sign.
+   */
+  check(peer: string, options: { fresh: number; within: number }): Promise<{ age: number; rtt: number } | undefined>
+  /** Something says that the way to this peer may be broken: tries it, so that a stall is noticed although nothing waits. */
+  doubt(peer: string): void
   sessions(): SessionInfo[]
   /** The session with one peer: asked for every choice of a provider. */
   session(peer: string): SessionInfo | undefined
   /** Takes nothing new on any session, now or later; what runs finishes. */
   goaway(reason: string): void
-  /** Resolves when no request of others runs here. */
+  /** The opposite of `goaway`: opens new sessions in place of those that said it; these close when nothing runs on them any more. */
+  comeBack(): void
+  /** There is a better connection with this peer: opens a new session on it, the old one ends when nothing runs on it any more. Either side may be asked. */
+  renew(peer: string): void
+  /** No connected peer is left that was told to go away and has no new session yet. */
+  readonly welcoming: boolean
+  /** Requests of others running here, over all sessions. */
+  readonly running: number
+  /** Resolves when no request of others runs here and every answer has left. */
   idle(): Promise<void>
   close(): void
 }

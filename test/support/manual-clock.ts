@@ -3,6 +3,8 @@ import type { Clock } from '../../src/base/clock.ts'
 export interface ManualClock extends Clock {
   /** Moves time forward, firing timers in order of their due time. */
   advance(ms: number): void
+  /** The process stood still: time has moved when the first timer fires. */
+  jump(ms: number): void
   readonly pending: number
 }
 
@@ -11,7 +13,7 @@ export function createManualClock(start = 0, wallStart = 1_700_000_000_000): Man
   let time = start
   let order = 0
   let timers: { due: number; order: number; fn: () => void }[] = []
-  return {
+  const clock: ManualClock = {
     now: () => time,
     wall: () => wallStart + (time - start),
     after(ms, fn) {
@@ -34,8 +36,13 @@ export function createManualClock(start = 0, wallStart = 1_700_000_000_000): Man
       }
       time = end
     },
+    jump(ms) {
+      time += ms
+      clock.advance(0)
+    },
     get pending() {
       return timers.length
     }
   }
+  return clock
 }

@@ -31,8 +31,8 @@ export interface OpenedPair {
 export interface RpcNet {
   clock: ManualClock
   pairs: OpenedPair[]
-  /** Openings fail while true. */
-  refuse: boolean
+  /** Openings fail while true, or those for which it says so. */
+  refuse: boolean | ((from: string, to: string) => boolean)
   /** Openings wait for this. */
   gate: Promise<void>
   node(name: string, options?: NodeOptions): TestNode
@@ -73,7 +73,8 @@ export function createRpcNet(options: PairOptions = {}): RpcNet {
             async open(peer) {
               await net.gate
               const other = nodes.get(peer)
-              if (net.refuse || other === undefined) throw new Error('no route')
+              const refused = typeof net.refuse === 'function' ? net.refuse(name, peer) : net.refuse
+              if (refused || other === undefined) throw new Error('no route')
               const pair = createStreamPair(options)
               pairs.push({ from: name, to: peer, pair })
               other.rpc.accept(name, pair.b)

@@ -1,0 +1,108 @@
+import { silentLogger } from '../../src/base/logger.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import { createReach } from '../../src/rpc/reach/reach.ts'
+import type { Reach } from '../../src/rpc/reach/types.ts'
+import { createRelay } from '../../src/rpc/relay/relay.ts'
+import { createTickets, type Tickets } from '../../src/rpc/relay/tickets.ts'
+import { signerFromSeed, type Signer } from '../../src/wire/envelope.ts'
+import { METHOD } from '../../src/wire/protocols.ts'
+import { openTicket, sealTicket } from '../../src/wire/relay.ts'
+import type { ServerExchange } from '../../src/rpc/types.ts'
+import { createRpcNet, type NodeOptions, type RpcNet, type TestNode } from './rpc-net.ts'
+import type { PairOptions } from './stream-pair.ts'
+
+export interface ReachNode extends TestNode {
+  /** Peer id. */
+  id: string
+  signer: Signer
+  tickets: Tickets
+  reach: Reach
+  /** Peers whose connections it gave up. */
+  abandoned: string[]
+  /** `+peer` and `-peer`, as the catalog hears it. */
+  lives: string[]
+  /** Exchanges of METHOD.MCP_CALL that came here; ECHO answers by itself. */
+  served: ServerExchange[]
+}
+
+export interface ReachNet {
+  net: RpcNet
+  nodes: ReachNode[]
+  /** Nothing passes between the two any more, nobody is told. */
+  block(a: ReachNode, b: ReachNode): void
+  unblock(a: ReachNode, b: ReachNode): void
+  /** Nothing leaves or reaches this node. */
+  freeze(node: ReachNode): void
+  thaw(node: ReachNode): void
+  /** Connects two, or connects them again. */
+  link(a: ReachNode, b: ReachNode): Promise<void>
+  /** The connection is gone, both notice. */
+  unlink(a: ReachNode, b: ReachNode): Promise<void>
+}
+
+const FEDERATION = 'f'
+/** With ids that grow, so that the first of two nodes opens. */
+const SIGNERS = Array.from({ length: 8 }, (_, seed) => signerFromSeed(new Uint8Array(32).fill(seed + 1))).sort((a, b) => (a.peer < b.peer ? -1 : 1))
+
+/** `count` nodes with RPC, relay and reach, all members of each other, linked as `links` says (by index), on a manual clock. */
+export async function createReachNet(count: number, links: readonly (readonly [number, number])[], options: PairOptions & { node?: NodeOptions } = {}): Promise<ReachNet> {
+  const net = createRpcNet(options)
+  const blocked = new Set<string>()
+  const key = (a: string, b: string) => (a < b ? `${a} ${b}` : `${b} ${a}`)
+  net.refuse = (from, to) => blocked.has(key(from, to)) || blocked.has(from) || blocked.has(to)
+
+  const nodes = SIGNERS.slice(0, count).map((signer, index): ReachNode => {
+    const id = signer.peer
+    const node = net.node(id, { federation: FEDERATION, ...options.node })
+    const deps = { clock: net.clock, random: seededRandom(index + 1), meter: node.meter, logger: silentLogger, rpc: node.rpc }
+    const tickets = createTickets({ ...deps, seal: { seal: (ticket) => sealTicket(ticket, signer), open: openTicket } }, { federation: FEDERATION })
+    createRelay({ ...deps, tickets, isMember: (peer) => nodes.some((other) => other.id === peer), onReceived: (origin) => node.rpc.doubt(origin) }, { self: id })
+    const abandoned: string[] = []
+    const reach = createReach(
+      {
+        ...deps,
+        tickets,
+        abandon(peer) {
+          abandoned.push(peer)
+          node.rpc.peerDown(peer)
+        }
+      },
+      { self: id }
+    )
+    const lives: string[] = []
+    const served: ServerExchange[] = []
+    reach.onLive((peer, up) => lives.push(`${up ? '+' : '-'}${nodes.findIndex((other) => other.id === peer)}`))
+    node.rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
+    node.rpc.handle(METHOD.MCP_CALL, (exchange) => served.push(exchange))
+    return { ...node, id, signer, tickets, reach, abandoned, lives, served }
+  })
+
+  /** Streams stand still where something is blocked. */
+  function apply(): void {
+    for (const { from, to, pair } of net.pairs) pair.a.stalled = pair.b.stalled = blocked.has(key(from, to)) || blocked.has(from) || blocked.has(to)
+  }
+  const change = (what: () => void) => {
+    what()
+    apply()
+  }
+  const world: ReachNet = {
+    net, nodes,
+    block: (a, b) => change(() => blocked.add(key(a.id, b.id))),
+    unblock: (a, b) => change(() => blocked.delete(key(a.id, b.id))),
+    freeze: (node) => change(() => blocked.add(node.id)),
+    thaw: (node) => change(() => blocked.delete(node.id)),
+    async link(a, b) {
+      a.rpc.peerUp(b.id)
+      b.rpc.peerUp(a.id)
+      await net.run()
+    },
+    async unlink(a, b) {
+      a.rpc.peerDown(b.id)
+      b.rpc.peerDown(a.id)
+      await net.run()
+    }
+  }
+  for (const node of nodes) for (const other of nodes) if (other !== node) node.reach.memberUp(other.id)
+  for (const [a, b] of links) await world.link(nodes[a] as ReachNode, nodes[b] as ReachNode)
+  return world
+}
