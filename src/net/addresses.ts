@@ -1,7 +1,10 @@
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { SkeinError } from '../base/errors.ts'
 
-/** Splits `/…/p2p/<id>` into the dialable part and the peer id, which may be missing. Throws SKEIN_CONFIG on bad text. */
+/**
+ * A multiaddr and the id of the peer that is there, which may be missing; of a relayed address that is the one behind the relay.
+ * Throws SKEIN_CONFIG on bad text.
+ */
 export function parseAddress(text: string): { address: Multiaddr; peer: string | undefined } {
   let parsed: Multiaddr
   try {
@@ -9,8 +12,59 @@ export function parseAddress(text: string): { address: Multiaddr; peer: string |
   } catch (cause) {
     throw new SkeinError('SKEIN_CONFIG', `"${text}" is not a multiaddr: write it like /ip4/192.0.2.1/tcp/4001`, { cause })
   }
-  const peer = parsed.getComponents().findLast((component) => component.name === 'p2p')?.value
-  return { address: parsed, peer }
+  const components = parsed.getComponents()
+  const behind = components.slice(components.findLastIndex((component) => component.name === 'p2p-circuit') + 1)
+  return { address: parsed, peer: behind.findLast((component) => component.name === 'p2p')?.value }
+}
+
+/** Whether it leads through a circuit relay. */
+export function isRelayed(address: string): boolean {
+  return /\/p2p-circuit(\/|$)/.test(address)
+}
+
+/** libp2p asks for the relay's id in the address, which one that was dialled by its relay does not have. */
+export function isDirect(connection: { remoteAddr: Multiaddr }): boolean {
+  return !isRelayed(connection.remoteAddr.toString())
+}
+
+/** The relay of a relayed address: its peer id and its own address; undefined for another address, and when the relay has no id. */
+export function relayOf(address: string): { peer: string; address: string } | undefined {
+  const [, before = '', peer = ''] = /^(.+\/p2p\/([^/]+))\/p2p-circuit(?:\/|$)/.exec(address) ?? []
+  return peer === '' ? undefined : { peer, address: before }
+}
+
+/** Those of other members at most (wire/swim-statements.ts), and of them at most so many through relays: two for each of two relays. */
+const MAX_TOLD = 8
+const MAX_TOLD_RELAYED = 4
+
+/** What this node tells others: its own addresses, and room left for those through relays. */
+export function toldAddresses(own: readonly string[], relayed: readonly string[]): string[] {
+  const through = reachableAddresses(relayed).slice(0, MAX_TOLD_RELAYED)
+  return [...reachableAddresses(own).slice(0, MAX_TOLD - through.length), ...through]
+}
+
+const PRIVATE4 = /^(10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|169\.254\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/
+
+/** Whether the whole Internet could mean the same machine by it (RFC 1918, 6598, 3927, 4193 and loopback are not such). */
+export function isPublicHost(host: string): boolean {
+  if (host.includes(':')) return !/^(f[cde]|::1$|::$)/i.test(host)
+  return !PRIVATE4.test(host) && !/^(127\.|0\.)/.test(host)
+}
+
+/** The host of the first hop of a multiaddr, an IPv4 address inside an IPv6 one as IPv4; undefined if it begins otherwise. */
+export function hostOfAddress(address: string): string | undefined {
+  const host = /^\/(?:ip4|ip6)\/([^/]+)/.exec(address)?.[1]
+  return host?.replace(/^::ffff:(?=\d+\.)/i, '')
+}
+
+/**
+ * Which network a host belongs to, roughly: members of one can often reach each other where others cannot. Public hosts are one
+ * network, private ones are told apart by their first two bytes (IPv6: three groups).
+ */
+export function networkOf(host: string): string {
+  if (isPublicHost(host)) return 'public'
+  if (/^127\.|^::1$/.test(host)) return 'loopback'
+  return host.includes(':') ? host.split(':').slice(0, 3).join(':') : host.split('.').slice(0, 2).join('.')
 }
 
 /** Those of another node's addresses that can be dialled as that node's: it may publish any text. */

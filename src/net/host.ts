@@ -1,19 +1,24 @@
 import type { Connection } from '@libp2p/interface'
+import type { AddressManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock, Timer } from '../base/clock.ts'
 import { SkeinError, errorMessage, isSkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
+import { systemRandom, type Random } from '../base/random.ts'
 import type { ByteStream } from '../rpc/ports.ts'
 import { RPC_PROTOCOL, SWIM_PROTOCOL } from '../wire/protocols.ts'
-import { parseAddress, reachableAddresses } from './addresses.ts'
+import { addressesFor, isRelayed, parseAddress, reachableAddresses } from './addresses.ts'
 import { createAdmissionProtocol, type AdmissionRules } from './admission-protocol.ts'
 import { createAdmittedConnections } from './admitted.ts'
-import { createSkeinLibp2p, type Libp2pOptions } from './create-libp2p.ts'
+import { createSkeinLibp2p, type Libp2pOptions, type SkeinLibp2p } from './create-libp2p.ts'
+import { createDht, type Dht } from './dht/dht.ts'
 import { gateRegistrar } from './gated-registrar.ts'
 import { createGater } from './gater.ts'
+import { createGossip, type GossipCounts, type GossipListener } from './gossip.ts'
 import { byteStreamOf } from './libp2p-stream.ts'
 import { createNetMetrics, type NetMetrics } from './metrics.ts'
+import { createPaths, type PathStatus, type RelayOptions } from './relay/paths.ts'
 
 /** Session streams a peer may have open to us: the current one, and those being replaced. */
 const MAX_SESSION_STREAMS = 4
@@ -22,6 +27,8 @@ const MAX_SWIM_STREAMS = 4
 const CLOSE_TIMEOUT_MS = 1_000
 /** Of all connections, those from strangers: many may join at once, and yet they never crowd members out. */
 const STRANGERS_SHARE = 0.25
+/** Addresses of this machine that libp2p was told of; more only when they change all the time. */
+const MAX_CONFIRMED = 64
 /** Credentials last days; a member that let its own end may stay this much longer. */
 const EXPIRY_SWEEP_MS = 30_000
 
@@ -32,10 +39,22 @@ export interface HostEvents {
   peerDown(peer: string, why: { expected: boolean }): void
   /** A member opened a session stream. */
   sessionStream(peer: string, stream: ByteStream): void
+  /** There is a direct connection beside a relayed one: the session should move to it, the relayed one is closed when it has. */
+  moved?(peer: string): void
 }
 
-export interface HostOptions extends Omit<Libp2pOptions, 'clock' | 'gater' | 'admitted' | 'metrics'> {
+interface Components {
+  registrar: Registrar
+  addressManager: AddressManager
+  transportManager: TransportManager
+}
+
+export interface HostOptions extends Omit<Libp2pOptions, 'clock' | 'gater' | 'admitted' | 'metrics' | 'paths' | 'dialMember'> {
   libp2pMetrics?: Libp2pOptions['metrics']
+  /** Circuit relays; left out: none, neither as a relay nor through one. */
+  relay?: RelayOptions
+  /** What a member tells of itself, multiaddrs; empty for others. @default nobody is known */
+  memberAddresses?: (peer: string) => readonly string[]
   self: string
 }
 
@@ -72,33 +91,58 @@ export interface Host {
   /** Peers with an admitted connection. */
   peers(): string[]
   addressesOf(peer: string): string[]
-  /** Multiaddrs others can reach us at, without /p2p; loopback only when there is nothing else. */
+  /** Multiaddrs others can reach us at, without /p2p, relayed ones last; loopback only when there is nothing else. */
   addresses(): string[]
+  /** Relayed addresses have come or gone. */
+  onAddresses(listener: () => void): void
+  /** How this node is reached; undefined without relays. */
+  paths(): PathStatus | undefined
+  /** Undefined: it takes no part in one. */
+  readonly dht: Dht | undefined
   publish(topic: string, bytes: Uint8Array): Promise<void>
-  subscribe(topic: string, listener: (bytes: Uint8Array, from: string) => void): void
+  subscribe(topic: string, listener: GossipListener): void
+  /** What went over gossipsub since the start. */
+  gossip(): GossipCounts
 }
 
 /** The libp2p host: the only place where connections, admission and streams meet. */
 export async function createHost(
-  deps: { clock: Clock; logger: Logger; meter: Meter; rules: AdmissionRules; events: HostEvents },
+  deps: { clock: Clock; logger: Logger; meter: Meter; rules: AdmissionRules; events: HostEvents; random?: Random },
   options: HostOptions
 ): Promise<Host> {
-  const { clock, logger, events } = deps
+  const { clock, logger, events, random = systemRandom } = deps
   const metrics = createNetMetrics(deps.meter)
   const admitted = createAdmittedConnections()
   const gater = createGater(clock, options.self)
-  const { libp2pMetrics, ...rest } = options
-  const libp2p = await createSkeinLibp2p({ ...rest, clock, gater, admitted, ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics }) })
+  const { libp2pMetrics, gossip: gossipOptions, relay, memberAddresses = () => [], ...rest } = options
+  const gossip = createGossip()
+  const topics = gossipOptions === undefined ? {} : { gossip: { ...gossipOptions, register: gossip.register } }
+  const paths = relay === undefined ? undefined : createPaths(
+    {
+      clock, random, logger, meter: deps.meter, admitted,
+      host: { libp2p: () => libp2p, own: ownAddresses, connect, present: (connection) => admission.present(connection), close, moved: (peer) => events.moved?.(peer) }
+    },
+    { ...relay, self: options.self, addressesOf: memberAddresses }
+  )
+  const libp2p: SkeinLibp2p = await createSkeinLibp2p({
+    ...rest, ...topics, clock, gater, admitted,
+    dialMember: (peer, signal) => connect(addressesFor(peer, memberAddresses(peer)), { peer, signal }),
+    ...(paths === undefined || relay === undefined ? {} : { paths: { transport: paths.parts.transport, punching: paths.punching.service, ...(relay.serve ? { server: paths.parts.server } : {}) } }),
+    ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics })
+  })
   const maxStrangers = Math.ceil(options.maxConnections * STRANGERS_SHARE)
   const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics }, { maxStrangers })
   const up = new Set<string>()
-  const gated = gateRegistrar((libp2p as unknown as { components: { registrar: Parameters<typeof gateRegistrar>[0] } }).components.registrar, admitted)
-  const topics = new Map<string, (bytes: Uint8Array, from: string) => void>()
+  const { registrar, addressManager, transportManager } = (libp2p as unknown as { components: Components }).components
+  const gated = gateRegistrar(registrar, admitted)
+  const dht = libp2p.services.dht === undefined ? undefined : createDht({ kad: libp2p.services.dht, clock, random, logger, meter: deps.meter, isUp: () => up.size > 0, addressesOf: storedAddresses }, { self: options.self })
+  const confirmed = new Set<string>()
   /** Connections that this node closes on purpose. */
   const closing = new WeakSet<Connection>()
   let stopping = false
   let onSwimStream: (peer: string, stream: ByteStream) => void = (_peer, stream) => stream.abort(new Error('this node is not a member yet'))
 
+  const best = (peer: string) => paths?.best(peer) ?? admitted.of(peer).at(-1)
   const connectionsOf = (peer: string) => libp2p.getConnections(peerIdFromString(peer)).filter((connection) => connection.status === 'open')
 
   admitted.onAdmit((connection) => {
@@ -115,10 +159,7 @@ export async function createHost(
     admitted.remove(event.detail)
     if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer, { expected: stopping || closing.has(event.detail) })
   })
-  libp2p.services.pubsub?.addEventListener('message', (event) => {
-    const { detail } = event
-    if (detail.type === 'signed') topics.get(detail.topic)?.(detail.data, detail.from.toString())
-  })
+  gossip.attach(libp2p.services.pubsub)
   deps.meter.onCollect(() => {
     const all = libp2p.getConnections()
     const members = all.filter((connection) => admitted.has(connection)).length
@@ -127,7 +168,9 @@ export async function createHost(
   })
 
   async function dial(addresses: readonly string[], { peer, signal }: { peer?: string; signal: AbortSignal }): Promise<Connection> {
-    const parsed = addresses.map((text) => parseAddress(text))
+    const usable = paths !== undefined && addresses.some(isRelayed) ? await paths.dialable(addresses, signal) : addresses
+    if (usable.length === 0) throw new SkeinError('SKEIN_DIAL_FAILED', `no connection to ${addresses.join(', ')}: the relay cannot be reached`)
+    const parsed = usable.map((text) => parseAddress(text))
     const wanted = peer ?? parsed.find((entry) => entry.peer !== undefined)?.peer
     try {
       // With the id in every address libp2p proves that who answers is who we meant.
@@ -141,12 +184,46 @@ export async function createHost(
     }
   }
 
+  async function storedAddresses(peer: string): Promise<string[]> {
+    const known = await libp2p.peerStore.get(peerIdFromString(peer)).catch(() => undefined)
+    return known?.addresses.map(({ multiaddr }) => multiaddr.toString()) ?? []
+  }
+
   async function close(connection: Connection): Promise<void> {
     closing.add(connection)
     await connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((error: unknown) => connection.abort(new Error(errorMessage(error))))
   }
 
-  /** On the newest connection: a peer that lost power dials us anew, and the old connection is dead without knowing. */
+  async function connect(addresses: readonly string[], dialOptions: { peer?: string; signal: AbortSignal }): Promise<string> {
+    const connection = await dial(addresses, dialOptions)
+    if (!admitted.has(connection)) {
+      try {
+        await admission.present(connection, { signal: dialOptions.signal })
+      } catch (error) {
+        await close(connection)
+        throw toSkeinError(error, 'SKEIN_NOT_ADMITTED')
+      }
+    }
+    return connection.remotePeer.toString()
+  }
+
+  /**
+   * Where this node listens. libp2p itself tells no public address before somebody has confirmed it; whether others can dial it is found
+   * out by reachability.ts.
+   */
+  function ownAddresses(): string[] {
+    if (options.announce.length > 0) return libp2p.getMultiaddrs().map(String)
+    const listening = transportManager.getAddrs()
+    for (const address of listening) {
+      if (confirmed.has(address.toString())) continue
+      if (confirmed.size >= MAX_CONFIRMED) confirmed.clear()
+      confirmed.add(address.toString())
+      addressManager.confirmObservedAddr(address, { type: 'transport' })
+    }
+    return listening.map(String)
+  }
+
+  /** On the newest direct connection: a peer that lost power dials us anew, and the old connection is dead without knowing. */
   async function openStream(connection: Connection | undefined, peer: string, protocol: string, options: { signal: AbortSignal; maxOutboundStreams: number }): Promise<ByteStream> {
     if (connection === undefined) throw new SkeinError('SKEIN_UNDELIVERED', `no connection to ${peer}`)
     return byteStreamOf(await connection.newStream(protocol, options))
@@ -177,26 +254,20 @@ export async function createHost(
         (stream, connection) => onSwimStream(connection.remotePeer.toString(), byteStreamOf(stream)),
         { maxInboundStreams: MAX_SWIM_STREAMS, maxOutboundStreams: MAX_SWIM_STREAMS }
       )
+      await paths?.start(gated)
       await libp2p.start()
+      ownAddresses()
+      dht?.start()
       sweepExpired()
     },
     async stop() {
       stopping = true
       sweep?.cancel()
+      paths?.stop()
+      dht?.stop()
       await libp2p.stop()
     },
-    async connect(addresses, dialOptions) {
-      const connection = await dial(addresses, dialOptions)
-      if (!admitted.has(connection)) {
-        try {
-          await admission.present(connection, { signal: dialOptions.signal })
-        } catch (error) {
-          await close(connection)
-          throw toSkeinError(error, 'SKEIN_NOT_ADMITTED')
-        }
-      }
-      return connection.remotePeer.toString()
-    },
+    connect,
     async ask(addresses, request, dialOptions) {
       const connection = await dial(addresses, dialOptions)
       return { answer: await admission.request(connection, request, { signal: dialOptions.signal }), peer: connection.remotePeer.toString() }
@@ -207,7 +278,7 @@ export async function createHost(
       return admission.request(connection, request)
     },
     async open(peer, { signal }) {
-      const connection = admitted.of(peer).at(-1)
+      const connection = best(peer)
       try {
         return await openStream(connection, peer, RPC_PROTOCOL, { signal, maxOutboundStreams: MAX_SESSION_STREAMS })
       } catch (error) {
@@ -222,7 +293,7 @@ export async function createHost(
     swim: {
       isUp: (peer) => up.has(peer),
       // Failing is no reason to end the connection: whether the peer is alive is for membership to find out.
-      open: (peer, { signal }) => openStream(admitted.of(peer).at(-1), peer, SWIM_PROTOCOL, { signal, maxOutboundStreams: MAX_SWIM_STREAMS }),
+      open: (peer, { signal }) => openStream(best(peer), peer, SWIM_PROTOCOL, { signal, maxOutboundStreams: MAX_SWIM_STREAMS }),
       onStream(listener) {
         onSwimStream = listener
       }
@@ -249,14 +320,13 @@ export async function createHost(
     },
     peers: () => [...up],
     addressesOf: (peer) => connectionsOf(peer).map((connection) => connection.remoteAddr.toString()),
-    addresses: () => reachableAddresses(libp2p.getMultiaddrs().map(String)),
-    async publish(topic, bytes) {
-      await libp2p.services.pubsub?.publish(topic, bytes)
-    },
-    subscribe(topic, listener) {
-      topics.set(topic, listener)
-      libp2p.services.pubsub?.subscribe(topic)
-    }
+    addresses: () => paths?.told() ?? reachableAddresses(ownAddresses()),
+    onAddresses: (listener) => paths?.onAddresses(listener),
+    paths: () => paths?.status(),
+    dht,
+    publish: gossip.publish,
+    subscribe: gossip.subscribe,
+    gossip: gossip.counts
   }
 }
 

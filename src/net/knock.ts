@@ -78,19 +78,24 @@ export async function knock(addresses: readonly string[], options: { timeout: nu
  */
 export async function answeringFirst(addresses: readonly string[], options: { timeout: number; signal: AbortSignal }): Promise<string[]> {
   if (addresses.length < 2) return [...addresses]
+  const first = await firstAnswering(addresses, options)
+  return first === undefined ? [...addresses] : [first, ...addresses.filter((address) => address !== first)]
+}
+
+/** The first of these addresses that accepts a TCP connect; undefined if none does in time. */
+export async function firstAnswering(addresses: readonly string[], options: { timeout: number; signal: AbortSignal }): Promise<string | undefined> {
   const enough = new AbortController()
   const onAbort = () => enough.abort()
   options.signal.addEventListener('abort', onAbort, { once: true })
   try {
-    const first = await Promise.any(
+    return await Promise.any(
       addresses.slice(0, MAX_TARGETS).map(async (address) => {
         if ((await knock([address], { timeout: options.timeout, signal: enough.signal })) !== 'open') throw new Error('no answer')
         return address
       })
     )
-    return [first, ...addresses.filter((address) => address !== first)]
   } catch {
-    return [...addresses]
+    return undefined
   } finally {
     enough.abort()
     options.signal.removeEventListener('abort', onAbort)

@@ -4,9 +4,9 @@ import type { Logger } from '../base/logger.ts'
 import type { MemberNetwork, SendResult } from '../membership/ports.ts'
 import type { ByteStream } from '../rpc/ports.ts'
 import { createSwimSplitter } from '../wire/swim-frames.ts'
-import { addressesFor } from './addresses.ts'
+import { addressesFor, isRelayed } from './addresses.ts'
 import type { Host } from './host.ts'
-import { answeringFirst, knock } from './knock.ts'
+import { answeringFirst, firstAnswering, knock } from './knock.ts'
 
 /**
  * Frames that may wait for one peer, in its stream and as much again before it: what a round of probes and news makes. Beyond it the
@@ -19,6 +19,18 @@ const OPEN_TIMEOUT_MS = 2_000
 const OPEN_PACE_MS = 200
 /** Over all connections of a peer; one or two are the rule. */
 const MAX_STREAMS_PER_PEER = 8
+
+/** Of a dial, the share in which a member with relays has to answer at one of its own addresses; then there is time left for a relay. */
+const DIRECT_SHARE = 1 / 3
+
+/** The address that answers in front; a member that nobody can dial is silent at its own addresses, and they would use up the time of the dial. */
+async function inOrder(targets: readonly string[], { timeout, signal }: { timeout: number; signal: AbortSignal }): Promise<string[]> {
+  const relayed = targets.filter(isRelayed)
+  if (relayed.length === 0) return answeringFirst(targets, { timeout, signal })
+  const direct = targets.filter((address) => !isRelayed(address))
+  const first = direct.length === 0 ? undefined : await firstAnswering(direct, { timeout: timeout * DIRECT_SHARE, signal })
+  return first === undefined ? relayed : [first, ...relayed]
+}
 
 /** An open stream; `heard` is when the last bytes came on it. */
 interface OpenStream {
@@ -186,7 +198,7 @@ export function createMemberNetwork(
       signal.addEventListener('abort', onAbort, { once: true })
       const timer = clock.after(timeout, () => controller.abort(new SkeinError('SKEIN_DEADLINE', `no connection to ${peer} within ${timeout} ms`)))
       try {
-        const [first = '', ...rest] = await answeringFirst(targets, { timeout, signal: controller.signal })
+        const [first = '', ...rest] = await inOrder(targets, { timeout, signal: controller.signal })
         const connecting = { peer, signal: controller.signal }
         await host.connect([first], connecting).catch((error: unknown) => {
           if (rest.length === 0 || controller.signal.aborted) throw error

@@ -16,9 +16,14 @@ function adjustSend(connection: MessageStream): void {
   }
 }
 
-async function joined<T>(secured: Promise<SecuredConnection & T>): Promise<SecuredConnection & T> {
+/**
+ * @param direction our part in the handshake. The multiplexer numbers its streams by it; a hole punch makes a connection that both sides
+ * have dialled, and the library would let both number them as the dialling one.
+ */
+async function joined<T>(secured: Promise<SecuredConnection & T>, direction: MessageStream['direction']): Promise<SecuredConnection & T> {
   const result = await secured
   adjustSend(result.connection)
+  result.connection.direction = direction
   return result
 }
 
@@ -28,8 +33,8 @@ export function withOneWrite<C>(create: (components: C) => ConnectionEncrypter):
     const encrypter = create(components)
     const secureInbound = encrypter.secureInbound.bind(encrypter)
     const secureOutbound = encrypter.secureOutbound.bind(encrypter)
-    encrypter.secureInbound = (...args) => joined(secureInbound(...args))
-    encrypter.secureOutbound = (...args) => joined(secureOutbound(...args))
+    encrypter.secureInbound = (...args) => joined(secureInbound(...args), 'inbound')
+    encrypter.secureOutbound = (...args) => joined(secureOutbound(...args), 'outbound')
     return encrypter
   }
 }

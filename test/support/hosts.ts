@@ -3,7 +3,7 @@ import { SkeinError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { createMeter } from '../../src/base/meter.ts'
 import type { AdmissionRules } from '../../src/net/admission-protocol.ts'
-import { createHost, type Host, type HostEvents } from '../../src/net/host.ts'
+import { createHost, type Host, type HostEvents, type HostOptions } from '../../src/net/host.ts'
 import { identityFromSeed } from '../../src/net/identity.ts'
 
 const YES = Uint8Array.of(1)
@@ -27,7 +27,7 @@ export function secretRules(secret: string | undefined): AdmissionRules {
   }
 }
 
-export async function startHost(options: { seed: number; rules: AdmissionRules; events?: Partial<HostEvents> }): Promise<Host> {
+export async function startHost(options: { seed: number; rules: AdmissionRules; events?: Partial<HostEvents>; host?: Partial<HostOptions> }): Promise<Host> {
   const identity = await identityFromSeed(new Uint8Array(32).fill(options.seed))
   const host = await createHost(
     {
@@ -45,7 +45,8 @@ export async function startHost(options: { seed: number; rules: AdmissionRules; 
       userAgent: 'skein-test',
       maxConnections: 50,
       dialTimeout: 5_000,
-      gossip: { interval: 200, fanout: 3, maxMessageBytes: 65_536 }
+      gossip: { interval: 200, fanout: 3, maxMessageBytes: 65_536 },
+      ...options.host
     }
   )
   await host.start()

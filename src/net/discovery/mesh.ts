@@ -4,7 +4,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { Host } from '../host.ts'
 import { createAddressBook, type BookEntry } from './address-book.ts'
-import type { DiscoverySource } from './ports.ts'
+import type { Candidate, DiscoverySource } from './ports.ts'
 
 export interface MeshOptions {
   /** Dial all who are no members up to this many at a time. */
@@ -46,35 +46,51 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
   const { host, clock, random, logger, isMember = () => false } = deps
   const book = createAddressBook({ maxPeers: Math.max(options.maxPeers, options.meshSize), staleAfter: options.staleAfter, backoff: BACKOFF, isMember }, random)
   const stopping = new AbortController()
-  const dialling = new Set<string>()
+  const dialling = new Map<string, Promise<boolean>>()
   let timers: Timer[] = []
 
-  async function discover(source: DiscoverySource): Promise<BookEntry[]> {
+  function note(source: DiscoverySource, found: readonly Candidate[]): BookEntry[] {
+    const own = new Set(host.addresses())
+    const others = found.filter(({ peer, address }) => peer !== host.self && !own.has(address)).slice(0, options.maxPeers)
+    const now = clock.now()
+    return [...new Set(others.map((candidate) => book.add(candidate, source.name, now)).filter((entry) => entry !== undefined))]
+  }
+
+  /** Undefined: the source failed. */
+  async function discover(source: DiscoverySource): Promise<BookEntry[] | undefined> {
     if (stopping.signal.aborted) return []
+    const began = clock.now()
     const controller = new AbortController()
     const onStop = () => controller.abort(stopping.signal.reason)
     stopping.signal.addEventListener('abort', onStop, { once: true })
     const timer = clock.after(options.discoveryTimeout, () => controller.abort(new SkeinError('SKEIN_DEADLINE', `discovery by ${source.name} took too long`)))
     try {
-      const found = await source.find({ signal: controller.signal })
-      const own = new Set(host.addresses())
-      const others = found.filter(({ peer, address }) => peer !== host.self && !own.has(address)).slice(0, options.maxPeers)
-      const now = clock.now()
-      return [...new Set(others.map((candidate) => book.add(candidate, source.name, now)).filter((entry) => entry !== undefined))]
+      return note(source, await source.find({ signal: controller.signal }))
     } catch (error) {
-      host.metrics.discovered(source.name, 'failure')
+      if (stopping.signal.aborted) return undefined
+      host.metrics.discovered(source.name, 'failure', clock.now() - began, clock.wall())
       logger.warn(`discovery by ${source.name} failed`, { error: errorMessage(error) })
-      return []
+      return undefined
     } finally {
       timer.cancel()
       stopping.signal.removeEventListener('abort', onStop)
     }
   }
 
-  /** One dial; true only if both sides admitted each other. */
-  async function dial(entry: BookEntry, timeout: number): Promise<boolean> {
-    if (dialling.has(entry.key) || stopping.signal.aborted) return false
-    dialling.add(entry.key)
+  /** True only if both sides admitted each other. Who asks while it is under way gets the same answer. */
+  function dial(entry: BookEntry, timeout: number): Promise<boolean> {
+    if (stopping.signal.aborted) return Promise.resolve(false)
+    let running = dialling.get(entry.key)
+    if (running === undefined) {
+      const { key } = entry
+      running = dialOnce(entry, timeout).finally(() => dialling.delete(key))
+      dialling.set(key, running)
+    }
+    return running
+  }
+
+  async function dialOnce(entry: BookEntry, timeout: number): Promise<boolean> {
+    const began = clock.now()
     const controller = new AbortController()
     const onStop = () => controller.abort(stopping.signal.reason)
     stopping.signal.addEventListener('abort', onStop, { once: true })
@@ -83,17 +99,16 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
       const peer = await host.connect(entry.addresses, { signal: controller.signal, ...(entry.peer === undefined ? {} : { peer: entry.peer }) })
       if (entry.attempts > 0 || entry.peer === undefined) logger.info('connected', { peer, source: entry.source })
       book.succeeded(entry, peer, clock.now())
-      host.metrics.discovered(entry.source, 'success')
+      host.metrics.discovered(entry.source, 'success', clock.now() - began, clock.wall())
       return true
     } catch (error) {
       if (!stopping.signal.aborted) {
         book.failed(entry, errorMessage(error), clock.now())
-        host.metrics.discovered(entry.source, 'failure')
+        host.metrics.discovered(entry.source, 'failure', clock.now() - began, clock.wall())
         logger.debug('dial failed', { peer: entry.key, source: entry.source, error: errorMessage(error) })
       }
       return false
     } finally {
-      dialling.delete(entry.key)
       timer.cancel()
       stopping.signal.removeEventListener('abort', onStop)
     }
@@ -104,10 +119,15 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
     for (const method of options.bootstrap) {
       for (let attempt = 0; attempt < options.bootstrapRetries; attempt++) {
         if (stopping.signal.aborted || host.peers().length > 0) return
+        const began = clock.now()
         const entries = await discover(method)
-        if (entries.length === 0) break
-        const results = await Promise.all(entries.slice(0, DIALS_PER_SECOND).map((entry) => dial(entry, Math.min(options.bootstrapTimeout, options.dialTimeout))))
+        // A list of nobody but this node is no attempt.
+        if (entries?.length === 0) break
+        const results = await Promise.all((entries ?? []).slice(0, DIALS_PER_SECOND).map((entry) => dial(entry, Math.min(options.bootstrapTimeout, options.dialTimeout))))
+        if (stopping.signal.aborted) return
+        host.metrics.bootstrapped(method.name, results.includes(true) ? 'success' : 'failure', clock.now() - began, clock.wall())
         if (results.includes(true)) return
+        if (entries === undefined) break
       }
     }
     if (options.bootstrap.length === 0) return
@@ -141,6 +161,7 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
 
   return {
     start() {
+      for (const source of options.sources) source.onFound?.((found) => void (stopping.signal.aborted || note(source, found)))
       void bootstrap()
       refresh()
       dialNext()

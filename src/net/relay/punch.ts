@@ -1,0 +1,148 @@
+import { createServer } from 'node:net'
+import { dcutr, type DCUtRServiceComponents } from '@libp2p/dcutr'
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import { errorMessage } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { AdmittedConnections } from '../admitted.ts'
+import { gateRegistrar } from '../gated-registrar.ts'
+import { libraryLogger } from '../library-logger.ts'
+
+/** Of one attempt, agreement included; the library makes three. */
+const TIMEOUT_MS = 5_000
+/** The other side's NAT may refuse what comes before its own packet has left: tried again after so long … */
+const AGAIN_MS = 40
+/** … for this long. Three packets get lost in it at most before the kernel repeats them too late. */
+const PUNCH_MS = 3_000
+
+/** What the library wants of a connection, and what of its opening tells a hole punch from a plain dial. */
+interface OpenOptions {
+  signal?: AbortSignal
+  initiator?: boolean
+  priority?: number
+}
+
+interface Dialler {
+  dial(address: Multiaddr, options: { signal: AbortSignal; localPort: number; initiator: boolean }): Promise<Connection>
+}
+
+export interface PunchDeps {
+  admitted: AdmittedConnections
+  self: string
+  logger: Logger
+  /** The public IP addresses from which members have seen this node come. */
+  seenHosts: () => readonly string[]
+  /** Dials these addresses of a member and is admitted there. */
+  connect: (addresses: readonly string[], signal: AbortSignal) => Promise<Connection>
+  /** A punched connection is there; @param dialler this side acts as the one that dialled and presents */
+  punched: (connection: Connection, dialler: boolean) => Promise<void>
+  ended: (result: 'success' | 'failure') => void
+}
+
+/**
+ * Hole punching through NATs as in the DCUtR specification: the library agrees with the other side over the relayed connection when
+ * both dial, this makes the dials. It differs from the library's own in three ways. Its TCP dials come from ports that nobody knows,
+ * so it never offers an observed address; here one port of this process is kept for punching, and it is offered behind the address that
+ * members have seen, for most NATs keep the number of a port that is free. Its connection manager drops the word which side is the
+ * dialling one (which side numbers its streams how: one-write.ts). And it closes the relayed connection at once, with the calls that run on it; here the host lets them finish.
+ */
+export function createPunching(deps: PunchDeps) {
+  const { admitted } = deps
+  let port = 0
+  /** Public in the library's class, not in its type. */
+  let library: { upgradeInbound(connection: Connection): Promise<void> } | undefined
+
+  function offered(): Multiaddr[] {
+    if (port === 0) return []
+    return deps.seenHosts().map((host) => multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}/p2p/${deps.self}`))
+  }
+
+  async function punch(transports: Dialler, addresses: readonly Multiaddr[], { signal, initiator = true }: OpenOptions): Promise<Connection> {
+    const end = performance.now() + PUNCH_MS
+    let failure: unknown = new Error('the other side offers no address')
+    while (performance.now() < end) {
+      if (signal?.aborted === true) break
+      for (const address of addresses.slice(0, 2)) {
+        const left = AbortSignal.timeout(Math.max(1, Math.ceil(end - performance.now())))
+        try {
+          const connection = await transports.dial(address, { signal: left, localPort: port, initiator })
+          await deps.punched(connection, initiator)
+          return connection
+        } catch (error) {
+          failure = error
+          deps.logger.debug('a dial of a hole punch failed', { address: address.toString(), initiator, error: errorMessage(error) })
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+    throw failure
+  }
+
+  /** Without the way to close it: see above. */
+  function relayed(connection: Connection): Connection {
+    const seen = {
+      id: connection.id,
+      remoteAddr: connection.remoteAddr,
+      remotePeer: connection.remotePeer,
+      direction: connection.direction,
+      newStream: (...args: Parameters<Connection['newStream']>) => connection.newStream(...args),
+      close: async () => {},
+      abort() {}
+    }
+    return seen as unknown as Connection
+  }
+
+  return {
+    service(components: DCUtRServiceComponents): unknown {
+      const gated = gateRegistrar(components.registrar, admitted)
+      const registrar: Registrar = {
+        ...gated,
+        handle: (protocol, handler, options) => gated.handle(protocol, (stream, connection) => handler(stream, relayed(connection)), options),
+        register: (protocol, topology, options) =>
+          gated.register(protocol, { ...topology, onConnect: (peer, connection) => topology.onConnect?.(peer, relayed(connection)) }, options)
+      }
+      const opening = {
+        async openConnection(target: PeerId | Multiaddr | Multiaddr[], options: OpenOptions = {}): Promise<Connection> {
+          const addresses = (Array.isArray(target) ? target : [target]) as Multiaddr[]
+          const signal = options.signal ?? AbortSignal.timeout(TIMEOUT_MS)
+          try {
+            // Only the dials of the agreed moment have a priority.
+            const connection = options.priority === undefined
+              ? await deps.connect(addresses.map(String), signal)
+              : await punch(components.transportManager as unknown as Dialler, addresses, options)
+            deps.ended('success')
+            return connection
+          } catch (error) {
+            deps.ended('failure')
+            throw error
+          }
+        }
+      }
+      library = dcutr({ timeout: TIMEOUT_MS })({
+        peerStore: components.peerStore,
+        registrar,
+        connectionManager: opening as unknown as ConnectionManager,
+        addressManager: { getAddresses: offered } as unknown as AddressManager,
+        transportManager: components.transportManager,
+        logger: libraryLogger(deps.logger)
+      }) as NonNullable<typeof library>
+      return library
+    },
+    /** The library tries when a relayed connection is new, three times within moments; this has it try again. */
+    again: async (connection: Connection): Promise<void> => library?.upgradeInbound(relayed(connection)),
+    /** Chooses the port: one that nobody listens on. Its sockets share it, for each goes to another address. */
+    async start(): Promise<void> {
+      port = await new Promise<number>((resolve, reject) => {
+        const server = createServer()
+        server.once('error', reject)
+        server.listen(0, () => {
+          const { port: free } = server.address() as { port: number }
+          server.close(() => resolve(free))
+        })
+      })
+    }
+  }
+}
+
+export type Punching = ReturnType<typeof createPunching>
