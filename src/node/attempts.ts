@@ -1,28 +1,25 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Random } from '../base/random.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { failedCall } from '../mcp/failed-call.ts'
 import type { CallSink, McpOutcome, RunningCall } from '../mcp/ports.ts'
-import { chooseProvider, type Candidate } from '../routing/choose.ts'
-import { afterFailure, callerCode } from '../routing/retry.ts'
+import { afterFailure, callerCode, endingOf } from '../routing/retry.ts'
+import type { Choice } from '../routing/types.ts'
 import type { JsonRpcError } from '../wire/json-rpc.ts'
 import type { BackendMetrics } from './metrics.ts'
 import { sealState } from './request-state.ts'
 import type { Route, RoutedRequest } from './routes.ts'
-
-export type PeerFacts = Pick<Candidate, 'rtt' | 'load' | 'suspect'>
+import type { Routing } from './routing.ts'
 
 export interface AttemptsDeps {
-  self: string
   clock: Clock
-  random: Random
   logger: Logger
   metrics: BackendMetrics
   /** For requests and servers without a limit of their own, ms. */
   requestTimeout: number
-  /** What is known of a peer now. */
-  facts(peer: string): PeerFacts
+  routing: Routing
+  /** Where the client's session has something at this server; undefined: anywhere will do. */
+  home(request: RoutedRequest, server: string): string | undefined
   /** Looked up anew for each attempt: providers come and go. */
   route(request: RoutedRequest): Route | { error: JsonRpcError }
   /** Hands the request to one provider. */
@@ -31,8 +28,6 @@ export interface AttemptsDeps {
 
 export interface Attempts {
   run(request: RoutedRequest, sink: CallSink): RunningCall
-  /** The best of `providers` now; undefined without any. */
-  choose(providers: readonly string[]): string | undefined
 }
 
 /** A call on its way, seen by its attempts. */
@@ -41,49 +36,79 @@ interface Call {
   /** Gets the notifications and renews the deadline. */
   sink: CallSink
   deadline: number
-  current: RunningCall | undefined
+  current: Pick<RunningCall, 'cancel'> | undefined
   cancelled: SkeinError | undefined
+  /** Tells a half-open breaker that the provider does something. */
+  alive: (() => void) | undefined
+}
+
+interface Attempt {
+  route: Route
+  choice: Choice
+  /** On the clock, ms. */
+  begun: number
+  /** What the provider's answer says beside its outcome is here; undefined: its breaker let nothing through. */
+  running: RunningCall | undefined
+  outcome: Promise<McpOutcome>
 }
 
 /** Carries out what routing/ decides: which provider, and what to do when one fails. */
 export function createAttempts(deps: AttemptsDeps): Attempts {
-  const { self, clock, random, logger, metrics } = deps
+  const { clock, logger, metrics, routing } = deps
 
-  function choose(providers: readonly string[]): string | undefined {
-    // This node comes first in every list of providers.
-    if (providers.length < 2 || providers[0] === self) return providers[0]
-    return chooseProvider(
-      providers.map((peer) => ({ peer, local: peer === self, ...deps.facts(peer) })),
-      random
-    )
+  function choose(call: Pick<Call, 'request'>, { server, tool }: Route, providers: readonly string[]): Choice | undefined {
+    return routing.choose(server, providers, { sticky: providers.length > 1 ? deps.home(call.request, server) : undefined, tool })
   }
 
-  function attempt(call: Call, route: Route, peer: string): Promise<McpOutcome> {
-    call.current = deps.start(peer, route, call.request, Math.max(1, call.deadline - clock.now()), call.sink)
-    return call.current.outcome
+  function begin(call: Call, route: Route, choice: Choice): Attempt {
+    const begun = clock.now()
+    let running: RunningCall | undefined
+    const guarded = routing.run(route.server, choice, (alive) => {
+      call.alive = alive
+      running = deps.start(choice.peer, route, call.request, Math.max(1, call.deadline - begun), call.sink)
+      return running
+    })
+    call.current = guarded
+    return { route, choice, begun, running, outcome: guarded.outcome }
+  }
+
+  /** To be told before anything is chosen again. */
+  function ended(call: Call, { route, choice, begun, running }: Attempt, error: SkeinError | undefined): void {
+    const ms = clock.now() - begun
+    routing.ended(route.server, choice, error === undefined ? 'answered' : endingOf(error.code), ms, running?.load, route.tool)
+    const { peer, why, expected } = choice
+    const done = { peer, why, expected, ended: error === undefined ? 'ok' : error.code, ms }
+    call.request.onAttempt?.(done)
+    logger.debug('an attempt of a call ended', { correlation: call.request.correlation, server: route.server, ...done })
   }
 
   /** The call failed at its first provider: what routing/ says, until it ends. */
-  async function goOn(call: Call, first: Route, firstPeer: string, thrown: unknown): Promise<McpOutcome> {
-    const tried = [firstPeer]
-    let route = first
+  async function goOn(call: Call, first: Attempt, thrown: unknown): Promise<McpOutcome> {
+    const tried = [first.choice.peer]
+    let { route } = first
     let error = toSkeinError(thrown)
+    ended(call, first, error)
     for (let attempts = 1; ; attempts++) {
       if (call.cancelled !== undefined) throw call.cancelled
       const next = routeNow(call.request)
       const providers = next?.providers ?? []
       const verdict = afterFailure(error.code, { repeatable: route.repeatable, triedPeers: tried, providers, attempts, timeLeft: call.deadline - clock.now() })
       logger.info('a provider failed a call', { correlation: call.request.correlation, server: route.server, peer: tried.at(-1), code: error.code, verdict, attempt: attempts })
+      if (verdict === 'fail' || next === undefined) throw finalError(error, route)
       const untried = providers.filter((one) => !tried.includes(one))
-      const peer = choose(untried.length > 0 ? untried : providers)
-      if (verdict === 'fail' || next === undefined || peer === undefined) throw finalError(error, route)
+      const choice = choose(call, next, untried.length > 0 ? untried : providers)
+      if (choice === undefined) throw finalError(error, route)
       metrics.retries(verdict).inc()
       route = next
-      tried.push(peer)
+      tried.push(choice.peer)
+      const attempt = begin(call, route, choice)
       try {
-        return sealState(await attempt(call, route, peer), peer)
+        const answer = await attempt.outcome
+        ended(call, attempt, undefined)
+        return sealState(answer, choice.peer)
       } catch (failed) {
         error = toSkeinError(failed)
+        ended(call, attempt, error)
       }
     }
   }
@@ -101,21 +126,26 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   function run(request: RoutedRequest, sink: CallSink): RunningCall {
     const route = deps.route(request)
     if ('error' in route) return { outcome: Promise.resolve(route), cancel() {} }
-    const peer = choose(route.providers)
-    if (peer === undefined) throw new SkeinError('SKEIN_NO_PROVIDER', `no node that offers "${route.server}" can be reached now: try again in a moment`)
+    const choice = choose({ request }, route, route.providers)
+    if (choice === undefined) throw new SkeinError('SKEIN_NO_PROVIDER', `no node that offers "${route.server}" can be reached now: try again in a moment`)
     const timeout = request.timeout ?? route.timeout ?? deps.requestTimeout
     const renewing: CallSink = {
       notification(message) {
         // While something happens the call does not time out.
         call.deadline = clock.now() + timeout
+        call.alive?.()
         sink.notification(message)
       }
     }
-    const call: Call = { request, sink: renewing, deadline: clock.now() + timeout, current: undefined, cancelled: undefined }
+    const call: Call = { request, sink: renewing, deadline: clock.now() + timeout, current: undefined, cancelled: undefined, alive: undefined }
+    const first = begin(call, route, choice)
     // Nearly every call ends here: nothing but one step lies between the provider's answer and the client.
-    const outcome = attempt(call, route, peer).then(
-      (answer) => sealState(answer, peer),
-      (thrown: unknown) => goOn(call, route, peer, thrown)
+    const outcome = first.outcome.then(
+      (answer) => {
+        ended(call, first, undefined)
+        return sealState(answer, choice.peer)
+      },
+      (thrown: unknown) => goOn(call, first, thrown)
     )
     return {
       outcome,
@@ -127,7 +157,6 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   }
 
   return {
-    choose,
     run(request, sink) {
       try {
         return run(request, sink)

@@ -4,15 +4,19 @@ import type { Random } from '../base/random.ts'
 import { SkeinError } from '../base/errors.ts'
 import { createListeners } from '../base/listeners.ts'
 import { failedCall } from '../mcp/failed-call.ts'
-import type { BackendRequest, CallSink, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
+import { isAskable } from '../mcp/askable.ts'
+import type { CallSink, ClientContext, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
 import { searchCall } from '../mcp/search/search.ts'
 import { buildView, viewSpecOf, type View, type ViewSpec, type WideView } from '../mcp/views.ts'
-import { createAttempts, type PeerFacts } from './attempts.ts'
+import type { Explanation } from '../routing/types.ts'
+import { createAttempts } from './attempts.ts'
 import { createListenings } from './listening.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
 import { openState } from './request-state.ts'
-import { routeOf, type Federation, type Route, type RoutedRequest } from './routes.ts'
+import { routeOf, type Federation, type Route, type RoutedRequest, type TracedRequest } from './routes.ts'
+import type { Routing } from './routing.ts'
+import { createSessionHomes } from './session-homes.ts'
 
 export interface BackendDeps {
   self: string
@@ -32,11 +36,13 @@ export interface BackendDeps {
   visible(): readonly VisibleServer[]
   /** `mcp.views`; the same array until it changes. */
   views(): readonly WideView[]
-  /** What is known of a peer now. */
-  facts(peer: string): PeerFacts
+  routing: Routing
 }
 
 export interface Backend extends McpBackend {
+  run(request: TracedRequest, sink: CallSink): RunningCall
+  /** Where a call of this tool would go now, and why; undefined: there is no such tool. */
+  explain(advertised: string): { target: ToolTarget; explanation: Explanation } | undefined
   /** Everything listed in `/mcp`, by advertised name. */
   targets(): ReadonlyMap<string, ToolTarget>
   /** Sentences of `/mcp` and of the configured views: what they do not show, and why. */
@@ -52,13 +58,10 @@ interface Built {
   servers: readonly VisibleServer[]
 }
 
-/** Sessions whose providers are remembered, so that they can be told of its end; the oldest is forgotten first. */
-const MAX_TRACKED_SESSIONS = 4096
-
 /** The federation as the downstream side sees it: views over all servers, and calls that go to a provider and fail over. */
 export function createBackend(deps: BackendDeps): Backend {
   const listeners = createListeners<[]>(deps.logger, 'a listener for changes of the lists')
-  const served = new Map<string, Set<string>>()
+  const homes = createSessionHomes()
   let servers: readonly VisibleServer[] | undefined
   let byName = new Map<string, VisibleServer>()
   /** Views asked for since the last change. Their names are those of servers and of the configuration, so there are few. */
@@ -67,8 +70,8 @@ export function createBackend(deps: BackendDeps): Backend {
   let built = new Map<string | undefined, Built>()
   let notifying = false
   const federation: Federation = { view: viewOf, server: (advertised) => (all(), byName.get(advertised)) }
-  const attempts = createAttempts({ ...deps, route: (request) => routeOf(federation, request), start })
-  const listenings = createListenings({ ...deps, federation, choose: (providers) => attempts.choose(providers), start })
+  const attempts = createAttempts({ ...deps, home: ({ client }, server) => homeOf(client, server), route: (request) => routeOf(federation, request), start })
+  const listenings = createListenings({ ...deps, federation, choose: ({ name, providers }, client) => deps.routing.choose(name, providers, { sticky: homeOf(client, name) })?.peer, start })
 
   function all(): readonly VisibleServer[] {
     if (servers !== undefined) return servers
@@ -102,20 +105,18 @@ export function createBackend(deps: BackendDeps): Backend {
     const { server, tool } = route
     const params = tool === undefined || tool === request.params['name'] ? request.params : { ...request.params, name: tool }
     const forwarded: McpRequest = trace === undefined ? { server, method, params, client, timeout, correlation } : { server, method, params, client, timeout, correlation, trace }
+    if (client.session !== undefined && isAskable(client)) homes.settle(client.session, server, peer)
     if (peer === deps.self) return deps.local.run(forwarded, sink)
-    if (client.session !== undefined) remember(client.session, peer)
+    if (client.session !== undefined) homes.served(client.session, peer)
     return deps.remote.run(peer, route.digest, forwarded, sink)
   }
 
-  function remember(session: string, peer: string): void {
-    const peers = served.get(session)
-    if (peers !== undefined) return void peers.add(peer)
-    served.set(session, new Set([peer]))
-    const oldest = served.keys().next().value
-    if (served.size > MAX_TRACKED_SESSIONS && oldest !== undefined) served.delete(oldest)
+  /** A server of the older era gives a client that it can ask a process of its own, with whatever that remembers. */
+  function homeOf(client: ClientContext, server: string): string | undefined {
+    return client.session !== undefined && isAskable(client) ? homes.home(client.session, server) : undefined
   }
 
-  function run(request: BackendRequest, sink: CallSink): RunningCall {
+  function run(request: TracedRequest, sink: CallSink): RunningCall {
     if (request.view?.startsWith('@') === true && request.method === 'tools/call') {
       const view = viewOf(request.view)
       if (view?.mode === 'search') return runSearch(view, request, sink)
@@ -124,7 +125,7 @@ export function createBackend(deps: BackendDeps): Backend {
   }
 
   /** The tools of a search view answer themselves, or stand for a call of another tool. */
-  function runSearch(view: View<ToolTarget>, request: BackendRequest, sink: CallSink): RunningCall {
+  function runSearch(view: View<ToolTarget>, request: TracedRequest, sink: CallSink): RunningCall {
     const { params } = request
     const meant = searchCall(view, String(params['name']), params['arguments'])
     if ('call' in meant) return runRouted({ ...request, params: { ...params, ...meant.call } }, sink)
@@ -132,7 +133,7 @@ export function createBackend(deps: BackendDeps): Backend {
     return failedCall(new SkeinError('SKEIN_NOT_FOUND', meant.problem))
   }
 
-  function runRouted(request: BackendRequest, sink: CallSink): RunningCall {
+  function runRouted(request: TracedRequest, sink: CallSink): RunningCall {
     if (request.params['requestState'] === undefined) return attempts.run(request, sink)
     const opened = openState(request.params)
     if (opened === undefined) return failedCall(new SkeinError('SKEIN_BAD_REQUEST', 'requestState is not one that skein gave: send it back unchanged, or make the call again from its beginning'))
@@ -152,8 +153,11 @@ export function createBackend(deps: BackendDeps): Backend {
     listen: (options, sink) => listenings.open(options, sink),
     endSession(session) {
       deps.local.endSession(session)
-      for (const peer of served.get(session) ?? []) deps.remote.endSession(peer, session)
-      served.delete(session)
+      for (const peer of homes.end(session)) deps.remote.endSession(peer, session)
+    },
+    explain(advertised) {
+      const target = viewOf(undefined)?.table.get(advertised)
+      return target === undefined ? undefined : { target, explanation: deps.routing.explain(target.server, target.providers, { tool: target.tool }) }
     },
     targets: () => viewOf(undefined)?.table ?? new Map(),
     notices: () => [...new Set([undefined, ...deps.views().map(({ name }) => `@${name}`)].flatMap((name) => viewOf(name)?.notices ?? []))],

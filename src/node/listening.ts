@@ -2,8 +2,9 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomHex, type Random } from '../base/random.ts'
-import type { CallSink, Listening, ListenOptions, RunningCall } from '../mcp/ports.ts'
+import type { CallSink, ClientContext, Listening, ListenOptions, RunningCall } from '../mcp/ports.ts'
 import type { BackendMetrics } from './metrics.ts'
+import type { VisibleServer } from './offered.ts'
 import type { Federation, Route, RoutedRequest } from './routes.ts'
 
 /** Time limit of a listen at another node, ms. Its provider renews it three times as often, so that one lost renewal changes nothing. */
@@ -23,7 +24,8 @@ export interface ListeningDeps {
   logger: Logger
   metrics: BackendMetrics
   federation: Federation
-  choose(providers: readonly string[]): string | undefined
+  /** Where the client's calls of this server go too, if it has something there. */
+  choose(server: VisibleServer, client: ClientContext): string | undefined
   start(peer: string, route: Route, request: RoutedRequest, timeout: number, sink: CallSink): RunningCall
 }
 
@@ -111,7 +113,7 @@ export function createListenings(deps: ListeningDeps): Listenings {
       leg.timer = undefined
       const before = leg.call
       const server = federation.server(leg.server)
-      const peer = server === undefined ? undefined : deps.choose(server.providers)
+      const peer = server === undefined ? undefined : deps.choose(server, client)
       leg.peer = peer
       leg.call = undefined
       if (before !== undefined) count(-1)

@@ -2,6 +2,7 @@ import { SkeinError } from '../base/errors.ts'
 import type { BackendRequest } from '../mcp/ports.ts'
 import { isAskable } from '../mcp/askable.ts'
 import type { View } from '../mcp/view-types.ts'
+import type { Reason } from '../routing/types.ts'
 import type { Json, JsonRpcError } from '../wire/json-rpc.ts'
 import { INVALID_PARAMS, METHOD_NOT_FOUND } from '../wire/mcp-spec.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
@@ -21,8 +22,22 @@ export interface Route {
   timeout?: number
 }
 
+/** One try of a call at one provider, after it ended. */
+export interface AttemptDone {
+  peer: string
+  why: Reason
+  /** ms */
+  expected: number
+  /** `ok` or the code of the error. */
+  ended: string
+  ms: number
+}
+
+/** A request as an edge of this node may make it. */
+export type TracedRequest = BackendRequest & { onAttempt?: (attempt: AttemptDone) => void }
+
 /** A request on its way: a retry that answers a server's questions goes to the provider that asked, and nowhere else. */
-export type RoutedRequest = BackendRequest & { pinned?: string }
+export type RoutedRequest = TracedRequest & { pinned?: string }
 
 export interface Federation {
   view(name: string | undefined): View<ToolTarget> | undefined

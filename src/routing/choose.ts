@@ -1,48 +1,79 @@
 import { randomInt, type Random } from '../base/random.ts'
+import { TIER, type Assessed, type Tier } from './assess.ts'
+import type { Choice, Reason } from './types.ts'
 
-/** What is known about a node that may take a call. */
-export interface Candidate {
-  peer: string
-  /** This node itself: no network between. */
-  local: boolean
-  /** Measured round trip, ms; left out until it was measured. */
-  rtt?: number
-  /** Calls running there, in any unit that compares between candidates. @default 0 */
-  load?: number
-  /** It does not answer the membership now: it may be dead, or only slow. @default false */
-  suspect?: boolean
-}
-
-/** A peer that was never measured counts as one in the same city: worth trying, not worth preferring to a LAN peer. */
-export const DEFAULT_RTT = 10
-/** Near-best: within half again of the best round trip … */
-const NEAR_FACTOR = 1.5
+/** Near-best: within a tenth of the best expected time … */
+const NEAR_FACTOR = 1.1
 /** … or within 2 ms, for below that a difference is the scheduler's noise. */
 const NEAR_MS = 2
 
+/** Those that a call may go to: the near-best of the best tier. */
+export interface Near {
+  tier: Tier
+  /** Highest cost that is near the best, ms. */
+  limit: number
+  count: number
+  /** Index of this node if it is one of them, else -1. */
+  local: number
+}
+
+export function nearBest(list: readonly Assessed[], count: number): Near {
+  let tier: Tier = TIER.OPEN
+  let best = Infinity
+  for (let index = 0; index < count; index++) {
+    const one = list[index] as Assessed
+    if (one.tier > tier || (one.tier === tier && one.cost >= best)) continue
+    tier = one.tier
+    best = one.cost
+  }
+  const near: Near = { tier, limit: Math.max(best * NEAR_FACTOR, best + NEAR_MS), count: 0, local: -1 }
+  for (let index = 0; index < count; index++) {
+    const one = list[index] as Assessed
+    if (!isNear(one, near)) continue
+    near.count++
+    if (one.local) near.local = index
+  }
+  return near
+}
+
+export function isNear({ tier, cost }: Assessed, near: Near): boolean {
+  return tier === near.tier && cost <= near.limit
+}
+
 /**
- * The provider of a call: the local one; else two random ones of those whose round trip is near the best, and of the two
- * the less loaded ("power of two choices", Mitzenmacher 2001: almost the balance of asking all, without the herd).
- * Suspects only when there is nobody else: a call costs its time limit there if they are dead. Undefined without candidates.
+ * One of the near-best: this node itself; else of two random ones the less loaded ("power of two choices", Mitzenmacher 2001: almost the
+ * balance of asking all, without the herd). Without `random` the one that is chosen most often.
  */
-export function chooseProvider(candidates: readonly Candidate[], random: Random): string | undefined {
-  const local = candidates.find((candidate) => candidate.local)
-  if (local !== undefined) return local.peer
-  const trusted = candidates.filter((candidate) => candidate.suspect !== true)
-  const near = nearest(trusted.length > 0 ? trusted : candidates)
-  const first = near[randomInt(random, near.length)]
-  if (first === undefined || near.length === 1) return first?.peer
-  const rest = near.filter((candidate) => candidate !== first)
-  const second = rest[randomInt(random, rest.length)] as Candidate
-  return (second.load ?? 0) < (first.load ?? 0) ? second.peer : first.peer
+export function choose(list: readonly Assessed[], count: number, near: Near, random: Random | undefined): Choice {
+  if (near.local >= 0) return choiceOf(list[near.local] as Assessed, count, near, 'local')
+  if (near.count === 1) return choiceOf(nth(list, near, 0), count, near, 'best')
+  if (random === undefined) return choiceOf(lightest(list, count, near), count, near, 'lighter')
+  const first = randomInt(random, near.count)
+  const other = randomInt(random, near.count - 1)
+  const [a, b] = [nth(list, near, first), nth(list, near, other < first ? other : other + 1)]
+  return choiceOf(crowding(b) < crowding(a) ? b : a, count, near, 'lighter')
 }
 
-function nearest(candidates: readonly Candidate[]): Candidate[] {
-  const best = candidates.reduce((least, candidate) => Math.min(least, roundTrip(candidate)), Infinity)
-  const limit = Math.max(best * NEAR_FACTOR, best + NEAR_MS)
-  return candidates.filter((candidate) => roundTrip(candidate) <= limit)
+function choiceOf({ peer, expected, trial }: Assessed, count: number, { tier }: Near, why: Reason): Choice {
+  return { peer, why: count === 1 ? 'only' : tier !== TIER.GOOD ? 'last_resort' : trial ? 'trial' : why, expected }
 }
 
-function roundTrip({ rtt }: Candidate): number {
-  return rtt === undefined || !Number.isFinite(rtt) || rtt < 0 ? DEFAULT_RTT : rtt
+const crowding = ({ ahead, capacity }: Assessed) => ahead / capacity
+
+/** The `n`th of the near-best. */
+function nth(list: readonly Assessed[], near: Near, n: number): Assessed {
+  for (let index = 0, left = n; ; index++) {
+    const one = list[index] as Assessed
+    if (isNear(one, near) && left-- === 0) return one
+  }
+}
+
+function lightest(list: readonly Assessed[], count: number, near: Near): Assessed {
+  let found: Assessed | undefined
+  for (let index = 0; index < count; index++) {
+    const one = list[index] as Assessed
+    if (!isNear(one, near)) continue
+    if (found === undefined || crowding(one) < crowding(found) || (crowding(one) === crowding(found) && one.cost < found.cost)) found = one
+  }
+  return found as Assessed
 }

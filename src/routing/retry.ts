@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from '../base/error-codes.ts'
+import type { Ending } from './types.ts'
 
 /** Enough to walk past a draining node and some stale records; more only makes an outage worse. */
 export const MAX_ATTEMPTS = 5
@@ -41,4 +42,15 @@ export function afterFailure(code: ErrorCode, facts: FailureFacts): Verdict {
 /** The code the caller gets when the call fails for good: a lost session means that nobody knows whether it ran. */
 export function callerCode(code: ErrorCode): ErrorCode {
   return MAY_HAVE_RUN.has(code) ? 'SKEIN_OUTCOME_UNKNOWN' : code
+}
+
+/** What the caller, or this node, did or forbade: nothing that a provider could be judged by. */
+const NOT_ITS_FAULT: ReadonlySet<ErrorCode> = new Set(['SKEIN_CANCELLED', 'SKEIN_BREAKER_OPEN', 'SKEIN_BAD_REQUEST', 'SKEIN_LIMIT'])
+
+/** How an attempt that failed with this code is remembered of its provider. */
+export function endingOf(code: ErrorCode): Ending {
+  if (NOT_ITS_FAULT.has(code)) return 'cancelled'
+  // A call that is late may only be a long one: three of those are no broken provider.
+  if (code === 'SKEIN_DEADLINE') return 'refused'
+  return ERROR_CODES[code].retry === 'elsewhere' || NOT_RUN.has(code) ? 'refused' : 'failed'
 }

@@ -25,6 +25,8 @@ export const MAX_PEER = 64
 const DIGEST_BYTES = 32
 /** As the longest deadline of an exchange: a day. */
 const MAX_TIMEOUT_MS = 86_400_000
+/** Calls of one server at a time: as much as the load in an answer can say. */
+export const MAX_CAPACITY = 0xffff
 /** Coordinates travel as integers, for documents of ours have no floats: millionths of a degree, 11 cm. */
 const DEGREE = 1_000_000
 /** Bit 0 of a tool's flags. */
@@ -104,6 +106,7 @@ function readServer(item: unknown, path: string): ServerEntry {
   const map = fields(item, path)
   const tools = map.array('tools', { max: MAX_TOOLS }, readTool)
   const timeout = map.optionalInt('timeout', { min: 1, max: MAX_TIMEOUT_MS })
+  const capacity = map.optionalInt('capacity', { min: 1, max: MAX_CAPACITY })
   const about = map.optionalBytes('about', { length: DIGEST_BYTES })
   requireUnique(tools, `${path}.tools`)
   return {
@@ -111,6 +114,7 @@ function readServer(item: unknown, path: string): ServerEntry {
     claimed: map.int('claimed'),
     stateless: map.bool('stateless'),
     ...(timeout === undefined ? {} : { timeout }),
+    ...(capacity === undefined ? {} : { capacity }),
     ...(about === undefined ? {} : { about: Buffer.from(about).toString('hex') }),
     tools
   }

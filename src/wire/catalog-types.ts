@@ -28,6 +28,8 @@ export interface ServerEntry {
   stateless: boolean
   /** Longest silence of a call, ms; absent: the caller's own. */
   timeout?: number
+  /** Calls that it runs at a time; absent: written by an earlier version. */
+  capacity?: number
   /** SHA-256 of the canonical JSON of the server's `About`, lower-case hexadecimal; absent: written by an earlier version, or not known yet. */
   about?: string
   tools: ToolEntry[]

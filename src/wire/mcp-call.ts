@@ -44,6 +44,20 @@ export const END_KIND = {
   ERROR: 3
 } as const
 
+/** Added to the kind where u16 running and u16 waiting stand between it and the text: kinds 4 to 7. */
+export const LOADED = 4
+
+/** What a server at a provider has to do: calls that it runs, and calls that wait for a place. */
+export interface ServerLoad {
+  running: number
+  waiting: number
+}
+
+/** Of the load in an END body. */
+const LOAD_BYTES = 4
+/** More than any bulkhead has; what is above reads as this. */
+export const MAX_LOAD = 0xffff
+
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const LINE_FEED = 10
@@ -107,35 +121,52 @@ export function decodeCallMessage(body: Uint8Array): JsonRpcNotification | undef
   return message as unknown as JsonRpcNotification
 }
 
-/** The END body. Raw text is written as it is. */
-export function encodeCallEnd(outcome: Outcome): Uint8Array {
-  if ('raw' in outcome) return tagged(outcome.typed ? END_KIND.TYPED : END_KIND.UNTYPED, outcome.raw)
+/**
+ * The END body. Raw text is written as it is.
+ * @param load of the server, without the call that ends
+ */
+export function encodeCallEnd(outcome: Outcome, load?: ServerLoad): Uint8Array {
+  if ('raw' in outcome) return tagged(outcome.typed ? END_KIND.TYPED : END_KIND.UNTYPED, load, outcome.raw)
   // Only the two known parts: an upstream's stray fields stay here.
-  if ('error' in outcome) return tagged(END_KIND.ERROR, JSON.stringify(outcome.error))
+  if ('error' in outcome) return tagged(END_KIND.ERROR, load, JSON.stringify(outcome.error))
   const { resultType } = outcome.result
   const kind = resultType === undefined ? END_KIND.UNTYPED : resultType === 'input_required' ? END_KIND.INPUT : END_KIND.TYPED
-  return tagged(kind, JSON.stringify(outcome.result))
+  return tagged(kind, load, JSON.stringify(outcome.result))
+}
+
+export interface CallEnd {
+  outcome: Outcome
+  /** Absent: the provider is of an earlier version. */
+  load?: ServerLoad
 }
 
 /** Complete results stay text. Throws SKEIN_PROTOCOL: there is never an empty success. */
-export function decodeCallEnd(body: Uint8Array): Outcome {
+export function decodeCallEnd(body: Uint8Array): CallEnd {
   const buffer = bufferOf(body)
-  const kind = buffer[0]
+  const kind = buffer[0] ?? -1
+  if (kind < LOADED) return { outcome: readEnd(buffer, kind, 1) }
+  if (kind < 2 * LOADED && buffer.length < 1 + LOAD_BYTES) throw bad('the load of the server is cut off')
+  const outcome = readEnd(buffer, kind - LOADED, 1 + LOAD_BYTES)
+  return { outcome, load: { running: buffer.readUInt16BE(1), waiting: buffer.readUInt16BE(3) } }
+}
+
+/** @param at where the text begins */
+function readEnd(buffer: Buffer, kind: number, at: number): Outcome {
   switch (kind) {
     case END_KIND.UNTYPED:
     case END_KIND.TYPED:
-      if (buffer.length < 3 || buffer[1] !== OPEN_BRACE || buffer[buffer.length - 1] !== CLOSE_BRACE) throw bad('the result is not a JSON object')
-      if (buffer.includes(LINE_FEED, 1) || buffer.includes(CARRIAGE_RETURN, 1)) throw bad('the result has line breaks')
-      return { raw: buffer.toString('utf8', 1), typed: kind === END_KIND.TYPED }
+      if (buffer.length < at + 2 || buffer[at] !== OPEN_BRACE || buffer[buffer.length - 1] !== CLOSE_BRACE) throw bad('the result is not a JSON object')
+      if (buffer.includes(LINE_FEED, at) || buffer.includes(CARRIAGE_RETURN, at)) throw bad('the result has line breaks')
+      return { raw: buffer.toString('utf8', at), typed: kind === END_KIND.TYPED }
     case END_KIND.INPUT: {
-      const result = parseObject(buffer.toString('utf8', 1), 'the result')
+      const result = parseObject(buffer.toString('utf8', at), 'the result')
       if (result['resultType'] !== 'input_required') throw bad('the result is not input_required')
       return { result }
     }
     case END_KIND.ERROR:
-      return { error: readError(parseObject(buffer.toString('utf8', 1), 'the error')) }
+      return { error: readError(parseObject(buffer.toString('utf8', at), 'the error')) }
     default:
-      throw bad(`the answer has the unknown kind ${kind ?? 'none'}`)
+      throw bad(`the answer has the unknown kind ${buffer[0] ?? 'none'}`)
   }
 }
 
@@ -144,10 +175,15 @@ function readError({ code, message, data }: Json): JsonRpcError {
   return { code: code as number, message, ...(data === undefined ? {} : { data }) }
 }
 
-function tagged(kind: number, text: string): Uint8Array {
-  const body = Buffer.allocUnsafe(1 + Buffer.byteLength(text))
-  body[0] = kind
-  body.write(text, 1)
+function tagged(kind: number, load: ServerLoad | undefined, text: string): Uint8Array {
+  const at = load === undefined ? 1 : 1 + LOAD_BYTES
+  const body = Buffer.allocUnsafe(at + Buffer.byteLength(text))
+  body[0] = load === undefined ? kind : kind + LOADED
+  if (load !== undefined) {
+    body.writeUInt16BE(Math.min(MAX_LOAD, load.running), 1)
+    body.writeUInt16BE(Math.min(MAX_LOAD, load.waiting), 3)
+  }
+  body.write(text, at)
   return body
 }
 

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest'
+import { seededRandom } from '../../../src/base/random.ts'
+import { expectedTime, waitOf } from '../../../src/routing/expected-time.ts'
+import { distanceKm, roundTripOf } from '../../../src/routing/geo.ts'
+import { createLanes, MAX_LANES, MAX_PEERS, MAX_ROUTED_SERVERS, MAX_TIMED_TOOLS } from '../../../src/routing/lanes.ts'
+import { createRouter } from '../../../src/routing/router.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const place = (latitude: number, longitude: number) => ({ latitude, longitude })
+
+describe('distance', () => {
+  test.each<[string, ReturnType<typeof place>, ReturnType<typeof place>, number]>([
+    ['nowhere', place(52.5, 13.4), place(52.5, 13.4), 0],
+    ['Berlin to Hamburg', place(52.52, 13.405), place(53.551, 9.994), 255],
+    ['London to New York', place(51.507, -0.128), place(40.713, -74.006), 5_570],
+    ['over the date line', place(0, 179), place(0, -179), 222],
+    ['pole to pole', place(90, 0), place(-90, 77), 20_015]
+  ])('%s', (_, a, b, km) => {
+    expect(Math.abs(distanceKm(a, b) - km)).toBeLessThan(Math.max(1, km * 0.005))
+    expect(distanceKm(b, a)).toBeCloseTo(distanceKm(a, b))
+  })
+  test('5 570 km take at least 56.7 ms there and back', () => expect(roundTripOf(5_570)).toBeCloseTo(56.7))
+})
+
+describe('expected time', () => {
+  test.each([[0, 8, 0], [7, 8, 0], [8, 8, 1 / 8], [15, 8, 1], [0, 1, 0], [3, 1, 3]])('%i calls, %i at a time: waits %d service times', (ahead, capacity, wait) => expect(waitOf(ahead, capacity)).toBeCloseTo(wait))
+  test('way, service, twice the wait, and a tenth for a full server', () => {
+    expect(expectedTime(20, 50, 0, 8)).toBe(70)
+    expect(expectedTime(20, 50, 8, 8)).toBeCloseTo(20 + 50 * (1 + 2 / 8 + 0.1))
+  })
+})
+
+describe('what is remembered is bounded', () => {
+  test('lanes: those of the oldest servers go', () => {
+    const lanes = createLanes()
+    for (let n = 0; n < MAX_LANES + 100; n++) lanes.lane(`s${n % 900}`, `p${Math.floor(n / 900)}`)
+    expect(lanes.count()).toBeLessThanOrEqual(MAX_LANES)
+    expect(lanes.servers.has(`s${(MAX_LANES + 99) % 900}`)).toBe(true)
+  })
+  test('peers, servers and tools', () => {
+    const lanes = createLanes()
+    for (let n = 0; n < MAX_PEERS + 10; n++) lanes.lane('s', `p${n}`)
+    expect([lanes.peers.size, lanes.count()]).toEqual([MAX_PEERS, MAX_PEERS])
+    for (let n = 0; n < MAX_ROUTED_SERVERS + 10; n++) lanes.timed(`s${n}`, 't')
+    expect(lanes.servers.size).toBe(MAX_ROUTED_SERVERS)
+    for (let n = 0; n < MAX_TIMED_TOOLS + 10; n++) lanes.timed('many', `t${n}`)
+    expect(lanes.servers.get('many')?.tools.size).toBe(MAX_TIMED_TOOLS)
+  })
+  test('one server at more peers than there are lanes', () => {
+    const lanes = createLanes()
+    for (let n = 0; n < 20_000; n++) lanes.lane('s', `p${n}`)
+    expect(lanes.count()).toBeLessThanOrEqual(MAX_PEERS)
+    expect(lanes.servers.get('s')?.lanes.size).toBe(lanes.count())
+  })
+  test('a busy one outlives idle ones', () => {
+    const router = createRouter({ clock: createManualClock(), random: seededRandom(1) })
+    router.started('s', 'busy')
+    for (let n = 0; n < MAX_PEERS + 10; n++) router.ended('s', `p${n}`, 'answered', 1)
+    expect(router.explain('s', [{ peer: 'busy', local: false }]).candidates[0]?.ahead).toBe(1)
+  })
+})
