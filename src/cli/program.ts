@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCall } from './commands/call.ts'
 import { addConfig } from './commands/config.ts'
+import { addDrain } from './commands/drain.ts'
 import { addImport } from './commands/import.ts'
 import { addJoin } from './commands/join.ts'
 import { addMcp } from './commands/mcp.ts'
@@ -8,6 +9,7 @@ import { addMembers } from './commands/members.ts'
 import { addNet } from './commands/net.ts'
 import { addPeers } from './commands/peers.ts'
 import { addReload } from './commands/reload.ts'
+import { addRoute } from './commands/route.ts'
 import { addStart } from './commands/start.ts'
 import { addStatus } from './commands/status.ts'
 import { addStop } from './commands/stop.ts'
@@ -16,7 +18,7 @@ import { addTools } from './commands/tools.ts'
 import type { CliContext } from './context.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
-const ADD = [addStart, addJoin, addStatus, addMembers, addPeers, addTools, addCall, addToken, addConfig, addImport, addNet, addMcp, addReload, addStop]
+const ADD = [addStart, addJoin, addStatus, addMembers, addPeers, addTools, addCall, addRoute, addToken, addConfig, addImport, addNet, addMcp, addReload, addDrain, addStop]
 
 function exitCodeHelp(): string {
   return `\nExit codes:\n${EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}`).join('\n')}`

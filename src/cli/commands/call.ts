@@ -1,16 +1,20 @@
 import type { Command } from 'commander'
+import type { CallTrace } from '../../node/api.ts'
 import type { ControlLine } from '../../wire/control.ts'
 import { readCallArguments } from '../call-arguments.ts'
+import type { ControlClient } from '../client.ts'
 import { clientOf, withCommonOptions } from '../command.ts'
 import type { CommonFlags } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT_FAILED } from '../exit-codes.ts'
-import { printJson, printLine } from '../output.ts'
-import { withProgress } from '../progress.ts'
+import { plain, printJson, printLine, table } from '../output.ts'
+import { withProgress, type Progress } from '../progress.ts'
+import { REASON_TEXT } from './route.ts'
 
 interface Flags extends CommonFlags {
   timeout?: string
+  trace?: boolean
 }
 
 /** Without --timeout the node's own limit for that server ends the call; this ends one that it does not. ms */
@@ -44,20 +48,48 @@ function progressText(name: string, line: ControlLine): string {
   return message === undefined ? `${name}: ${amount}` : `${name}: ${amount} ${message}`
 }
 
+/** One line for each attempt: where it went and why, how long that was expected to take, and what came of it. */
+export function traceText({ correlation, attempts }: CallTrace): string {
+  const rows = attempts.map(({ name, peer, path, why, expected, ms, ended }) => [
+    name || peer,
+    path.length === 1 ? 'here' : path.length === 2 ? 'direct' : `over ${path.length - 2} other`,
+    REASON_TEXT[why],
+    `${expected.toFixed(1)} ms`,
+    `${ms.toFixed(1)} ms`,
+    ended
+  ])
+  return `correlation ${plain(correlation)}\n${table(['PROVIDER', 'PATH', 'WHY', 'EXPECTED', 'TOOK', 'ENDED'], rows)}`
+}
+
+/** @param showTrace called when the line of the progress is gone, also when the call fails */
+async function makeCall(context: CliContext, client: ControlClient, body: { name: string }, limit: number, showTrace: (trace: CallTrace) => void): Promise<Content> {
+  let trace: CallTrace | undefined
+  const onLine = (progress: Progress) => (line: ControlLine) => {
+    if ('trace' in line) trace = line.trace as CallTrace
+    else progress.update(progressText(body.name, line))
+  }
+  try {
+    return await withProgress(context, `calling ${body.name}`, (progress) => client.stream<Content>('/call', body, onLine(progress), limit))
+  } finally {
+    if (trace !== undefined) showTrace(trace)
+  }
+}
+
 export function addCall(program: Command, context: CliContext): void {
   withCommonOptions(program.command('call'))
     .description('call a tool; progress goes to standard error, exit code 1 when the tool reports an error')
     .argument('<name>', 'as in `skein tools ls`: <server>__<tool>')
     .argument('[arguments]', "the tool's arguments: a JSON object, - for standard input, or @file (default: {})")
     .option('--timeout <duration>', "how long the call may take, such as 500ms, 20s or 2m (default: the server's timeout)")
+    .option('--trace', 'show on standard error where the call went, and why; with --json as one JSON object')
     .action(async (name: string, text: string | undefined, flags: Flags) => {
       const timeout = flags.timeout === undefined ? undefined : parseDuration(flags.timeout, '--timeout')
       const args = await readCallArguments(text, context.io)
       const client = await clientOf(context, flags)
-      const body = { name, arguments: args, ...(timeout === undefined ? {} : { timeout }) }
-      const result = await withProgress(context, `calling ${name}`, (progress) =>
-        client.stream<Content>('/call', body, (line) => progress.update(progressText(name, line)), (timeout ?? LONGEST_CALL) + GRACE)
-      )
+      const body = { name, arguments: args, ...(timeout === undefined ? {} : { timeout }), ...(flags.trace === true ? { trace: true } : {}) }
+      const result = await makeCall(context, client, body, (timeout ?? LONGEST_CALL) + GRACE, (trace) => {
+        context.io.stderr.write(`${flags.json === true ? JSON.stringify({ trace }) : traceText(trace)}\n`)
+      })
       if (flags.json === true) printJson(context.io, result)
       else printLine(context.io, resultText(result))
       if (result.isError !== true) return

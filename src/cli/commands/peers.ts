@@ -10,7 +10,8 @@ const ERROR_WIDTH = 50
 function row(peer: PeerInfo): string[] {
   const rtt = peer.rtt === undefined ? '-' : `${peer.rtt.toFixed(1)} ms`
   const error = peer.lastError === undefined ? '' : shorten(peer.lastError, ERROR_WIDTH)
-  return [peer.name, peer.state, peer.tier, peer.region || '-', rtt, peer.servers.join(', ') || '-', peer.peer, error]
+  const state = peer.via === undefined ? peer.state : `${peer.state} (${peer.via.join(', ')})`
+  return [peer.name, state, peer.tier, peer.region || '-', rtt, peer.servers.join(', ') || '-', peer.peer, error]
 }
 
 export function addPeers(program: Command, context: CliContext): void {

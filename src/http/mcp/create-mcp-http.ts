@@ -22,7 +22,7 @@ export interface McpHttp {
   attachStdio(socket: Duplex, view: string | undefined): void
   /** Whether there is such a view now. */
   serves(view: string | undefined): boolean
-  /** It serves nothing new any more. */
+  /** It serves nothing new, now or for good. */
   readonly stopping: boolean
   /** Open sessions, both kinds. */
   sessions(): number
@@ -50,7 +50,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     logger.warn('closed a client that does not read what it is sent')
   }
   const sessions = createSessionEndpoint({ ...deps, metrics, onSlow }, { maxSessions: options.maxSessions ?? 256, idleTimeout: options.sessionIdleTimeout ?? 3_600_000 })
-  const stateless = createStatelessEndpoint({ ...deps, onSlow })
+  const stateless = createStatelessEndpoint({ ...deps, metrics, onSlow })
   const stdio = new Set<StdioSession>()
   let stopping = false
   deps.meter.onCollect(() => {
@@ -153,7 +153,7 @@ export function createMcpHttp(deps: McpHttpDeps, options: McpHttpOptions = {}): 
     },
     serves: (view) => downstream.serves(view),
     get stopping() {
-      return stopping
+      return stopping || downstream.draining
     },
     sessions: () => sessions.size + stdio.size,
     drain() {

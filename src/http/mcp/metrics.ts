@@ -1,7 +1,7 @@
 import type { Counter, Gauge, Meter } from '../../base/meter.ts'
 
 export interface McpHttpMetrics {
-  refused(reason: 'host' | 'origin' | 'sessions' | 'body'): void
+  refused(reason: 'host' | 'origin' | 'sessions' | 'body' | 'draining'): void
   resumed: { found: Counter; gone: Counter }
   slow: Counter
   evicted: Counter
@@ -12,7 +12,7 @@ export interface McpHttpMetrics {
 export function createMcpHttpMetrics(meter: Meter): McpHttpMetrics {
   const refused = meter.counter(
     'skein_mcp_http_refused_total',
-    'HTTP requests refused before MCP: host and origin, see security.allowed_hosts and allowed_origins; sessions, mcp.max_sessions; body, mcp.max_body_bytes.',
+    'HTTP requests refused before MCP: host and origin, see security.allowed_hosts and allowed_origins; sessions, mcp.max_sessions; body, mcp.max_body_bytes; draining, the node is being drained or stopped and whoever sends it clients has not noticed: see /ready.',
     ['reason']
   )
   const resumed = meter.counter(
@@ -20,7 +20,7 @@ export function createMcpHttpMetrics(meter: Meter): McpHttpMetrics {
     'Clients that came back to a broken event stream; gone: nothing was left of it. When gone grows, clients stay away for longer than a minute.',
     ['outcome']
   )
-  const reasons = { host: refused.with('host'), origin: refused.with('origin'), sessions: refused.with('sessions'), body: refused.with('body') }
+  const reasons = { host: refused.with('host'), origin: refused.with('origin'), sessions: refused.with('sessions'), body: refused.with('body'), draining: refused.with('draining') }
   return {
     refused: (reason) => reasons[reason].inc(),
     resumed: { found: resumed.with('found'), gone: resumed.with('gone') },

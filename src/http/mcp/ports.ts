@@ -46,6 +46,8 @@ export interface Sessions {
   open(options: { view: string | undefined; transport: 'http' | 'stdio'; link: Link }): Session
   /** One request of a stateless client. `cancel` when its connection closed. */
   stateless(message: JsonRpcRequest, options: StatelessOptions): { cancel(reason: string): void }
+  /** The node is drained or stopping: it takes no new requests. */
+  readonly draining: boolean
   /** Refuses new requests, ends subscriptions, resolves when what runs is answered. */
   drain(): Promise<void>
   close(): void

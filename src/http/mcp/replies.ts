@@ -47,6 +47,18 @@ export function sendOutcome(res: ServerResponse, id: JsonRpcId, outcome: Outcome
   sendJson(res, leaving ? 503 : status, responseText(id, outcome), leaving ? { ...headers, ...LEAVING } : headers)
 }
 
+/** Why nothing begins at a node that is drained or stopping. */
+const DRAINING: JsonRpcError = {
+  code: BAD_REQUEST,
+  message: 'This node is being drained or stopped: it was not run; use another node, or try again in a while.',
+  data: { code: 'SKEIN_GOAWAY' }
+}
+
+/** Refuses what would begin at a node that is drained or stopping: 503, for whoever sends on to another node reads the status. */
+export function refuseDraining(res: ServerResponse, id: JsonRpcId): void {
+  refuse(res, 503, DRAINING, LEAVING, id)
+}
+
 /** Our own code in an error, such as SKEIN_BUSY. */
 function codeOf(error: JsonRpcError): unknown {
   return typeof error.data === 'object' && error.data !== null && 'code' in error.data ? error.data.code : undefined

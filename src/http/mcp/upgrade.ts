@@ -28,7 +28,7 @@ export function acceptMcpUpgrade(req: IncomingMessage, socket: Duplex, head: Buf
     return refuse(socket, 400, 'The name in the path is not valid percent-encoding.')
   }
   // A session that outlives its node comes back at once: it has to wait for the next one.
-  if (mcpHttp.stopping) return refuse(socket, 503, 'The node is stopping: try again when it has been started again.')
+  if (mcpHttp.stopping) return refuse(socket, 503, 'The node is being drained or stopped: try again in a while.')
   if (!mcpHttp.serves(view)) return refuse(socket, 404, noSuchView(view))
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`)
   if (head.length > 0) socket.unshift(head)

@@ -151,7 +151,7 @@ function halfDone(thrown: unknown): unknown {
 export function busyProblem(deps: SessionDeps, calls: number, max: number, whom: string): Outcome | undefined {
   if (deps.draining()) {
     deps.metrics.refused.inc()
-    return { error: sessionError(SERVER_ERROR, 'SKEIN_GOAWAY', 'This node is stopping: it was not run; try again on another node or in a while.') }
+    return { error: sessionError(SERVER_ERROR, 'SKEIN_GOAWAY', 'This node is being drained or stopped: it was not run; try again on another node or in a while.') }
   }
   if (calls < max) return undefined
   deps.metrics.refused.inc()

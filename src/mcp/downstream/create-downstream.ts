@@ -32,8 +32,14 @@ export interface Downstream {
   /** One HTTP request of a client without session; `cancel` when its connection closed. */
   stateless(message: JsonRpcRequest, options: StatelessOptions): { cancel(reason: string): void }
   readonly sessions: number
+  /** Requests that wait for a server. */
+  readonly running: number
+  /** It takes no new requests. */
+  readonly draining: boolean
   /** Refuses new requests, ends subscriptions with their result, and resolves when the running requests have ended. */
   drain(): Promise<void>
+  /** Takes new requests again; whoever waits for the end of the running ones waits no longer. */
+  resume(): void
   /** Ends every session and every request. */
   close(): void
 }
@@ -73,13 +79,15 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
     running(by) {
       running += by
       // The last answer is on its way out in this same turn of the event loop: let it go first.
-      if (draining && running === 0) queueMicrotask(() => drained.splice(0).forEach((resolve) => resolve()))
+      if (draining && running === 0) queueMicrotask(letGo)
     },
     correlation() {
       requests = (requests + 1) >>> 0
       return series + requests.toString(16).padStart(8, '0')
     }
   }
+  /** Whoever waits for the end of a drain goes on. */
+  const letGo = () => drained.splice(0).forEach((resolve) => resolve())
   const listens = createListens(sessionDeps)
   const statelessRequests = createStatelessRequests(sessionDeps, listens)
   const connectionDeps = { ...sessionDeps, listens, stateless: statelessRequests }
@@ -141,10 +149,20 @@ export function createDownstream(deps: DownstreamDeps, options: DownstreamOption
     get sessions() {
       return sessions.size
     },
+    get running() {
+      return running
+    },
+    get draining() {
+      return draining
+    },
     drain() {
       draining = true
       listens.finish()
       return running === 0 ? Promise.resolve() : new Promise((resolve) => drained.push(resolve))
+    },
+    resume() {
+      draining = false
+      letGo()
     },
     close() {
       draining = true

@@ -48,7 +48,7 @@ export interface SessionDeps {
   edge: string
   /** Of skein, for serverInfo. */
   version: string
-  /** The node is stopping: new requests are refused. */
+  /** The node is drained or stopping: new requests are refused. */
   draining: () => boolean
   /** A request started (+1) or ended (-1). */
   running: (change: 1 | -1) => void

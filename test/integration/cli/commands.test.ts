@@ -25,6 +25,7 @@ describe('questions to a running node, as text and as JSON', () => {
     [['peers'], /beta +connected[^]*12\.4 ms[^]*gamma +known[^]*refused/, [{ name: 'beta' }, { name: 'gamma' }]],
     [['tools', 'ls'], /NAME +AT +DESCRIPTION\ngraph__echo +here, beta \(12 ms\) +Says it back\./, [{ name: 'graph__echo' }]],
     [['tools', 'show', 'graph__echo'], /repeatable +yes[^]*Says it back\.[^]*"type": "object"/, { definition: { inputSchema: { type: 'object' } } }],
+    [['route', 'explain', 'graph__echo'], /PROVIDER[^]*alpha \(here\) +good[^]*chosen\nbeta +good +12\.4 ms measured[^]*12\.4 ms longer[^]*goes to alpha: this node itself/, { choice: { why: 'local' }, candidates: [{ name: 'alpha' }, { name: 'beta' }] }],
     [['token', 'ls'], /t1 +1\/3 +1970-01-02/, [{ id: 't1' }]],
     [['token', 'create'], /skein1abc[^]*one node[^]*On the other machine:\n {2}npx skein join skein1abc/, { token: 'skein1abc' }],
     [['reload'], /attached +files[^]*after restart +network\.http_port/, { attached: ['files'] }]
@@ -79,6 +80,14 @@ describe('skein call', () => {
     const { run, dataDir } = await start()
     await writeFile(join(dataDir, 'args.json'), '{"b":2}')
     expect((await run(['call', 'graph__echo', '@args.json'], { io: { cwd: dataDir } })).stdout).toBe('{"b":2}\n')
+  })
+
+  test.each<[string, string[], RegExp]>([
+    ['text', [], /^correlation c1\nPROVIDER[^]*\nbeta +direct [^]*12\.4 ms +13\.0 ms +ok\n$/],
+    ['JSON', ['--json'], /^\{"trace":\{"correlation":"c1"[^\n]*\}\n$/]
+  ])('--trace writes where it went to standard error, as %s', async (_, argv, stderr) => {
+    const { run } = await start()
+    expect(await run(['call', 'graph__echo', '{"a":1}', '--trace', ...argv])).toMatchObject({ code: 0, stderr: expect.stringMatching(stderr) })
   })
 
   test('--json prints the result as the server sent it', async () => {
@@ -146,7 +155,7 @@ describe('skein stop', () => {
   test('tells the node and returns', async () => {
     const { run, api } = await start()
     expect(await run(['stop'])).toEqual({ code: 0, stdout: 'The node is stopping.\n', stderr: '' })
-    expect(api.asked).toEqual([{ what: 'stop', input: undefined }])
+    expect(api.asked).toEqual([{ what: 'stop', input: {} }])
   })
 
   test('--wait returns when nobody answers any more', async () => {

@@ -40,6 +40,7 @@ export function createFakeSessions(): FakeSessions {
     links: [],
     received: [],
     streamsOpened: 0,
+    draining: false,
     serves: (view) => view === undefined || view === 'files' || view === '@search',
     open({ link }) {
       fake.links.push(link)

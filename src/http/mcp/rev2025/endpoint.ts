@@ -6,7 +6,7 @@ import { INVALID_REQUEST } from '../../../wire/mcp-spec.ts'
 import { accepts, correlationOf } from '../guards.ts'
 import type { McpHttpMetrics } from '../metrics.ts'
 import type { Sessions } from '../ports.ts'
-import { BAD_REQUEST, refuse, SESSION_NOT_FOUND, viewMissing } from '../replies.ts'
+import { BAD_REQUEST, refuse, refuseDraining, SESSION_NOT_FOUND, viewMissing } from '../replies.ts'
 import { createStreamWriter, isPrimed } from './client-stream.ts'
 import { createHttpSession, type HttpSession } from './http-session.ts'
 import { createSessionTable } from './session-table.ts'
@@ -56,9 +56,13 @@ export function createSessionEndpoint(deps: SessionEndpointDeps, options: { maxS
     return session
   }
 
-  function openSession(req: IncomingMessage, res: ServerResponse, view: string | undefined): HttpSession | undefined {
+  function openSession(req: IncomingMessage, res: ServerResponse, view: string | undefined, { id }: JsonRpcRequest): HttpSession | undefined {
     if (req.headers['mcp-session-id'] !== undefined) {
       refuse(res, 400, { code: INVALID_REQUEST, message: 'initialize starts a new session: send it without Mcp-Session-Id.' })
+    } else if (downstream.draining) {
+      // A session that begins now would end with its first call.
+      metrics.refused('draining')
+      refuseDraining(res, id)
     } else if (!downstream.serves(view)) {
       refuse(res, 404, viewMissing(view))
     } else if (!table.makeRoom()) {
@@ -73,7 +77,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps, options: { maxS
   }
 
   function request(req: IncomingMessage, res: ServerResponse, view: string | undefined, message: JsonRpcRequest, version: string | undefined): void {
-    const session = message.method === 'initialize' ? openSession(req, res, view) : sessionOf(req, res, view)
+    const session = message.method === 'initialize' ? openSession(req, res, view, message) : sessionOf(req, res, view)
     if (session === undefined) return
     const correlation = correlationOf(req.headers['x-correlation-id'])
     if (session.request(message, res, { accepts: accepts(req.headers.accept), primed: isPrimed(version), correlation })) return

@@ -3,8 +3,9 @@ import type { Clock, Timer } from '../../../base/clock.ts'
 import { responseText, type JsonRpcMessage, type JsonRpcRequest, type Outcome } from '../../../wire/json-rpc.ts'
 import { INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY } from '../../../wire/mcp-spec.ts'
 import { accepts, correlationOf } from '../guards.ts'
+import type { McpHttpMetrics } from '../metrics.ts'
 import type { Link, Sessions } from '../ports.ts'
-import { refuse, sendOutcome, viewMissing } from '../replies.ts'
+import { refuse, refuseDraining, sendOutcome, viewMissing } from '../replies.ts'
 import { eventText, KEEP_ALIVE, KEEP_ALIVE_EVERY, PLAIN_FOR, startSse, writeSse } from '../sse.ts'
 
 /** Streamable HTTP of 2026-07-28: each request is alone, its connection is its life. */
@@ -32,7 +33,7 @@ interface Exchange {
 }
 
 /** Plain JSON where the answer is all there is, else an event stream, without ids: there is nothing to come back to. */
-export function createStatelessEndpoint(deps: { downstream: Sessions; clock: Clock; onSlow: () => void }): StatelessEndpoint {
+export function createStatelessEndpoint(deps: { downstream: Sessions; clock: Clock; metrics: McpHttpMetrics; onSlow: () => void }): StatelessEndpoint {
   const { downstream, onSlow } = deps
   const open = new Set<Exchange>()
   let timer: Timer | undefined
@@ -120,6 +121,9 @@ export function createStatelessEndpoint(deps: { downstream: Sessions; clock: Clo
       } else if (!('id' in message)) {
         // There is nothing to tell: a request is cancelled by closing its connection.
         res.writeHead(202).end()
+      } else if (downstream.draining) {
+        deps.metrics.refused('draining')
+        refuseDraining(res, message.id)
       } else if (downstream.serves(view)) serve(req, res, view, message)
       else refuse(res, 404, viewMissing(view), undefined, message.id)
     },

@@ -125,7 +125,7 @@ export function createListens(deps: SessionDeps): Listens {
       const asked = readFilter(exchange.request.params)
       if ('error' in asked) return answer(deps, exchange, asked)
       if (deps.draining()) {
-        return answer(deps, exchange, { error: sessionError(SERVER_ERROR, 'SKEIN_GOAWAY', 'This node is stopping: listen again on another node or in a while.') })
+        return answer(deps, exchange, { error: sessionError(SERVER_ERROR, 'SKEIN_GOAWAY', 'This node is being drained or stopped: listen again on another node or in a while.') })
       }
       if (all.size >= MAX_LISTENS) {
         deps.metrics.refused.inc()
