@@ -1,8 +1,6 @@
 import type { Counter, Gauge, Meter } from '../base/meter.ts'
-import type { ApiRouteName } from './api/routes.ts'
-
-/** `api`: a path under /api that there is none of. */
-export type Route = 'health' | 'ready' | 'startup' | `api/${ApiRouteName}` | 'api' | 'other'
+/** `api/…` and `admin/…`: the paths of the routes, a closed set; `api`: one under /api or /admin that there is none of. */
+export type Route = 'health' | 'ready' | 'startup' | `api/${string}` | `admin/${string}` | 'api' | 'other'
 
 export interface HttpMetrics {
   /** Probes, the API and unknown paths; MCP requests are counted by mcp_requests_total. */

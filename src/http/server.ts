@@ -1,11 +1,12 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { NodeApi } from '../node/api.ts'
 import { isApiPath, type HttpApi } from './api/create-api.ts'
-import { apiRouteOf } from './api/routes.ts'
+import { methodsOf } from './api/routes.ts'
 import { closeServer, listenOn, localUrl } from './listen.ts'
 import { createHttpMetrics } from './metrics.ts'
 import { answerProbe, isProbe } from './probes.ts'
@@ -21,6 +22,9 @@ const KEEP_ALIVE_TIMEOUT = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
 /** 256 MCP sessions with a stream and some calls in flight each; each connection costs about 20 KiB. */
 const MAX_CONNECTIONS = 2048
+
+/** Between two looks at the answers that have not left, ms: short beside the rest of a stop. */
+const FINISH_EVERY = 5
 
 export interface HttpEdgeDeps {
   api: Pick<NodeApi, 'health'>
@@ -44,6 +48,8 @@ export interface HttpEdge {
   start(): Promise<{ url: string; mcpUrl: string; port: number }>
   /** No new connections; requests at work go on. */
   stopAccepting(): void
+  /** After `stopAccepting`: resolves when every answer has left, or after `within` ms. */
+  finish(within: number): Promise<void>
   /** Also ends the connections at work. */
   stop(): Promise<void>
 }
@@ -62,8 +68,8 @@ export function viewOf(path: string): string | undefined | null {
 }
 
 /**
- * The HTTP port of a node: MCP at `/mcp`, `/mcp/<server>` and `/mcp/@<view>`, probes at `/health`, `/ready`, `/startup`, questions of programs
- * under `/api`. A plain node:http listener: a handful of paths need no framework, and a framework here cost 60 to 100 ms of every start.
+ * The HTTP port of a node: MCP at `/mcp`, `/mcp/<server>` and `/mcp/@<view>`, probes at `/health`, `/ready`, `/startup`, questions and orders of
+ * programs under `/api` and `/admin`. A plain node:http listener: a handful of paths need no framework, and a framework here cost 60 to 100 ms of every start.
  */
 export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): HttpEdge {
   const metrics = createHttpMetrics(deps.meter)
@@ -80,18 +86,22 @@ export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): Ht
       return
     }
     if (isApiPath(path)) {
-      const route = apiRouteOf(path)
+      const route = methodsOf(path) === undefined ? 'api' : (path.slice(1) as 'api/status')
       // Answers may take a while; those that nobody waits for any more count too.
-      res.once('close', () => metrics.request(route === undefined ? 'api' : `api/${route}`, res.statusCode).inc())
+      res.once('close', () => metrics.request(route, res.statusCode).inc())
       return deps.httpApi.handle(req, res, path)
     }
     metrics.request('other', 404).inc()
-    sendJson(res, 404, { error: { code: 'SKEIN_NOT_FOUND', message: 'There is nothing here. MCP is at /mcp, the API under /api, probes at /health, /ready and /startup.' } })
+    sendJson(res, 404, { error: { code: 'SKEIN_NOT_FOUND', message: 'There is nothing here. MCP is at /mcp, the API under /api and /admin, probes at /health, /ready and /startup.' } })
   }
 
+  /** Those that have not left yet. */
+  const answers = new Set<ServerResponse>()
   const http = createServer(
     { headersTimeout: HEADERS_TIMEOUT, requestTimeout: REQUEST_TIMEOUT, keepAliveTimeout: KEEP_ALIVE_TIMEOUT, maxHeaderSize: MAX_HEADER_BYTES },
     (req, res) => {
+      answers.add(res)
+      res.once('close', () => answers.delete(res))
       try {
         handle(req, res)
       } catch (error) {
@@ -117,10 +127,16 @@ export function createHttpEdge(deps: HttpEdgeDeps, options: HttpEdgeOptions): Ht
       return { url, mcpUrl: `${url}/mcp`, port }
     },
     stopAccepting() {
-      if (http.listening) closed ??= closeServer(http, { now: false })
+      // Only the listener: closing the HTTP server takes an answer for sent that the client has not read yet.
+      if (http.listening) closed ??= new Promise((resolve) => NetServer.prototype.close.call(http, () => resolve()))
+    },
+    async finish(within) {
+      const until = performance.now() + within
+      while (answers.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, FINISH_EVERY))
     },
     async stop() {
       if (http.listening) closed ??= closeServer(http, { now: true })
+      else http.close()
       http.closeAllConnections()
       await closed
     }

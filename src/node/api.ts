@@ -1,9 +1,11 @@
 import type { McpBackend } from '../mcp/ports.ts'
 import type { MetricSnapshot } from '../base/meter.ts'
+import type { Choice, Figures } from '../routing/types.ts'
 import type { Era } from '../wire/mcp-spec.ts'
+import type { NodeOverview } from './overview.ts'
 
 /** What the edges (http/, cli/) may ask of a running node: the public surface of layer 4. */
-export interface NodeApi {
+export interface NodeApi extends NodeOverview {
   readonly mcp: McpBackend
   status(): NodeStatus
   peers(): PeerInfo[]
@@ -16,6 +18,8 @@ export interface NodeApi {
   tool(name: string): (ToolInfo & { definition: Record<string, unknown> }) | undefined
   /** Calls a tool by its advertised name, as a client without capabilities would. */
   call(name: string, args: Record<string, unknown>, options: CallToolOptions): Promise<Record<string, unknown>>
+  /** Where a call of this tool would go now, and why; undefined: there is no such tool. Changes nothing. */
+  explainRoute(tool: string): RouteExplanation | undefined
   createToken(options: TokenOptions): Promise<CreatedToken>
   tokens(): TokenInfo[]
   /** Reads the configuration again and applies what may change live; says what it did and what needs a restart. */
@@ -24,8 +28,30 @@ export interface NodeApi {
   netTest(address: string, options: { signal: AbortSignal; onStep: (step: NetTestStep) => void }): Promise<boolean>
   health(): Health
   metrics(): MetricSnapshot[]
-  /** Leaves gracefully: stop accepting, finish running calls, say goodbye, stop. Resolves when done. Idempotent. */
-  stop(): Promise<void>
+  /**
+   * Takes the node out of service: the members are told, then new calls are refused, running ones finish; it stays a member. Resolves
+   * when nothing runs or the time is over. Rejects with SKEIN_CANCELLED when it is undone meanwhile. Asked again, it waits again.
+   */
+  drain(options?: DrainOptions): Promise<DrainStatus>
+  drainStatus(): DrainStatus
+  /** Back into service; resolves when the members were told. @throws SKEIN_BAD_REQUEST when the node stops */
+  undrain(): Promise<DrainStatus>
+  /** Leaves gracefully: drains, says goodbye, stops. Resolves when done. Idempotent. */
+  stop(options?: DrainOptions): Promise<void>
+}
+
+export interface DrainOptions {
+  /** How long running calls may finish once new ones are refused, ms. @default `mcp.shutdown_timeout` */
+  within?: number
+}
+
+export interface DrainStatus {
+  /** `drained`: nothing runs, or the time for it was over (then `running` says what would be cut off). */
+  state: 'serving' | 'draining' | 'drained'
+  /** Requests of its clients and of other nodes that run now. */
+  running: number
+  /** When the drain began, unix ms; undefined while it serves. */
+  since?: number
 }
 
 export interface CallToolOptions {
@@ -33,6 +59,43 @@ export interface CallToolOptions {
   /** ms. @default that of the server */
   timeout?: number
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void
+  /** Told before the call settles, also of one that fails. */
+  onTrace?: (trace: CallTrace) => void
+}
+
+/** Where a call went. */
+export interface CallTrace {
+  correlation: string
+  attempts: TracedAttempt[]
+}
+
+export interface TracedAttempt {
+  peer: string
+  name: string
+  /** Peer ids, this node first. */
+  path: readonly string[]
+  /** Why this provider was chosen. */
+  why: Choice['why']
+  /** ms until the answer, as expected when it was chosen, … */
+  expected: number
+  /** … and as it was. */
+  ms: number
+  /** `ok`, also for an error of the tool, or the code of the error. */
+  ended: string
+}
+
+export interface RouteExplanation {
+  tool: string
+  /** Name under `mcp.servers` at the providers. */
+  server: string
+  choice?: Choice & { name: string; path: readonly string[] }
+  candidates: RouteCandidate[]
+}
+
+export interface RouteCandidate extends Figures {
+  name: string
+  /** Why a call goes elsewhere; absent for the chosen one. */
+  whyNot?: string
 }
 
 export interface NodeStatus {
@@ -75,7 +138,10 @@ export interface ServerStatus {
 export interface PeerInfo {
   peer: string
   name: string
-  state: 'connected' | 'known'
+  /** `relayed`: no connection of our own; calls go through other members. */
+  state: 'connected' | 'relayed' | 'known'
+  /** Names (or peer ids) of the members that pass calls on, in order; absent unless relayed. */
+  via?: string[]
   addresses: string[]
   region: string
   tier: string

@@ -9,14 +9,18 @@ import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
 import type { Membership } from '../membership/driver.ts'
 import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
+import type { Reach } from '../rpc/reach/types.ts'
 import type { Rpc } from '../rpc/types.ts'
 import { readOutcome } from '../wire/json-rpc.ts'
 import type { Admission } from '../security/admission.ts'
 import type { CreatedToken, Health, NodeApi, NodeStatus, PeerInfo, ReloadResult, ServerStatus, TokenInfo, ToolInfo } from './api.ts'
 import type { Backend } from './backend.ts'
+import type { Drain } from './drain.ts'
 import { isPublished } from './local-servers.ts'
 import { createMemberViews } from './member-views.ts'
 import { runNetTest } from './net-test.ts'
+import { createRouteViews } from './route-views.ts'
+import type { NodeOverview } from './overview.ts'
 import type { ToolTarget } from './offered.ts'
 
 /** Reads the configuration again; the node applies what may change live. */
@@ -30,6 +34,7 @@ export interface ApiParts {
   membership: Membership
   mesh: Mesh
   rpc: Rpc
+  reach: Pick<Reach, 'path'>
   upstreams: UpstreamHost
   clock: Clock
   random: Random
@@ -38,6 +43,8 @@ export interface ApiParts {
   /** On the clock, ms. */
   started: number
   health(): Health
+  drain: Drain
+  overview: NodeOverview
   metrics(): MetricSnapshot[]
   config(): Config
   reload: Reloader
@@ -54,7 +61,8 @@ const CONNECTIONS_PER_MEMBER = 2
 /** The node's public surface: questions and orders of the edges, answered from its parts. */
 export function createNodeApi(parts: ApiParts): NodeApi {
   const { admission, backend, catalog, host, membership, rpc, upstreams, clock, random, logger } = parts
-  const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => rpc.session(peer)?.rtt })
+  const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => parts.reach.path(peer)?.rtt })
+  const routeViews = createRouteViews({ self: host.self, backend, nameOf, via: (peer) => parts.reach.path(peer)?.via ?? [] })
   const joinAddresses = () => host.addresses().map((address) => `${address}/p2p/${host.self}`)
 
   function nameOf(peer: string): string {
@@ -62,7 +70,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
   }
 
   function rttOf(peer: string): { rtt?: number } {
-    const rtt = rpc.session(peer)?.rtt
+    const rtt = parts.reach.path(peer)?.rtt
     return rtt === undefined ? {} : { rtt }
   }
 
@@ -96,10 +104,12 @@ export function createNodeApi(parts: ApiParts): NodeApi {
       const member = members.get(peer)
       const entry = entries.get(peer)
       const isConnected = connected.has(peer)
+      const via = isConnected ? [] : (parts.reach.path(peer)?.via ?? [])
       return {
         peer,
         name: member?.name ?? record?.name ?? '',
-        state: isConnected ? 'connected' : 'known',
+        state: isConnected ? 'connected' : via.length > 0 ? 'relayed' : 'known',
+        ...(via.length > 0 ? { via: via.map((relay) => nameOf(relay) || relay) } : {}),
         addresses: isConnected ? host.addressesOf(peer) : [...(member?.addresses ?? record?.addresses ?? entry?.addresses ?? [])],
         region: member?.region ?? record?.region ?? '',
         tier: member?.tier ?? record?.tier ?? '',
@@ -115,6 +125,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const { maxConnections } = parts.config().network
     const { total } = memberViews.counts()
     return [
+      ...(parts.drain.status().state === 'serving' ? [] : ['this node takes no calls, for it was drained: `skein drain --undo` takes it back into service']),
       ...catalog.offers().notices,
       ...catalog.problems(),
       ...backend.notices(),
@@ -127,6 +138,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
   }
 
   return {
+    ...parts.overview,
     mcp: backend,
     status(): NodeStatus {
       const { id, name, issuer } = admission.federation() as { id: string; name: string; issuer: boolean }
@@ -164,6 +176,8 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     },
     async call(name, args, options) {
       const token = randomHex(random, 4)
+      const correlation = randomHex(random, 8)
+      const traced = options.onTrace === undefined ? undefined : routeViews.trace(correlation)
       const running = backend.run(
         {
           view: undefined,
@@ -172,7 +186,8 @@ export function createNodeApi(parts: ApiParts): NodeApi {
           // Nobody is there to answer questions, and no line of a server's log is wanted.
           client: { session: undefined, clientInfo: { name: 'skein', version: parts.version }, capabilities: {}, logLevel: undefined },
           ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
-          correlation: randomHex(random, 8)
+          correlation,
+          ...(traced === undefined ? {} : { onAttempt: traced.onAttempt })
         },
         {
           notification({ method, params }) {
@@ -192,8 +207,10 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         throw new SkeinError('SKEIN_BAD_REQUEST', `the server refused the call: ${outcome.error.message}`, { data: outcome.error })
       } finally {
         options.signal.removeEventListener('abort', onAbort)
+        if (traced !== undefined) options.onTrace?.(traced.trace)
       }
     },
+    explainRoute: routeViews.explain,
     async createToken(options): Promise<CreatedToken> {
       const { expires, uses, tier, region, roles } = options
       const { text, token } = admission.issueTokenText({
@@ -214,6 +231,9 @@ export function createNodeApi(parts: ApiParts): NodeApi {
       return { attached, detached, restarted, unchanged: [...unchanged, ...updated], needsRestart }
     },
     netTest: (address, options) => runNetTest({ host, rpc, clock }, address, options),
+    drain: ({ within } = {}) => parts.drain.drain(within === undefined ? {} : { within }),
+    drainStatus: parts.drain.status,
+    undrain: parts.drain.undrain,
     health: parts.health,
     metrics: parts.metrics,
     async stop() {

@@ -29,18 +29,25 @@ import type { Health, NodeApi } from './api.ts'
 import { createBackend } from './backend.ts'
 import { createNodeApi, type Reloader } from './create-api.ts'
 import { catalogNetwork, linkFederation } from './federation-links.ts'
+import { createNodeGuards, forgetGone } from './guards.ts'
 import { checkHealth } from './health.ts'
 import { loadIdentity } from './identity-file.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner } from './mcp-over-rpc.ts'
 import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './credential.ts'
+import { createOverview } from './create-overview.ts'
+import { setUpDrain } from './drain-setup.ts'
 import { linkMembership } from './membership-links.ts'
 import { localMember, membershipProfile, nextBoot } from './membership-setup.ts'
 import { meshOptions } from './mesh-options.ts'
+import { pathOptions, startWideDiscovery } from './paths-setup.ts'
+import { createReachLinks, followMembers } from './reach-links.ts'
 import { createBackendMetrics } from './metrics.ts'
 import { createVisible } from './offered.ts'
 import { publishedCheck } from './published.ts'
+import { createRouting } from './routing.ts'
 import { serveMcpCalls } from './serve-mcp.ts'
+import { settleIn } from './settle-in.ts'
 import { createStatementSeal } from './statement-seal.ts'
 
 export interface NodeDeps {
@@ -71,7 +78,7 @@ export interface SkeinNode {
   readonly self: string
   /** Another process with this node's identity was started later: this one no longer takes part and should stop. */
   onSuperseded(listener: () => void): () => void
-  /** Takes nothing new, tells the others, and resolves when what runs has ended or `within` ms are over. */
+  /** For good: tells the others, takes nothing new, says goodbye when what runs has ended or `within` ms are over. */
   drain(within: number): Promise<void>
   stop(): Promise<void>
 }
@@ -110,7 +117,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
 
     // Children take longest to start, so they start first; nobody is served before the rest stands.
     const connector = createUpstreamConnector({ clock, logger: logger.child({ area: 'upstream' }) })
-    const upstreams = createUpstreamHost({ clock, random, meter, logger: logger.child({ area: 'upstream' }), connect: connector.connect }, { version })
+    const guards = createNodeGuards({ clock, random, meter, logger: logger.child({ area: 'calls' }) }, config.breaker)
+    const upstreams = createUpstreamHost({ clock, random, meter, logger: logger.child({ area: 'upstream' }), guards, connect: connector.connect }, { version })
     const onExit = () => connector.killAllGroups()
     process.once('exit', onExit)
     await lifecycle.start({
@@ -131,7 +139,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const links = new Map<string, { address: string; dialled: boolean }>()
     const host = await createHost(
       {
-        clock, logger: logger.child({ area: 'net' }), meter,
+        clock, random, logger: logger.child({ area: 'net' }), meter,
         rules: admissionRules(admission, () => joined.rpc as Rpc),
         events: {
           peerUp(peer, at) {
@@ -144,12 +152,14 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
             joined.rpc?.peerDown(peer)
             joined.membership?.linkDown(peer, why)
           },
+          moved: (peer) => joined.rpc?.renew(peer),
           sessionStream: (peer, stream) => (joined.rpc === undefined ? stream.abort(new Error('this node has not joined yet')) : joined.rpc.accept(peer, stream))
         }
       },
       {
         self, privateKey: identity.privateKey, datastore, listen, announce: [...config.network.announce], userAgent: `skein/${version}`,
         maxConnections: config.network.maxConnections, dialTimeout: config.network.dialTimeout,
+        ...pathOptions(config.network, (peer) => joined.membership?.member(peer)),
         gossip: { interval: config.gossip.interval, fanout: config.gossip.fanout, maxMessageBytes: config.gossip.maxMessageBytes },
         ...(deps.libp2pMetrics === undefined ? {} : { libp2pMetrics: deps.libp2pMetrics })
       }
@@ -173,9 +183,12 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     // Others may have found us while libp2p was still starting.
     for (const peer of host.peers()) rpc.peerUp(peer)
     await lifecycle.start({ name: 'sessions', stop: () => rpc.close() })
+    const member = (peer: string) => joined.membership?.member(peer)
+    const reach = createReachLinks({ clock, random, meter, logger, rpc, signer, member, abandon: (peer) => host.abandon(peer) }, { self, federation })
+    await lifecycle.start({ name: 'ways to members', stop: () => reach.stop() })
 
     const catalog = createCatalogDriver(
-      { clock, random, meter, logger, network: catalogNetwork(host, rpc, federation, logger) },
+      { clock, random, meter, logger, network: catalogNetwork(host, reach, federation, logger) },
       { federation, pool: ROOT_POOL, self, signer, syncEvery: config.gossip.syncInterval }
     )
     const scope = { federation, pool: ROOT_POOL }
@@ -185,26 +198,25 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       { self, scope, profile: membershipProfile(config.membership), fullMesh: config.network.meshSize }
     )
     joined.membership = membership
-    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined }, discovery)
-    linkFederation({ host, rpc, catalog, federation })
+    forgetGone(guards, membership)
+    const wide = await startWideDiscovery({ host, catalog, clock, logger: logger.child({ area: 'mesh' }), lifecycle }, { self, federation, network: config.network })
+    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined }, { ...discovery, sources: [...discovery.sources, ...wide.sources] })
+    linkFederation({ host, rpc, reach, catalog, federation })
+    followMembers(membership, reach)
     const memberLinks = linkMembership({ membership, network, catalog, store, clock, logger, self })
     for (const [peer, at] of links) membership.linkUp(peer, at)
     membership.onSuperseded(() => (state.superseded = true))
     serveForwardedAdmission(rpc, admission)
+    const overview = createOverview({ host, rpc, reach, catalog, membership, clock, random, logger, federation, metrics: () => meter.snapshot() })
 
     const visible = createVisible((digest) => catalog.definition(digest))
     const backend = createBackend({
       self, clock, random, logger: logger.child({ area: 'calls' }), metrics: createBackendMetrics(meter), requestTimeout: config.mcp.requestTimeout,
       local: upstreams,
-      remote: createRemoteRunner(rpc, logger),
+      remote: createRemoteRunner(reach, logger),
       visible: () => visible(catalog.offers().servers),
       views: () => config.mcp.views,
-      facts(peer) {
-        const session = rpc.session(peer)
-        const suspect = membership.member(peer)?.state === 'suspect'
-        // Its own word is as old as its last answer: one that hangs is known by what this node has in flight there.
-        return { suspect, ...(session?.rtt === undefined ? {} : { rtt: session.rtt }), ...(session === undefined ? {} : { load: Math.max(session.load, session.inFlight) }) }
-      }
+      routing: createRouting({ self, clock, random, meter, guards, membership, catalog, local: upstreams, place: config.node.coordinates, reach, rpc })
     })
     const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
     catalog.onChange(() => backend.changed())
@@ -219,7 +231,9 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       if (state.superseded) return
       catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor())
       membership.update(asMember())
+      wide.offer()
     }
+    host.onAddresses(describe)
     upstreams.onChange(describe)
     await attached
     describe()
@@ -238,10 +252,13 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const renewal = createRenewal({ admission, host, clock, random, logger, onRenewed: describe })
     await lifecycle.start({ name: 'renewal', start: () => renewal.start(), stop: () => renewal.stop() })
 
+    await settleIn({ clock, self, membership, reach, catalog, known: store.peers.list().length, ...giveUp })
+
     const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version })
     await lifecycle.start({ name: 'client sessions', stop: () => downstream.close() })
 
-    const health = (): Health => checkHealth({ state, upstreams: upstreams.list(), addresses: host.addresses(), credentialExpires: admission.myCredential().credential.expires, now: clock.wall() })
+    const drain = setUpDrain({ clock, logger, meter, state, describe, catalog, rpc, serving, downstream, within: config.mcp.shutdownTimeout })
+    const health = (): Health => checkHealth({ state, drain: drain.status(), upstreams: upstreams.list(), addresses: host.addresses(), credentialExpires: admission.myCredential().credential.expires, now: clock.wall() })
     let watch: Timer | undefined
     const watchHealth = () => {
       // Interfaces come and go (laptops, VPNs): the record follows. What is wrong shows in the log once per check.
@@ -254,7 +271,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     let stopping: Promise<void> | undefined
     const stop = () => (stopping ??= lifecycle.stop())
     const api = createNodeApi({
-      admission, backend, catalog, host, membership, mesh, rpc, upstreams, clock, random, logger, version, started, health, stop,
+      admission, backend, catalog, host, membership, mesh, rpc, reach, upstreams, clock, random, logger, version, started, health, drain, overview, stop,
       metrics: () => meter.snapshot(),
       config: () => config,
       reload: options.reload,
@@ -272,19 +289,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       api, downstream, self, stop,
       onSuperseded: (listener) => membership.onSuperseded(listener),
       async drain(within) {
-        state.draining = true
-        describe()
-        rpc.goaway('the node is stopping')
-        serving.drain()
-        let timer: Timer | undefined
-        const late = new Promise<void>((resolve) => {
-          timer = clock.after(within, () => {
-            logger.warn('calls were still running when the shutdown time was over', { within })
-            resolve()
-          })
-        })
-        await Promise.race([late, Promise.all([downstream.drain(), rpc.idle()])])
-        timer?.cancel()
+        await drain.drain({ within, final: true })
         await membership.leave()
       }
     }

@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts'
 import type { CatalogDriver } from '../federation/driver.ts'
 import type { CatalogNetwork, CatalogRequestKind } from '../federation/ports.ts'
 import type { Host } from '../net/host.ts'
+import type { Reach } from '../rpc/reach/types.ts'
 import type { Rpc } from '../rpc/types.ts'
 import { METHOD, ROOT_POOL, catalogTopic } from '../wire/protocols.ts'
 
@@ -13,7 +14,7 @@ const CATALOG_METHODS: Record<CatalogRequestKind, number> = {
 }
 
 /** How the catalog reaches other nodes: gossipsub for news, RPC for the rest. */
-export function catalogNetwork(host: Host, rpc: Rpc, federation: string, logger: Logger): CatalogNetwork {
+export function catalogNetwork(host: Host, reach: Pick<Reach, 'call'>, federation: string, logger: Logger): CatalogNetwork {
   const topic = catalogTopic(federation, ROOT_POOL)
   return {
     publish(bytes) {
@@ -21,7 +22,7 @@ export function catalogNetwork(host: Host, rpc: Rpc, federation: string, logger:
       host.publish(topic, bytes).catch((error: unknown) => logger.debug('gossip was not published', { error: errorMessage(error) }))
     },
     async request(peer, kind, body, options) {
-      return (await rpc.call(peer, CATALOG_METHODS[kind], body, options)).body
+      return (await reach.call(peer, CATALOG_METHODS[kind], body, options)).body
     }
   }
 }
@@ -29,13 +30,15 @@ export function catalogNetwork(host: Host, rpc: Rpc, federation: string, logger:
 export interface LinkDeps {
   host: Host
   rpc: Rpc
+  reach: Pick<Reach, 'onLive' | 'live'>
   catalog: CatalogDriver
   federation: string
 }
 
-/** Wires sessions and gossip to the catalog. */
-export function linkFederation({ host, rpc, catalog, federation }: LinkDeps): void {
-  rpc.onSession(({ type, peer }) => (type === 'up' ? catalog.sessionUp(peer) : catalog.sessionDown(peer)))
+/** Wires ways to members and gossip to the catalog. */
+export function linkFederation({ host, rpc, reach, catalog, federation }: LinkDeps): void {
+  reach.onLive((peer, up) => (up ? catalog.sessionUp(peer) : catalog.sessionDown(peer)))
+  for (const peer of reach.live()) catalog.sessionUp(peer)
   host.subscribe(catalogTopic(federation, ROOT_POOL), (bytes, from) => catalog.onGossip(bytes, from))
   for (const [kind, method] of Object.entries(CATALOG_METHODS) as [CatalogRequestKind, number][]) {
     rpc.handle(method, (exchange) => exchange.end(catalog.answer(kind, exchange.body, exchange.peer)))

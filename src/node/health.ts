@@ -1,8 +1,9 @@
 import type { UpstreamStatus } from '../mcp/upstream/supervisor.ts'
-import type { Health } from './api.ts'
+import type { DrainStatus, Health } from './api.ts'
 
 export interface HealthFacts {
   state: { started: boolean; draining: boolean }
+  drain: DrainStatus
   upstreams: readonly UpstreamStatus[]
   addresses: readonly string[]
   /** Unix ms. */
@@ -11,7 +12,7 @@ export interface HealthFacts {
 }
 
 /** Health from facts: a broken upstream degrades (the rest serves on); no way in or out, or no credential, is unhealthy. */
-export function checkHealth({ state, upstreams, addresses, credentialExpires, now }: HealthFacts): Health {
+export function checkHealth({ state, drain, upstreams, addresses, credentialExpires, now }: HealthFacts): Health {
   const broken = upstreams.filter((server) => server.state === 'failed' || server.state === 'backoff')
   const starting = upstreams.filter((server) => server.state === 'starting')
   const checks: Health['checks'] = {
@@ -25,6 +26,7 @@ export function checkHealth({ state, upstreams, addresses, credentialExpires, no
         ? { status: 'healthy', detail: `${upstreams.length} attached${starting.length > 0 ? `, ${starting.length} starting` : ''}` }
         : { status: 'degraded', detail: broken.map((server) => `${server.name}: ${server.error ?? server.state}`).join('; ') }
   }
+  if (drain.state !== 'serving') checks['drain'] = { status: 'degraded', detail: `${drain.state}: takes no new calls, ${drain.running} still run` }
   const unhealthy = Object.values(checks).some((check) => check.status === 'unhealthy')
   return { live: true, started: state.started, ready: state.started && !state.draining && !unhealthy, checks }
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config, ServerConfig } from '../config/types.ts'
 import type { LocalServer } from '../federation/ports.ts'
 import type { UpstreamHost } from '../mcp/upstream/host.ts'
-import type { ServerSpec } from '../mcp/upstream/spec.ts'
+import { MAX_CONCURRENT, type ServerSpec } from '../mcp/upstream/spec.ts'
 import type { NameClaims } from '../store/store.ts'
 import type { About } from '../wire/about.ts'
 
@@ -21,8 +21,8 @@ export function serverSpecs(mcp: Config['mcp']): Record<string, ServerSpec> {
 }
 
 function specOf(server: ServerConfig): ServerSpec {
-  const { enabled, expose, stateless, timeout, isolation, protocol, repeatable, trustAnnotations } = server
-  const policy = { enabled, expose: { allow: expose.allow, deny: expose.deny }, stateless, timeout, isolation, protocol, repeatable, trustAnnotations }
+  const { enabled, expose, stateless, timeout, maxConcurrent, maxWaiting, isolation, protocol, repeatable, trustAnnotations } = server
+  const policy = { enabled, expose: { allow: expose.allow, deny: expose.deny }, stateless, timeout, maxConcurrent, maxWaiting, isolation, protocol, repeatable, trustAnnotations }
   if (server.kind === 'http') {
     const { url, headers, proxy, caFile } = server
     return { ...policy, kind: 'http', url, headers, ...(proxy === undefined ? {} : { proxy }), ...(caFile === undefined ? {} : { caFile }) }
@@ -71,6 +71,7 @@ export function localServers(mcp: Config['mcp'], host: UpstreamHost, claims: Nam
         claimed: claims.claim(name, now),
         stateless: spec.stateless,
         timeout: spec.timeout,
+        capacity: spec.maxConcurrent ?? MAX_CONCURRENT,
         ...(hasSpoken(tools.about) ? { about: { document: tools.about, exposed } } : {}),
         tools: tools.definitions.map((definition) => ({ definition, repeatable: tools.repeatable.has(String(definition['name'])), exposed }))
       }

@@ -1,12 +1,17 @@
-import { SkeinError, errorMessage } from '../base/errors.ts'
+import { SkeinError, errorMessage, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CallSink, ClientContext, McpOutcome, McpRequest, RunningCall } from '../mcp/ports.ts'
-import type { Rpc } from '../rpc/types.ts'
-import { decodeCallEnd, decodeCallMessage, encodeMcpCall, type McpCallClient, type McpCallHead } from '../wire/mcp-call.ts'
+import type { Reach, ReachPath } from '../rpc/reach/types.ts'
+import type { ClientExchange } from '../rpc/types.ts'
+import { decodeCallEnd, decodeCallMessage, encodeMcpCall, type CallEnd, type McpCallClient, type McpCallHead } from '../wire/mcp-call.ts'
 import { METHOD } from '../wire/protocols.ts'
 import { ATTRIBUTE, type CallHeader } from '../wire/rpc-frames.ts'
 
 const END_SESSION_TIMEOUT_MS = 5_000
+/** A call that did not get to its node waits so long for another relay, ms: finding one takes a round trip or two. */
+const OTHER_WAY_WITHIN_MS = 1_000
+/** Ways tried for one call; on each it provably did not run. */
+const MAX_WAYS = 3
 
 /** The edge's side of protocols/mcp.md. */
 export interface RemoteRunner {
@@ -18,7 +23,7 @@ export interface RemoteRunner {
   endSession(peer: string, session: string): void
 }
 
-export function createRemoteRunner(rpc: Rpc, logger: Logger): RemoteRunner {
+export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' | 'other'>, logger: Logger): RemoteRunner {
   /** How a client stands in the head: made once for each session, or for each request of a client without one. */
   const clients = new WeakMap<ClientContext, McpCallClient>()
 
@@ -44,14 +49,45 @@ export function createRemoteRunner(rpc: Rpc, logger: Logger): RemoteRunner {
           logger.warn('a provider sent a message that is no notification; it is dropped', { peer, error: errorMessage(error), correlation: request.correlation })
         }
       }
-      const exchange = rpc.open(peer, METHOD.MCP_CALL, encodeMcpCall(head, JSON.stringify(request.params)), { timeout: request.timeout, header: headerOf(request), onMessage })
-      return {
-        outcome: exchange.answer.then(({ body }) => outcomeOf(body, peer)),
-        cancel: (reason) => exchange.cancel(reason)
+      const body = encodeMcpCall(head, JSON.stringify(request.params))
+      const options = { timeout: request.timeout, header: headerOf(request), onMessage }
+      let ways = 0
+      let cancelled = false
+      let exchange: ClientExchange
+
+      function start(): Promise<McpOutcome> {
+        ways++
+        const used = reach.path(peer)
+        exchange = reach.open(peer, METHOD.MCP_CALL, body, options)
+        return exchange.answer.then(
+          (answer) => {
+            const { outcome, load } = endOf(answer.body, peer)
+            if (load !== undefined) running.load = load
+            return outcome
+          },
+          (error: unknown) => again(toSkeinError(error), used)
+        )
       }
+
+      /** What provably did not get there takes another way, if one is known or being looked for. */
+      async function again(error: SkeinError, used: ReachPath | undefined): Promise<McpOutcome> {
+        if (cancelled || ways >= MAX_WAYS || !isWayFault(error)) throw error
+        if (!(await reach.other(peer, used, Math.min(OTHER_WAY_WITHIN_MS, request.timeout))) || cancelled) throw error
+        logger.debug('a call takes another way', { peer, correlation: request.correlation, error: error.message })
+        return start()
+      }
+
+      const running: RunningCall = {
+        outcome: start(),
+        cancel(reason) {
+          cancelled = true
+          exchange.cancel(reason)
+        }
+      }
+      return running
     },
     endSession(peer, session) {
-      rpc.call(peer, METHOD.MCP_END_SESSION, Buffer.from(session), { timeout: END_SESSION_TIMEOUT_MS }).catch((error: unknown) => {
+      reach.call(peer, METHOD.MCP_END_SESSION, Buffer.from(session), { timeout: END_SESSION_TIMEOUT_MS }).catch((error: unknown) => {
         // The provider ends idle children by itself.
         logger.debug('a provider was not told that a session ended', { peer, error: errorMessage(error) })
       })
@@ -59,13 +95,18 @@ export function createRemoteRunner(rpc: Rpc, logger: Logger): RemoteRunner {
   }
 }
 
-function outcomeOf(body: Uint8Array, peer: string): McpOutcome {
+function endOf(body: Uint8Array, peer: string): CallEnd {
   try {
     return decodeCallEnd(body)
   } catch (cause) {
     // Never an empty success: an answer that cannot be read is a fault of the provider, and its server may have run the call.
     throw new SkeinError('SKEIN_UPSTREAM_INVALID', `node ${peer} answered with something that is no result: ${errorMessage(cause)}`, { cause })
   }
+}
+
+/** Not run, for the way failed: the session was gone, or a relay could not pass it on. */
+function isWayFault({ code, retry, data }: SkeinError): boolean {
+  return code === 'SKEIN_UNDELIVERED' || (retry === 'elsewhere' && (data as { relay?: unknown } | undefined)?.relay !== undefined)
 }
 
 function headerOf({ correlation, trace }: McpRequest): CallHeader {

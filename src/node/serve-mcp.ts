@@ -5,7 +5,7 @@ import type { Logger } from '../base/logger.ts'
 import type { ClientContext, McpRequest, McpRunner } from '../mcp/ports.ts'
 import type { Rpc, ServerExchange } from '../rpc/types.ts'
 import type { Json } from '../wire/json-rpc.ts'
-import { decodeMcpCall, encodeCallEnd, encodeCallMessage, type McpCallClient } from '../wire/mcp-call.ts'
+import { decodeMcpCall, encodeCallEnd, encodeCallMessage, type McpCallClient, type ServerLoad } from '../wire/mcp-call.ts'
 import { METHOD } from '../wire/protocols.ts'
 import { ATTRIBUTE } from '../wire/rpc-frames.ts'
 import { createPeerShare } from './peer-share.ts'
@@ -28,7 +28,11 @@ export interface ServeDeps {
   clock: Clock
   logger: Logger
   /** Runs on this node's own upstreams. */
-  local: McpRunner & { endSession(session: string): void }
+  local: McpRunner & {
+    endSession(session: string): void
+    /** What the server has to do now: told with each answer. */
+    load?(server: string): ServerLoad | undefined
+  }
   /** Whether others may call this here: published, and for tools with the digest they listed. Throws SKEIN_NOT_FOUND. */
   check(server: string, tool: string | undefined, digest: string | undefined): void
 }
@@ -79,7 +83,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     if (trace !== undefined) request.trace = trace
     const stopRenewing = method === LISTEN ? renewEvery(exchange, clock) : undefined
     const endListen = () => {
-      exchange.end(encodeCallEnd({ result: {} }))
+      exchange.end(encodeCallEnd({ result: {} }, local.load?.(server)))
       running.cancel('the node is leaving')
     }
 
@@ -99,7 +103,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
       .then(
         (outcome) => {
           over('error' in outcome ? 'error' : 'ok')
-          exchange.end(encodeCallEnd(outcome))
+          exchange.end(encodeCallEnd(outcome, local.load?.(server)))
         },
         (error: unknown) => {
           const known = toSkeinError(error)

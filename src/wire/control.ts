@@ -13,7 +13,7 @@ export interface ControlError {
 }
 
 /** One line of a streamed answer. `members`: all of them; what comes as `change` starts from there. */
-export type ControlLine = { progress: unknown } | { step: unknown } | { members: unknown } | { change: unknown } | { result: unknown } | { error: ControlError }
+export type ControlLine = { progress: unknown } | { trace: unknown } | { step: unknown } | { members: unknown } | { change: unknown } | { result: unknown } | { error: ControlError }
 
 /** Largest request body: what an MCP client may send over HTTP by default (`mcp.max_body_bytes`). */
 export const MAX_CONTROL_BODY_BYTES = 4 * 1024 * 1024

@@ -2,6 +2,9 @@
 export const ADMISSION_PROTOCOL = '/skein/admission/1.0.0'
 export const RPC_PROTOCOL = '/skein/rpc/1.0.0'
 export const SWIM_PROTOCOL = '/skein/swim/1.0.0'
+/** Members tell each other whether they can be dialled (discovery.md). */
+export const REACH_PROTOCOL = '/skein/reach/1.0.0'
+export const KAD_PROTOCOL = '/skein/kad/1.0.0'
 
 /** The flat federation's only pool. Every catalog message carries it, so that tiers can add pools later. */
 export const ROOT_POOL = 'root'
@@ -10,10 +13,19 @@ export function catalogTopic(federation: string, pool: string): string {
   return `skein/${federation}/${pool}/catalog/1`
 }
 
+/** Test messages, whose way through the mesh is asked for (protocols/gossip-test.md). */
+export function gossipTestTopic(federation: string, pool: string): string {
+  return `skein/${federation}/${pool}/test/1`
+}
+
 /** RPC method numbers (protocols/rpc.md). A new method takes a new number; numbers are never reused. */
 export const METHOD = {
   /** Answers the body it got; for measurements and `skein net test`. */
   ECHO: 1,
+  /** An exchange passed on to a node that the asking one cannot reach. */
+  RELAY: 2,
+  /** Could the asked node pass exchanges on to another? */
+  REACH: 3,
   /** Anti-entropy: what I hold -> what you hold newer, and what you want. */
   CATALOG_DIGEST: 16,
   /** Records the other side said it wants. */
@@ -25,5 +37,7 @@ export const METHOD = {
   /** A client session has ended: its own upstream children may go. */
   MCP_END_SESSION: 33,
   /** A join request forwarded to the token's issuer. */
-  ADMISSION_REDEEM: 48
+  ADMISSION_REDEEM: 48,
+  /** A test message has arrived, and over whom. */
+  GOSSIP_TEST: 64
 } as const

@@ -1,15 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
-import { errorMessage, isSkeinError } from '../../base/errors.ts'
+import { errorMessage, isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { NodeApi } from '../../node/api.ts'
 import { toControlError } from '../../wire/control.ts'
-import { hostProblem, originProblem, type HostRules } from '../mcp/guards.ts'
+import { hostProblem, isJson, originProblem, type HostRules } from '../mcp/guards.ts'
 import { sendJson, statusOf } from '../respond.ts'
 import { createApiAuth } from './auth.ts'
-import { API_ROUTES, apiRouteOf } from './routes.ts'
+import { hasBody, readFields, readQuery } from './input.ts'
+import type { ApiRoute } from './route.ts'
+import { API_PATHS, apiRouteOf, methodsOf } from './routes.ts'
+
+/** Most answers take microseconds; an order that has not come through by then is stuck, ms. */
+const DEFAULT_DEADLINE = 10_000
 
 export interface HttpApiDeps {
-  api: NodeApi
+  /** Asked at each request. May throw SKEIN_BUSY: the node is starting. */
+  api(): NodeApi
+  clock: Clock
   logger: Logger
 }
 
@@ -21,47 +29,87 @@ export interface HttpApiOptions {
 }
 
 export interface HttpApi {
-  /** Answers a request on a path that `isApiPath` knows; its body is not read. Never throws. */
+  /** Answers a request on a path that `isApiPath` knows; its body is not read yet. Never throws. */
   handle(req: IncomingMessage, res: ServerResponse, path: string): void
 }
 
 export function isApiPath(path: string): boolean {
-  return path === '/api' || path.startsWith('/api/')
+  return path === '/api' || path.startsWith('/api/') || path === '/admin' || path.startsWith('/admin/')
 }
 
-/** Questions to the node over HTTP, for programs: as the control socket answers them, behind the checks of /mcp and a bearer token. */
+/** Questions and orders to the node over HTTP, for programs: behind the checks of /mcp and a bearer token. */
 export function createHttpApi(deps: HttpApiDeps, options: HttpApiOptions): HttpApi {
+  const { clock, logger } = deps
   const auth = createApiAuth(options.token, options.tokenFile)
 
-  function refuse(res: ServerResponse, status: number, code: 'SKEIN_NOT_ADMITTED' | 'SKEIN_NOT_FOUND' | 'SKEIN_BAD_REQUEST', message: string, headers?: Record<string, string>): void {
-    sendJson(res, status, { error: { code, message } }, headers)
+  function refuse(req: IncomingMessage, res: ServerResponse, status: number, error: { code: string; message: string }, headers?: Record<string, string>): void {
+    // Unread, a body would hold up the connection.
+    req.resume()
+    sendJson(res, status, { error }, headers)
   }
 
-  async function answer(res: ServerResponse, path: string, run: () => object | Promise<object>): Promise<void> {
+  /** What the route answers, or rejects when its time is over or the client goes away, whether it minds its signal or not. */
+  function run(route: ApiRoute, query: Record<string, string>, body: Record<string, unknown>, res: ServerResponse): Promise<object> {
+    const controller = new AbortController()
+    const { signal } = controller
+    const deadline = route.deadline ?? DEFAULT_DEADLINE
+    const timer = clock.after(deadline, () => controller.abort(new SkeinError('SKEIN_DEADLINE', `That took longer than ${deadline / 1_000} s.`)))
+    const onClose = () => controller.abort(new SkeinError('SKEIN_CANCELLED', 'the client went away'))
+    res.once('close', onClose)
+    const over = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    // A run that goes on after that may still fail, with nobody to tell.
+    const answer = Promise.resolve().then(() => route.run(deps.api(), { query, body, signal }))
+    answer.catch(() => {})
+    return Promise.race([answer, over]).finally(() => {
+      timer.cancel()
+      res.off('close', onClose)
+    })
+  }
+
+  async function answer(req: IncomingMessage, res: ServerResponse, path: string, route: ApiRoute): Promise<void> {
     try {
-      const body = await run()
-      if (!res.destroyed) sendJson(res, 200, body)
+      const query = readQuery(route, (req.url ?? '').slice(path.length))
+      if (req.method !== 'POST') req.resume()
+      const body = req.method === 'POST' ? await readFields(route, req) : {}
+      const result = await run(route, query, body, res)
+      if (route.admin === true) logger.info('an order over HTTP was carried out', { path })
+      if (!res.destroyed) sendJson(res, route.status ?? 200, result)
     } catch (error) {
-      if (!isSkeinError(error)) deps.logger.error('a request to the API failed', { error: errorMessage(error), path })
-      if (res.headersSent) res.destroy()
-      else sendJson(res, isSkeinError(error) ? statusOf(error.code) : 500, { error: toControlError(error) })
+      fail(req, res, path, error)
     }
+  }
+
+  function fail(req: IncomingMessage, res: ServerResponse, path: string, error: unknown): void {
+    if (!isSkeinError(error)) logger.error('a request to the API failed', { error: errorMessage(error), path })
+    if (res.headersSent || res.destroyed) return void res.destroy()
+    const status = isSkeinError(error) ? statusOf(error.code) : 500
+    // What an error of ours was not meant to tell stays in the log.
+    const told = isSkeinError(error) ? toControlError(error) : { code: 'SKEIN_INTERNAL', message: 'The node could not answer; its log says why.' }
+    // The rest of a body that is too large is not worth reading.
+    refuse(req, res, status, told, status === 413 ? { connection: 'close' } : undefined)
   }
 
   return {
     handle(req, res, path) {
       res.on('error', () => res.destroy())
-      // A body has no meaning here, and unread it would hold up the connection.
-      req.resume()
       const problem = hostProblem(req.headers.host, options.rules) ?? originProblem(req.headers.origin, options.rules)
-      if (problem !== undefined) return refuse(res, 403, 'SKEIN_NOT_ADMITTED', problem)
+      if (problem !== undefined) return refuse(req, res, 403, { code: 'SKEIN_NOT_ADMITTED', message: problem })
       // Before anything else is said: what there is under /api is no business of whoever has no token.
       const refusal = auth.refusal(req.headers.authorization)
-      if (refusal !== undefined) return refuse(res, 401, 'SKEIN_NOT_ADMITTED', refusal.message, { 'www-authenticate': refusal.challenge })
-      const route = apiRouteOf(path)
-      if (route === undefined) return refuse(res, 404, 'SKEIN_NOT_FOUND', `There is nothing here. Under /api there is: ${Object.keys(API_ROUTES).join(', ')}.`)
-      if (req.method !== 'GET') return refuse(res, 405, 'SKEIN_BAD_REQUEST', `${path} answers GET only.`, { allow: 'GET' })
-      void answer(res, path, () => API_ROUTES[route](deps.api))
+      if (refusal !== undefined) return refuse(req, res, 401, { code: 'SKEIN_NOT_ADMITTED', message: refusal.message }, { 'www-authenticate': refusal.challenge })
+      const methods = methodsOf(path)
+      if (methods === undefined) return refuse(req, res, 404, { code: 'SKEIN_NOT_FOUND', message: `There is nothing here. There is: ${API_PATHS.join(', ')}.` })
+      const allow = { allow: methods.join(', ') }
+      if (req.method === 'OPTIONS') {
+        req.resume()
+        return void res.writeHead(204, allow).end()
+      }
+      const route = apiRouteOf(req.method ?? '', path)
+      if (route === undefined) return refuse(req, res, 405, { code: 'SKEIN_BAD_REQUEST', message: `${path} answers ${allow.allow} only.` }, allow)
+      if (req.method === 'POST' && hasBody(req) && !isJson(req.headers['content-type'])) {
+        return refuse(req, res, 415, { code: 'SKEIN_BAD_REQUEST', message: 'Send JSON, with "content-type: application/json".' })
+      }
+      void answer(req, res, path, route)
     }
   }
 }

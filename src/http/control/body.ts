@@ -56,6 +56,12 @@ export function optionalNumber(fields: Fields, name: string, range: { min: numbe
   return value
 }
 
+export function optionalBoolean(fields: Fields, name: string): boolean | undefined {
+  const value = fields[name]
+  if (value !== undefined && typeof value !== 'boolean') throw bad(`"${name}" must be true or false.`)
+  return value
+}
+
 export function optionalStrings(fields: Fields, name: string): string[] | undefined {
   const value = fields[name]
   if (value === undefined) return undefined

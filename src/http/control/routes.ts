@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SkeinError } from '../../base/errors.ts'
 import { toControlError } from '../../wire/control.ts'
-import type { NodeApi, TokenOptions } from '../../node/api.ts'
-import { onlyFields, optionalNumber, optionalObject, optionalString, optionalStrings, readFields, requiredString } from './body.ts'
+import type { CallTrace, DrainOptions, DrainStatus, NodeApi, TokenOptions } from '../../node/api.ts'
+import { onlyFields, optionalBoolean, optionalNumber, optionalObject, optionalString, optionalStrings, readFields, requiredString } from './body.ts'
 import type { Fields } from './body.ts'
 import { createLineStream } from './line-stream.ts'
 import type { LineStream } from './line-stream.ts'
@@ -33,6 +33,12 @@ function tool(api: NodeApi, { name }: RouteInput): unknown {
   return found
 }
 
+function route(api: NodeApi, { name }: RouteInput): unknown {
+  const found = api.explainRoute(name)
+  if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `There is no tool ${name} here. \`skein tools ls\` shows the names.`)
+  return found
+}
+
 const TIERS = ['global', 'regional', 'local', 'leaf']
 
 function tokenOptions(fields: Fields): TokenOptions {
@@ -49,8 +55,23 @@ function tokenOptions(fields: Fields): TokenOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as TokenOptions
 }
 
+/** `within`: how long running calls may finish, ms. */
+export function drainOptions(fields: Fields): DrainOptions {
+  onlyFields(fields, ['within'])
+  const within = optionalNumber(fields, 'within', { min: 0, max: ONE_DAY, integer: false })
+  return within === undefined ? {} : { within }
+}
+
+/** Begins and does not wait: the longest call may take hours, a request on the socket may not. */
+function drain(api: NodeApi, { fields }: RouteInput): DrainStatus {
+  // How it ends is in the log and in GET /drain.
+  api.drain(drainOptions(fields)).catch(() => {})
+  return api.drainStatus()
+}
+
 function checkCall(fields: Fields): void {
-  onlyFields(fields, ['name', 'arguments', 'timeout'])
+  onlyFields(fields, ['name', 'arguments', 'timeout', 'trace'])
+  optionalBoolean(fields, 'trace')
   requiredString(fields, 'name')
   optionalObject(fields, 'arguments')
   optionalNumber(fields, 'timeout', { min: 1, max: ONE_DAY, integer: false })
@@ -61,7 +82,8 @@ async function call(api: NodeApi, { fields }: RouteInput, lines: LineStream): Pr
   return await api.call(requiredString(fields, 'name'), optionalObject(fields, 'arguments') ?? {}, {
     signal: lines.signal,
     ...(timeout === undefined ? {} : { timeout }),
-    onProgress: (progress) => void lines.report({ progress })
+    onProgress: (progress) => void lines.report({ progress }),
+    ...(optionalBoolean(fields, 'trace') === true ? { onTrace: (trace: CallTrace) => void lines.report({ trace }) } : {})
   })
 }
 
@@ -91,9 +113,13 @@ const ROUTES: Record<string, ControlRoute> = {
   'POST /members/watch': { kind: 'stream', run: watchMembers, check: (fields) => onlyFields(fields, []) },
   'GET /tools': { kind: 'plain', run: (api) => api.tools() },
   'GET /tools/': { kind: 'plain', run: tool },
+  'GET /route/': { kind: 'plain', run: route },
   'GET /tokens': { kind: 'plain', run: (api) => api.tokens() },
   'GET /health': { kind: 'plain', run: (api) => api.health() },
   'POST /tokens': { kind: 'plain', run: (api, { fields }) => api.createToken(tokenOptions(fields)) },
+  'GET /drain': { kind: 'plain', run: (api) => api.drainStatus() },
+  'POST /drain': { kind: 'plain', run: drain },
+  'POST /undrain': { kind: 'plain', run: (api) => api.undrain() },
   'POST /reload': { kind: 'plain', run: (api) => api.reload() },
   'POST /call': { kind: 'stream', run: call, check: checkCall },
   'POST /net-test': {

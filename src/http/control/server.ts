@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { NodeApi } from '../../node/api.ts'
+import type { DrainOptions, NodeApi } from '../../node/api.ts'
 import { toControlError } from '../../wire/control.ts'
 import { closeServer } from '../listen.ts'
 import { sendJson, statusOf } from '../respond.ts'
 import { viewOf } from '../server.ts'
+import { readFields } from './body.ts'
 import { listenOnSocket } from './listen.ts'
-import { answerControl } from './routes.ts'
+import { answerControl, drainOptions } from './routes.ts'
 import { controlSocketPath, removeSocketPlace } from './socket-path.ts'
 
 /** Each `skein mcp` holds one connection: the 256 sessions of the MCP port, and as many commands beside them. */
@@ -21,7 +22,7 @@ export interface ControlServerDeps {
   /** Asked at each request: the socket stands before the node does, to keep a second one off the same data. May throw SKEIN_BUSY. */
   api(): NodeApi
   /** Ends the whole process gracefully; works from the first moment on. */
-  stop(): Promise<void>
+  stop(options?: DrainOptions): Promise<void>
   logger: Logger
   /** Takes over a connection that asked for `Upgrade: skein-mcp` at `/mcp` or `/mcp/<server>`. */
   acceptMcp: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -37,10 +38,10 @@ export interface ControlServer {
 export function createControlServer(deps: ControlServerDeps, options: { dataDir: string }): ControlServer {
   const { logger } = deps
 
-  function stopNode(res: ServerResponse): void {
+  function stopNode(res: ServerResponse, drain: DrainOptions): void {
     // Answered first: stopping the node ends this very connection.
     res.once('close', () => {
-      deps.stop().catch((error: unknown) => logger.error('stopping the node failed', { error: errorMessage(error) }))
+      deps.stop(drain).catch((error: unknown) => logger.error('stopping the node failed', { error: errorMessage(error) }))
     })
     sendJson(res, 202, { stopping: true, pid: process.pid }, { connection: 'close' })
   }
@@ -48,8 +49,7 @@ export function createControlServer(deps: ControlServerDeps, options: { dataDir:
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       if (req.method === 'POST' && req.url === '/stop') {
-        req.resume()
-        return stopNode(res)
+        return stopNode(res, drainOptions(await readFields(req)))
       }
       await answerControl(deps.api(), req, res, (body) => sendJson(res, 200, body))
     } catch (error) {
