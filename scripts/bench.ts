@@ -1,12 +1,14 @@
 /** `npm run bench -- <name> [options]`: prints figures, ratios side by side; never fails because of a figure. */
 import { parseArgs } from 'node:util'
 import { benchCall, CALL_BENCH_HELP } from '../test/bench/call/run.ts'
+import { benchGuard, GUARD_BENCH_HELP } from '../test/bench/guard/run.ts'
 import { benchMembership, MEMBERSHIP_BENCH_HELP, MEMBERSHIP_SCENARIOS } from '../test/bench/membership/run.ts'
 import { benchRpc, RPC_BENCH_HELP } from '../test/bench/rpc/run.ts'
+import { benchRoute, ROUTE_BENCH_HELP } from '../test/bench/route/run.ts'
 import { benchStart, START_BENCH_HELP } from '../test/bench/start/run.ts'
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
-const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n  ${CALL_BENCH_HELP}\n  ${MEMBERSHIP_BENCH_HELP}\n`
+const USAGE = `npm run bench -- <name> [options]\n\n  ${RPC_BENCH_HELP}\n  ${START_BENCH_HELP}\n  ${CALL_BENCH_HELP}\n  ${MEMBERSHIP_BENCH_HELP}\n  ${ROUTE_BENCH_HELP}\n  ${GUARD_BENCH_HELP}\n`
 
 function options() {
   return parseArgs({
@@ -49,6 +51,8 @@ try {
     const { only = 'skein,raw,nats,nats-js', shape, prof, 'nats-js': natsJs } = values
     await benchRpc({ reps, ms: whole('ms', values.ms), warmup: whole('warmup', values.warmup), only: only.split(','), shape, natsJs, prof }, print)
   }
+  else if (name === 'route') benchRoute({ reps }, print)
+  else if (name === 'guard') await benchGuard({ reps }, print)
   else if (name === 'start') await benchStart({ reps, settle: whole('settle', values.settle), idle: whole('idle', values.idle) }, print)
   else if (name === 'call') {
     const { only = 'direct,mcp-proxy,supergateway,skein,skein-2', profile } = values

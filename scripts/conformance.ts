@@ -12,9 +12,10 @@ import { plan, REVISIONS, WORDS, type Revision, type Run } from '../test/conform
 import { details, holds, missedOf, reasons, table, type Measured } from '../test/conformance/report.ts'
 import { required, runClientScenario, runServerSet, type ScenarioResult } from '../test/conformance/tool.ts'
 
-const USAGE = `npm run conformance -- [--only <words>] [--verbose]
+const USAGE = `npm run conformance -- [--only <words>] [--relayed] [--verbose]
 
   --only     comma-separated words that a run must all match: ${WORDS.join(', ')}; or clients
+  --relayed  the two nodes reach each other over a third one alone: one hop becomes two
   --verbose  the message of every failing check, and what the nodes printed
 `
 /** Two cores: the tool, the nodes and the fixtures keep them busy with two runs at a time. */
@@ -34,11 +35,11 @@ async function pool<T>(jobs: readonly (() => Promise<T>)[]): Promise<T[]> {
   return results
 }
 
-async function measureServers(runs: readonly Run[], folder: string, verbose: boolean, signal: AbortSignal): Promise<Measured[]> {
+async function measureServers(runs: readonly Run[], folder: string, { relayed, verbose }: { relayed: boolean; verbose: boolean }, signal: AbortSignal): Promise<Measured[]> {
   if (runs.length === 0) return []
   const behind = runs.filter((run) => run.path !== 'direct')
   const kinds = [...new Set(runs.map((run) => run.eras))]
-  const nodes = await startConformanceNodes({ kinds, transports: [...new Set(behind.map((run) => run.transport))], signal })
+  const nodes = await startConformanceNodes({ kinds, transports: [...new Set(behind.map((run) => run.transport))], relayed, signal })
   try {
     for (const each of nodes.missing) print(`not offered in time: ${each}`)
     return await pool(
@@ -86,7 +87,7 @@ function printClients(results: readonly ClientResult[]): void {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({ options: { only: { type: 'string' }, relayed: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } })
   if (values.help) {
     print(USAGE)
     return 0
@@ -99,7 +100,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'skein-conformance-'))
   const started = performance.now()
   try {
-    const servers = await measureServers(only.includes('clients') ? [] : plan(only), folder, values.verbose, stop.signal)
+    const servers = await measureServers(only.includes('clients') ? [] : plan(only), folder, values, stop.signal)
     const clients = only.length === 0 || only.includes('clients') ? await measureClients(folder, values.verbose, stop.signal) : []
     if (servers.length > 0) for (const line of table(servers)) print(line)
     if (clients.length > 0) printClients(clients)

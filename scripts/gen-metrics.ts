@@ -28,8 +28,9 @@ export async function metricsPage(): Promise<string> {
 
 <!-- Made from src/**/metrics.ts by \`node scripts/gen-metrics.ts\`; edit there. -->
 
-Served for Prometheus at \`/metrics\` of the metrics port (\`monitoring.metrics_port\`). Durations are in seconds, sizes in bytes; no label holds a
-peer id or anything else that a client or another node could grow without bound. The text in the last column is the metric's own help.
+Served for Prometheus at \`/metrics\` of the metrics port (\`monitoring.metrics_port\`). Durations are in seconds, sizes in bytes. No label grows
+without bound with what clients or other nodes do: \`component\` names the first 100 servers and the first 200 providers (\`provider:<server>@<peer id>\`), all others
+share \`upstream:other\` and \`provider:other\`. The text in the last column is the metric's own help.
 
 | Metric | Type | Labels | Meaning, and what to do |
 | --- | --- | --- | --- |

@@ -18,7 +18,7 @@ import { createMcpHttp } from './http/mcp/create-mcp-http.ts'
 import { acceptMcpUpgrade } from './http/mcp/upgrade.ts'
 import { createHttpEdge } from './http/server.ts'
 import { createNode } from './node/create-node.ts'
-import type { NodeApi } from './node/api.ts'
+import type { DrainOptions, NodeApi } from './node/api.ts'
 import { alreadyJoined } from './security/admission.ts'
 import { verifyToken } from './security/token.ts'
 import { API_TOKEN_FILE, loadApiToken } from './store/api-token.ts'
@@ -30,6 +30,9 @@ import { VERSION } from './version.ts'
 
 /** Where `skein join` leaves the token for the next start. */
 const JOIN_TOKEN_FILE = 'join.token'
+
+/** What clients that read slowly get for the rest of their answers, ms; a shutdown that takes longer is one that orchestrators end by force. */
+const LAST_ANSWERS = 1_000
 
 const tokenPath = (dataDir: string) => join(dataDir, JOIN_TOKEN_FILE)
 
@@ -96,17 +99,17 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
   // Known before the node is up, so that the control socket can refuse a second node on the same data at once.
   let api: NodeApi | undefined
   let stopping: Promise<void> | undefined
-  const stop = () => (stopping ??= (api === undefined ? giveUpStart() : stopAll()).finally(() => (failure === undefined ? onStopped() : onFailed(failure))))
-  let drain = async () => {}
+  const stop = (options: DrainOptions = {}) => (stopping ??= (api === undefined ? giveUpStart() : stopAll(options)).finally(() => (failure === undefined ? onStopped() : onFailed(failure))))
+  let drain = async (_options: DrainOptions) => {}
   const settled = Promise.withResolvers<void>()
   function giveUpStart(): Promise<void> {
     logger.info('stopping before the start is over')
     onGiveUp()
     return settled.promise
   }
-  async function stopAll(): Promise<void> {
+  async function stopAll(options: DrainOptions): Promise<void> {
     logger.info('stopping')
-    await drain().catch((error: unknown) => logger.error('calls could not be finished before stopping', { error: errorMessage(error) }))
+    await drain(options).catch((error: unknown) => logger.error('calls could not be finished before stopping', { error: errorMessage(error) }))
     await lifecycle.stop()
     logger.info('stopped')
     await telemetry.stop()
@@ -161,7 +164,7 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
     )
     acceptMcp = (req, socket, head) => acceptMcpUpgrade(req, socket, head, mcpHttp)
     await lifecycle.start({ name: 'MCP sessions', stop: () => mcpHttp.close() })
-    const httpApi = createHttpApi({ api: node.api, logger }, { rules, token: apiToken, tokenFile: API_TOKEN_FILE })
+    const httpApi = createHttpApi({ api: running, clock: systemClock, logger }, { rules, token: apiToken, tokenFile: API_TOKEN_FILE })
     const http = createHttpEdge(
       { api: node.api, mcpHttp, httpApi, logger, meter },
       { host: config.network.httpHost, port: config.network.httpPort, fallbackToFree: !sources.has('network.http_port') }
@@ -177,12 +180,13 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
       )
       await lifecycle.start({ name: 'metrics', start: async () => void ({ url: metricsUrl } = await metrics.start()), stop: () => metrics.stop() })
     }
-    drain = async () => {
+    drain = async ({ within = config.mcp.shutdownTimeout }) => {
+      // The port stays open meanwhile: whoever comes is told to go elsewhere, and /ready says so too.
+      await node.drain(within)
       http.stopAccepting()
-      await node.drain(config.mcp.shutdownTimeout)
       mcpHttp.close()
       // What was answered last leaves before the connections are closed.
-      await new Promise((resolve) => setImmediate(resolve))
+      await http.finish(LAST_ANSWERS)
     }
 
     const joinCommand = await firstJoinCommand(node.api, logger)

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   SKEIN_UPSTREAM_INVALID: { wire: 14, retry: 'never' },
   SKEIN_BAD_REQUEST: { wire: 15, retry: 'never' },
   SKEIN_SESSION_CLOSED: { wire: 16, retry: 'later' },
+  SKEIN_BREAKER_OPEN: { wire: 17, retry: 'elsewhere' },
   SKEIN_NOT_ADMITTED: { wire: 32, retry: 'never' },
   SKEIN_TOKEN_INVALID: { wire: 33, retry: 'never' },
   SKEIN_TOKEN_EXPIRED: { wire: 34, retry: 'never' },

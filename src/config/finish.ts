@@ -50,6 +50,7 @@ export function finishConfig(parsed: ParsedConfig, input: FinishInput): Config {
     const message = `max_connections (${network.maxConnections}) is less than twice mesh_size (${network.meshSize}): when that many members join at once, connections are refused; set max_connections to ${2 * network.meshSize} or more`
     input.warn({ path: key.split('.'), at: 'value', message })
   }
+  if (parsed.breaker.openAtMost < parsed.breaker.openFor) problem('breaker.open_at_most', 'must not be shorter than breaker.open_for')
   const bootstrapEnvironment = commaList(env['SKEIN_BOOTSTRAP'] ?? '')
   for (const address of bootstrapEnvironment) {
     const message = addressProblem(address)

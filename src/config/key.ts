@@ -91,6 +91,10 @@ export function port(value: number, info: About): Key<number> {
   return integer(value, 0, 65_535, info)
 }
 
+export function number(value: number, min: number, max: number, info: About, unit = ''): Key<number> {
+  return key(z.number().min(min).max(max), 'number', `number, ${min} to ${max}`, unit, value, info)
+}
+
 export function optionalNumber(min: number, max: number, unit: string, info: About): Key<number | undefined> {
   return key(z.number().min(min).max(max).optional(), 'number', `number, ${min} to ${max}`, unit, undefined, info)
 }

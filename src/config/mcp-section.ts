@@ -89,6 +89,8 @@ export const serverKeys = {
     live: true,
     defaultText: 'mcp.request_timeout'
   }),
+  max_concurrent: integer(256, 1, 65_536, { about: 'Calls that the server runs at a time; more wait for their turn.', live: true }),
+  max_waiting: integer(256, 0, 65_536, { about: 'Calls that wait beyond that, for as long as their time limit allows; more are refused as busy, and other nodes that have the server are tried.', live: true }),
   isolation: choice('auto', ISOLATION, { about: 'auto: a process of its own only for clients that the server may ask back; session: for every client; shared: one for all.', live: true }),
   repeatable: texts([], { about: 'Patterns of tools that may safely run twice, so that a call whose outcome is unknown is tried again.', live: true }, z.string().min(1).max(128)),
   trust_annotations: truth(false, { about: 'Whether readOnlyHint and idempotentHint of this server count as repeatable.', live: true })

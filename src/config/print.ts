@@ -31,6 +31,8 @@ function plainServer(server: ServerConfig): Record<string, unknown> {
     expose: server.expose,
     stateless: server.stateless,
     timeout: shownValue('duration', server.timeout),
+    max_concurrent: server.maxConcurrent,
+    max_waiting: server.maxWaiting,
     isolation: server.isolation,
     protocol: server.protocol,
     repeatable: server.repeatable,

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { PROFILES, type ProfileName } from '../membership/profiles.ts'
-import { addresses, choice, duration, integer, listOf, optionalDuration, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
+import { addresses, choice, duration, integer, listOf, number, optionalDuration, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
 
 /** What a node may be called: it is part of tool names when two nodes claim one server name. */
 const NODE_ID = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores and start with a letter or digit')
@@ -9,6 +9,7 @@ const HOST = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'must be an IP address
 
 export const BOOTSTRAP_METHODS = ['ipfs_nodes', 'file_based', 'environment'] as const
 export const HUB_TIERS = ['global', 'regional', 'local', 'leaf'] as const
+export const RELAY_USES = ['auto', 'on', 'off'] as const
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 export const node = {
@@ -51,6 +52,15 @@ export const network = {
     max_peers: integer(50, 1, 10_000, { about: 'Peers remembered per discovery round; the freshest stay.' }),
     refresh_interval: duration('30m', '10s', '24h', { about: 'How often the discovery sources are asked again.' }),
     stale_after: duration('60m', '1m', '7d', { about: 'A peer not heard of for this long is forgotten by discovery.' }),
+    relay: {
+      about: 'Ways to members that cannot be dialled: behind NAT, or behind a firewall that lets nothing in.',
+      keys: {
+        serve: truth(true, { about: 'Whether other members may be reached through this node; their bytes pass it encrypted.' }),
+        use: choice('auto', RELAY_USES, { about: 'Whether this node is reached through other members. auto: when a member says that it cannot dial it, and network.announce is empty.' })
+      }
+    },
+    dht: truth(false, { about: 'Whether this node takes part in the Kademlia of its federation: another way to find members, and who offers a server or tool. Federations up to network.mesh_size do not need it.' }),
+    mdns: truth(false, { about: 'Whether nodes of the same federation are looked for in the local network by multicast DNS.' }),
     http_host: text('127.0.0.1', { about: 'Address on which MCP clients reach /mcp; beyond loopback, also set security.allowed_hosts.' }, HOST),
     http_port: port(8080, { about: 'Port of /mcp and the health pages; 0 takes a free one.' })
   }
@@ -120,5 +130,17 @@ export const rpc = {
   keys: {
     max_in_flight: integer(1_024, 1, 65_536, { about: 'Calls of one peer that are served at a time; more are refused as busy.' }),
     max_body_bytes: size('16MiB', '64KiB', '256MiB', { about: 'Largest request or answer between nodes.' })
+  }
+} satisfies Group
+
+// A rule of its own for each component would be more than anybody tunes: these hold for all.
+export const breaker = {
+  about: 'When calls to a server, or to a server of another node, are refused for a while because too many have failed: docs/failures.md. A failure is a call without an answer; an error of the tool is an answer.',
+  keys: {
+    failures: integer(5, 1, 1_000, { about: 'Failures in a row after which calls are refused.' }),
+    failure_rate: number(0.5, 0.01, 1, { about: 'Share of failed calls, of at least ten within breaker.window, from which on calls are refused.' }),
+    window: duration('10s', '1s', '10m', { about: 'The time over which the share of failures is counted.' }),
+    open_for: duration('1s', '100ms', '10m', { about: 'How long calls are refused the first time (half of this to all of it, by chance); then one call is tried, and as long as that fails the time doubles.' }),
+    open_at_most: duration('60s', '100ms', '1h', { about: 'The longest time that calls are refused before one is tried.' })
   }
 } satisfies Group

@@ -45,6 +45,8 @@ export function serverConfig(name: string, server: ParsedServer, raw: unknown, o
     expose: server.expose,
     stateless: server.stateless,
     timeout: server.timeout ?? options.timeout,
+    maxConcurrent: server.max_concurrent,
+    maxWaiting: server.max_waiting,
     isolation: server.isolation,
     protocol: server.protocol,
     repeatable: server.repeatable,

@@ -38,6 +38,9 @@ export interface Config {
     readonly refreshInterval: number
     /** ms */
     readonly staleAfter: number
+    readonly relay: { readonly serve: boolean; readonly use: 'auto' | 'on' | 'off' }
+    readonly dht: boolean
+    readonly mdns: boolean
     readonly httpHost: string
     readonly httpPort: number
   }
@@ -95,6 +98,17 @@ export interface Config {
     readonly maxInFlight: number
     readonly maxBodyBytes: number
   }
+  readonly breaker: {
+    readonly failures: number
+    /** Over 0 up to 1. */
+    readonly failureRate: number
+    /** ms */
+    readonly window: number
+    /** ms */
+    readonly openFor: number
+    /** ms */
+    readonly openAtMost: number
+  }
 }
 
 /** One entry of mcp.views. */
@@ -119,6 +133,8 @@ interface ServerCommon {
   readonly stateless: boolean
   /** ms; mcp.request_timeout where the server has none of its own. */
   readonly timeout: number
+  readonly maxConcurrent: number
+  readonly maxWaiting: number
   readonly isolation: 'auto' | 'shared' | 'session'
   /** The era of MCP that it speaks. */
   readonly protocol: 'auto' | '2025' | '2026'

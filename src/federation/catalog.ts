@@ -27,6 +27,8 @@ export interface Catalog {
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
   record(peer: string): NodeRecord | undefined
+  /** The own record as it is published; undefined before the first. */
+  own(): Uint8Array | undefined
   /** Members with a session: those whose servers are offered. */
   live(): ReadonlySet<string>
 }
@@ -173,6 +175,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     digest: (request) => exchanges.answer(request),
     records: () => records.list(),
     record: (peer) => records.get(peer),
+    own: () => records.bytes(self),
     live: () => live
   }
 }

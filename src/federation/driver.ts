@@ -36,9 +36,22 @@ export interface CatalogDriverOptions {
   syncEvery?: number
 }
 
+/** How the members took what they were told. */
+export interface Announced {
+  /** They have answered: they act on the record now. */
+  told: number
+  /** They have not, in time: they learn of it by gossip, or by the next comparison of digests. */
+  missed: number
+}
+
 export interface CatalogDriver {
   /** Replaces what this node says about itself; publishes if it changed. Call it again after reload, drain, new addresses. */
   setLocal(servers: readonly LocalServer[], descriptor: Descriptor): void
+  /**
+   * Hands the own record to every member with a session and waits for the answers, at most `within` ms: who has answered acts on it
+   * already, what gossip cannot promise.
+   */
+  announce(within: number): Promise<Announced>
   /** A usable session to an admitted peer exists. */
   sessionUp(peer: string): void
   /** None exists any more: the peer's tools are gone from `offers()` when this returns. */
@@ -55,6 +68,8 @@ export interface CatalogDriver {
   offers(): Offers
   /** All records held, the own one included, by peer id. */
   records(): NodeRecord[]
+  /** The last comparison of digests that this node asked for and that worked; undefined: none yet. `at` in unix ms. */
+  lastSync(): { peer: string; at: number } | undefined
   /** The record of one node, our own included. */
   record(peer: string): NodeRecord | undefined
   /** A tool's or a server's `about`: a local one, or an offered one that has been fetched. The same object as long as it is kept. */
@@ -80,7 +95,9 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   let timer: Timer | undefined
   let local = buildLocal([])
   let offered: Offers | undefined
-  const request = (peer: string, kind: CatalogRequestKind, body: Uint8Array) => network.request(peer, kind, body, { signal: abort.signal, timeout: REQUEST_TIMEOUT })
+  let lastSync: { peer: string; at: number } | undefined
+  const request = (peer: string, kind: CatalogRequestKind, body: Uint8Array, timeout = REQUEST_TIMEOUT) =>
+    network.request(peer, kind, body, { signal: abort.signal, timeout })
   const definitions = createDefinitions({ clock, logger, metrics, request: (peer, body) => request(peer, 'definitions', body), onArrival: notify })
 
   deps.meter.onCollect(() => {
@@ -136,7 +153,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
       case 'digest':
         return void exchange(effect)
       case 'push':
-        return void push(effect)
+        return void push(effect.peer, encodePush(effect.push))
       case 'counted':
         metrics.updates(effect.source, effect.result).inc()
         if (effect.result === 'bad' || effect.result === 'conflict' || effect.result === 'foreign') warnOnce(effect.from, effect.result, effect.message)
@@ -162,6 +179,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     try {
       const answer = decodeDigestAnswer(await request(peer, 'digest', encodeDigestRequest(digest)))
       metrics.sync('ok').inc()
+      lastSync = { peer, at: now().wall }
       step({ type: 'answer', answer, from: peer })
     } catch (error) {
       metrics.sync('failed').inc()
@@ -170,14 +188,17 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     }
   }
 
-  async function push({ peer, push: content }: Extract<CatalogEffect, { type: 'push' }>): Promise<void> {
+  /** True if the peer has taken the records. */
+  async function push(peer: string, body: Uint8Array, timeout?: number): Promise<boolean> {
     try {
-      await request(peer, 'push', encodePush(content))
+      await request(peer, 'push', body, timeout)
       metrics.pushes('ok').inc()
+      return true
     } catch (error) {
       // The next comparison of digests finds what is missing.
       metrics.pushes('failed').inc()
       logger.debug('pushing records failed', { peer, error: errorMessage(error) })
+      return false
     }
   }
 
@@ -212,6 +233,14 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
       // What is not exposed may have changed although the record did not.
       if (!told && before !== JSON.stringify(local.all) + [...local.hidden].join()) changed()
     },
+    async announce(within) {
+      const record = catalog.own()
+      if (record === undefined) return { told: 0, missed: 0 }
+      const body = encodePush({ federation: options.federation, pool: options.pool, records: [record] })
+      // All at once: whoever came last in turns would be told last, and one that hangs would hold up the others.
+      const told = await Promise.all([...catalog.live()].map((peer) => push(peer, body, within)))
+      return { told: told.filter(Boolean).length, missed: told.filter((one) => !one).length }
+    },
     sessionUp: (peer) => void step({ type: 'session-up', peer }),
     sessionDown: (peer) => void step({ type: 'session-down', peer }),
     memberUp: (peer) => void step({ type: 'member-up', peer }),
@@ -220,6 +249,7 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     answer,
     offers,
     records: () => catalog.records(),
+    lastSync: () => lastSync,
     record: (peer) => catalog.record(peer),
     definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest),
     problems: () => local.problems,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isTooDeep } from '../base/json-depth.ts'
 import { ABOUT_LISTS } from '../wire/about.ts'
 import { canonicalJson } from '../wire/canonical-json.ts'
-import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS } from '../wire/catalog-record.ts'
+import { isWireAddress, isWireName, MAX_ADDRESSES, MAX_CAPACITY, MAX_NAME, MAX_RECORD_BYTES, MAX_SERVERS, MAX_TOOLS } from '../wire/catalog-record.ts'
 import { MAX_DEFINITION_BYTES } from '../wire/catalog.ts'
 import type { About } from '../wire/about.ts'
 import type { ServerEntry, ToolEntry } from '../wire/catalog-types.ts'
@@ -38,7 +38,9 @@ export function buildLocal(servers: readonly LocalServer[]): LocalView {
   const view: LocalView = { all: [], exposed: [], hidden: new Set(), definitions: new Map(), served: new Map(), problems: [] }
   let budget = SERVERS_BUDGET
   for (const server of servers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const head = { name: server.name, claimed: Math.max(0, Math.floor(server.claimed)), stateless: server.stateless, ...(server.timeout === undefined ? {} : { timeout: server.timeout }) }
+    const { timeout, capacity } = server
+    const limits = { ...(timeout === undefined ? {} : { timeout }), ...(capacity === undefined ? {} : { capacity: Math.min(MAX_CAPACITY, capacity) }) }
+    const head = { name: server.name, claimed: Math.max(0, Math.floor(server.claimed)), stateless: server.stateless, ...limits }
     const all: ToolEntry[] = []
     const exposed: ToolEntry[] = []
     const left: string[] = []

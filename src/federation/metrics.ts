@@ -21,7 +21,7 @@ export function createCatalogMetrics(meter: Meter): CatalogMetrics {
     ['source', 'result']
   )
   const sync = meter.counter('skein_catalog_sync_total', 'Digest exchanges with other nodes. When `failed` grows, look at the sessions: skein peers.', ['result'])
-  const pushes = meter.counter('skein_catalog_push_total', 'Records pushed to nodes that asked. When `failed` grows, look at the sessions: skein peers.', ['result'])
+  const pushes = meter.counter('skein_catalog_push_total', 'Records pushed to nodes that asked, and the own one to all members when this node is drained or back. When `failed` grows, look at the sessions: skein peers.', ['result'])
   const fetches = meter.counter(
     'skein_catalog_definitions_total',
     'Requests for tool definitions. When `bad` grows, a node sends definitions that do not match its record; when `full` grows, the federation has more tools than this node keeps: use /mcp/<server>.',

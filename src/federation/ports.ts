@@ -42,6 +42,8 @@ export interface LocalServer {
   stateless: boolean
   /** Longest silence of a call, ms. */
   timeout?: number
+  /** Calls that it runs at a time. */
+  capacity?: number
   tools: LocalTool[]
   about?: LocalAbout
 }

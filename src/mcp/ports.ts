@@ -1,4 +1,5 @@
 import type { Json, JsonRpcId, JsonRpcMessage, JsonRpcNotification, Outcome } from '../wire/json-rpc.ts'
+import type { ServerLoad } from '../wire/mcp-call.ts'
 import type { TraceContext } from '../wire/trace.ts'
 import type { LogLevel } from '../wire/mcp-spec.ts'
 
@@ -79,6 +80,8 @@ export interface RunningCall {
   readonly outcome: Promise<McpOutcome>
   /** Tells the server; the outcome settles with SKEIN_CANCELLED. */
   cancel(reason: string): void
+  /** Of the server at its provider when it answered: there with the outcome, where another node told. */
+  load?: ServerLoad
 }
 
 /** Runs one MCP request somewhere: on an upstream of this node, or at another node. */

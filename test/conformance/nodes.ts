@@ -41,11 +41,13 @@ export interface NodesOptions {
   kinds: readonly Eras[]
   /** None: the fixtures alone. */
   transports: readonly Transport[]
+  /** A and b listen nowhere and reach each other over a third node alone: what was one hop is two. */
+  relayed?: boolean
   signal?: AbortSignal
 }
 
 /** Node a with a server for each kind and transport, node b joined to it, and the fixtures behind the HTTP ones. */
-export async function startConformanceNodes({ kinds, transports, signal }: NodesOptions): Promise<ConformanceNodes> {
+export async function startConformanceNodes({ kinds, transports, relayed = false, signal }: NodesOptions): Promise<ConformanceNodes> {
   const fixtures = new Map<Eras, { url: string; child: ChildProcess }>()
   const nodes: SkeinProcess[] = []
   // A child is started within a call; one scenario gives such a call 600 ms, and other work shares the cores.
@@ -77,10 +79,14 @@ export async function startConformanceNodes({ kinds, transports, signal }: Nodes
       ])
     )
     if (transports.length === 0) return { url: direct, missing: [], output: () => '', dispose }
-    const a = await startSkein({ config: { node: { id: 'a' }, mcp: { graph: { enabled: false }, servers } } })
+    const relay = relayed ? await startSkein({ config: { node: { id: 'relay' }, mcp: { graph: { enabled: false } } } }) : undefined
+    if (relay !== undefined) nodes.push(relay)
+    const network = relay === undefined ? {} : { network: { listen: [], relay: { use: 'off' } } }
+    const joining = relay === undefined ? {} : { token: await makeToken(relay, '--uses', '2') }
+    const a = await startSkein({ ...joining, config: { node: { id: 'a' }, ...network, mcp: { graph: { enabled: false }, servers } } })
     nodes.push(a)
     signal?.throwIfAborted()
-    const b = await startSkein({ token: await makeToken(a), config: { node: { id: 'b' }, mcp: { graph: { enabled: false } } } })
+    const b = await startSkein({ ...(relay === undefined ? { token: await makeToken(a) } : joining), config: { node: { id: 'b' }, ...network, mcp: { graph: { enabled: false } } } })
     nodes.push(b)
     const missing = new Set<string>()
     await waitUntil(

@@ -6,8 +6,12 @@ import { decodeAdmissionAnswer, decodeAdmissionRequest, frameAdmission, unframeA
 import { RECORD_DOMAIN } from '../../src/wire/catalog-record.ts'
 import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts'
 import { openEnvelope, sealEnvelope } from '../../src/wire/envelope.ts'
+import { decodeGossipTest, decodeGossipTestReport, encodeGossipTest, encodeGossipTestReport } from '../../src/wire/gossip-test.ts'
+import { decodeReachAnswer, decodeReachRequest, encodeReachAnswer, encodeReachRequest } from '../../src/wire/reach.ts'
+import { decodeWayAnswer, decodeWayQuestion, openTicket, TICKET_DOMAIN } from '../../src/wire/relay.ts'
 import { admissionVectors } from '../support/admission-vectors.ts'
 import { CODECS, readVectors } from '../support/catalog-vectors.ts'
+import { readRelayVectors, type RelayVector } from '../support/relay-vectors.ts'
 import { testSigner } from '../support/security-world.ts'
 import type { FuzzTarget } from './driver.ts'
 import { mutateBytes, mutateValue } from './mutate.ts'
@@ -94,3 +98,28 @@ export const catalogTargets: FuzzTarget[] = Object.entries(CODECS).map(([kind, c
   const vectors = catalogVectors.filter((vector) => vector.kind === kind).map(({ hex }) => new Uint8Array(Buffer.from(hex, 'hex')))
   return target(`catalog ${kind}`, vectors, codec.decode, DOMAINS[kind])
 })
+
+const id = new Uint8Array(16).fill(7)
+const scope = { federation: 'f'.repeat(26), pool: 'root' }
+
+/** Test messages and the reports about them. */
+export const gossipTestTargets: FuzzTarget[] = [
+  target('test message', [encodeGossipTest({ ...scope, id })], decodeGossipTest),
+  target('test report', [encodeGossipTestReport({ ...scope, id, via: testSigner(1).peer, at: NOW })], decodeGossipTestReport)
+]
+
+const places = ['/ip4/192.0.2.1/tcp/4001', '/ip6/2001:db8::1/tcp/4001']
+
+export const reachTargets: FuzzTarget[] = [
+  target('reach request', [encodeReachRequest({ addresses: places }), encodeReachRequest({ addresses: [] })], decodeReachRequest),
+  target('reach answer', (['reached', 'unreached', 'busy'] as const).map((verdict) => encodeReachAnswer({ verdict, seen: '/ip4/192.0.2.1/tcp/50123' })), decodeReachAnswer)
+]
+
+const relayVectors = (kind: RelayVector['kind']) => readRelayVectors().filter((vector) => vector.kind === kind).map(({ hex }) => new Uint8Array(Buffer.from(hex, 'hex')))
+
+/** Tickets of relayed exchanges, and questions about the way to a member. */
+export const relayTargets: FuzzTarget[] = [
+  target('relay ticket', relayVectors('ticket'), openTicket, TICKET_DOMAIN),
+  target('way question', relayVectors('question'), decodeWayQuestion),
+  target('way answer', relayVectors('answer'), decodeWayAnswer)
+]

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readVectors } from '../support/mcp-vectors.ts'
-import { admissionTargets, catalogTargets } from './cbor-targets.ts'
+import { admissionTargets, catalogTargets, gossipTestTargets, reachTargets } from './cbor-targets.ts'
 import { fuzz, type FuzzCount, type FuzzTarget } from './driver.ts'
 import { mcpTargets } from './mcp-targets.ts'
 import { mcpTextTargets } from './mcp-text-targets.ts'
@@ -28,6 +28,8 @@ async function run(targets: readonly FuzzTarget[]): Promise<FuzzCount[]> {
 describe(`${INPUTS} damaged inputs for each reader are read or refused with a sentence, never a crash`, { timeout: 240_000 }, () => {
   test('admission', () => run(admissionTargets))
   test('catalog', () => run(catalogTargets))
+  test('reach', () => run(reachTargets))
+  test('test messages of gossip', () => run(gossipTestTargets))
   test('swim', () => run(swimTargets()))
   test('mcp', () => run(mcpTargets))
   test('mcp texts', () => run(mcpTextTargets))

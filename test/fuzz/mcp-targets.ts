@@ -1,4 +1,5 @@
-import { randomInt } from '../../src/base/random.ts'
+import { randomInt, type Random } from '../../src/base/random.ts'
+import { LOADED } from '../../src/wire/mcp-call.ts'
 import { CODECS, readVectors, type Vector } from '../support/mcp-vectors.ts'
 import type { FuzzTarget } from './driver.ts'
 import { mutateBytes, mutateJson } from './mutate.ts'
@@ -20,9 +21,19 @@ function joined(head: unknown, params: unknown): Buffer {
   return Buffer.concat([length, bytes, Buffer.from(JSON.stringify(params))])
 }
 
+/** Where the text of an END begins: behind the kind, or the load of the server. */
+const textAt = (input: Uint8Array) => ((input[0] ?? 0) < LOADED ? 1 : 5)
+
 /** What the decoder of an END parses at most, without its checks. */
 function parseEnd(input: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(input).toString('utf8', 1))
+  return JSON.parse(Buffer.from(input).toString('utf8', textAt(input)))
+}
+
+/** The same END, or now and then one of another kind, with or without a load, with another text. */
+function end(bytes: Buffer, text: string, random: Random): Buffer {
+  const kind = random.float() < 0.7 ? (bytes[0] as number) : randomInt(random, 10)
+  const load = random.float() < 0.9 ? textAt(Buffer.of(kind)) - 1 : randomInt(random, 6)
+  return Buffer.concat([Buffer.of(kind), random.bytes(load), Buffer.from(text)])
 }
 
 function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) => unknown): FuzzTarget {
@@ -37,7 +48,7 @@ function target(kind: Vector['kind'], name: string, parse: (input: Uint8Array) =
       if (random.float() < 0.3) return mutateBytes(bytes, random)
       if (kind === 'message') return Buffer.from(JSON.stringify(mutateJson(value ?? {}, random)))
       // Most kinds as they were, some others, with a result or error that was changed behind it.
-      if (kind === 'end') return Buffer.concat([Buffer.of(random.float() < 0.7 ? (bytes[0] as number) : randomInt(random, 6)), Buffer.from(JSON.stringify(mutateJson(parseEnd(bytes), random)))])
+      if (kind === 'end') return end(bytes, JSON.stringify(mutateJson(parseEnd(bytes), random)), random)
       const { head, params } = value as { head: unknown; params: unknown }
       return random.float() < 0.7 ? joined(mutateJson(head, random), params) : joined(head, mutateJson(params, random))
     }

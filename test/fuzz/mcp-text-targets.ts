@@ -10,7 +10,7 @@ import { buildView } from '../../src/mcp/views.ts'
 import { openState, sealState } from '../../src/node/request-state.ts'
 import { readAbout } from '../../src/wire/about.ts'
 import { responseText, type Json } from '../../src/wire/json-rpc.ts'
-import { decodeCallEnd } from '../../src/wire/mcp-call.ts'
+import { decodeCallEnd, LOADED } from '../../src/wire/mcp-call.ts'
 import type { FuzzTarget } from './driver.ts'
 import { mutateBytes, mutateJson } from './mutate.ts'
 
@@ -44,10 +44,14 @@ function resultText(random: Random): string {
 /** What a member gave as a result, as a client of either era gets it: one line, and never the answer to another request. */
 const endAnswer: FuzzTarget = {
   name: 'mcp end as answer',
-  next: (random) => Buffer.concat([Buffer.of(randomInt(random, 2)), random.float() < 0.05 ? mutateBytes(Buffer.from(resultText(random)), random) : Buffer.from(resultText(random))]),
-  parse: (input) => must(input[1] === 0x7b, 'begins with a brace'),
+  next(random) {
+    const head = pick(random, [[0], [1], [LOADED, 0, 3, 0, 0], [LOADED + 1, 0xff, 0xff, 0x7b, 0x0a]])
+    return Buffer.concat([Buffer.from(head), random.float() < 0.05 ? mutateBytes(Buffer.from(resultText(random)), random) : Buffer.from(resultText(random))])
+  },
+  parse: (input) => must(input[(input[0] as number) < LOADED ? 1 : 5] === 0x7b, 'begins with a brace'),
   read(input) {
-    const outcome = decodeCallEnd(input)
+    const { outcome, load } = decodeCallEnd(input)
+    must((load === undefined) === ((input[0] as number) < LOADED), 'the load', load)
     for (const [of, text] of [['same', responseText('mine', outcome)], ['typed', responseText('mine', withType(outcome))]] as const) {
       must(!/[\n\r]/.test(text), 'one line', text)
       if (!('raw' in outcome) || !isJson(outcome.raw)) continue

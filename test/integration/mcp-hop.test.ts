@@ -29,23 +29,38 @@ function clientOf(node: Node, client: ClientContext = STATELESS) {
   return { run, tool, textOf }
 }
 
-describe('one hop between client and server', () => {
+describe.each(['one hop', 'two hops, the second over a relay'])('between client and server: %s', (hops) => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-hop-'))
   const events = join(folder, 'events')
   let provider: Node
   let edge: Node
+  let relay: Node | undefined
 
   beforeAll(async () => {
     const features = { command: process.execPath, args: [fixture('feature-server.ts')], env: { SKEIN_EVENTS: events } }
     const both = { command: process.execPath, args: [fixture('conformance/server.ts'), '--stdio'] }
-    provider = await startNodeHere('provider', { servers: { features, both } })
-    edge = await startNodeHere('edge', {}, (await provider.api.createToken({})).token)
+    if (hops === 'one hop') {
+      provider = await startNodeHere('provider', { servers: { features, both } })
+      edge = await startNodeHere('edge', {}, (await provider.api.createToken({})).token)
+    } else {
+      relay = await startNodeHere('relay', {})
+      const { token } = await relay.api.createToken({ uses: 2 })
+      // They listen nowhere: neither can dial the other.
+      provider = await startNodeHere('provider', { servers: { features, both } }, token, [])
+      edge = await startNodeHere('edge', {}, token, [])
+    }
     await waitUntil('the edge lists both servers whole', () => edge.api.tool('features__pid') !== undefined && edge.api.tool('both__test_simple_text') !== undefined && (edge.api.mcp.lists(undefined)?.resources.length ?? 0) > 32)
   }, 60_000)
   afterAll(async () => {
     await edge?.stop()
     await provider?.stop()
+    await relay?.stop()
     rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('the way is what it should be', () => {
+    const peer = edge.api.peers().find(({ name }) => name === 'provider')
+    expect(peer).toMatchObject(relay === undefined ? { state: 'connected' } : { state: 'relayed', via: ['relay'] })
   })
 
   test('progress comes whole, in order and before the result', async () => {

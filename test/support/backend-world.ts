@@ -6,6 +6,7 @@ import type { WideView } from '../../src/mcp/views.ts'
 import { createBackend, type Backend } from '../../src/node/backend.ts'
 import { createBackendMetrics } from '../../src/node/metrics.ts'
 import type { ToolTarget, VisibleServer } from '../../src/node/offered.ts'
+import { createRouting } from '../../src/node/routing.ts'
 import type { About } from '../../src/wire/about.ts'
 import type { Json } from '../../src/wire/json-rpc.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
@@ -54,13 +55,25 @@ export function createBackendWorld(...servers: VisibleServer[]): BackendWorld {
     return { outcome: promise, cancel: (reason) => void cancelled.push(reason) }
   }
 
+  // Nothing is known of anybody, and no breaker opens.
+  const routing = createRouting({
+    self: SELF, clock, random: seededRandom(2), meter,
+    guards: { guard: () => ({ state: 'closed', refusing: false, running: 0, waiting: 0, run: (start) => start(), tryNow() {} }) },
+    membership: { member: () => undefined, predicted: () => undefined, onEvent: () => () => {} },
+    catalog: { record: () => undefined },
+    local: { load: () => undefined, spec: () => undefined },
+    place: undefined,
+    reach: { path: () => undefined },
+    rpc: { session: () => undefined }
+  })
+
   const backend = createBackend({
     self: SELF, clock, random: seededRandom(1), logger: silentLogger, metrics: createBackendMetrics(meter), requestTimeout: 30_000,
     local: { run: (request, sink) => started(SELF, undefined, request, sink), endSession: (session) => void ended.push(`${session}@local`) },
     remote: { run: started, endSession: (peer, session) => void ended.push(`${session}@${peer}`) },
     visible: () => visible,
     views: () => views,
-    facts: () => ({})
+    routing
   })
   return {
     backend, clock, calls, ended,

@@ -36,7 +36,7 @@ export async function startControlNode(
   const dataDir = options.dataDir ?? (await temporaryDir())
   const api = createFakeNodeApi()
   const acceptMcp = options.acceptMcp ?? ((_req, socket) => void socket.destroy())
-  const server = createControlServer({ api: () => api, stop: () => api.stop(), logger: silentLogger, acceptMcp }, { dataDir })
+  const server = createControlServer({ api: () => api, stop: (options) => api.stop(options), logger: silentLogger, acceptMcp }, { dataDir })
   const { socketPath } = await server.start()
   const run = { pid: process.pid, version: '0.1.0', httpUrl: 'http://127.0.0.1:1', controlSocket: socketPath, peer: 'p', addresses: [], started: 1 }
   await writeRunFile(dataDir, run)

@@ -1,5 +1,7 @@
 import { SkeinError } from '../../src/base/errors.ts'
-import type { CallToolOptions, Health, MemberChange, MemberInfo, NodeApi, NodeStatus } from '../../src/node/api.ts'
+import { createTallyBook } from '../../src/net/discovery/stats.ts'
+import { dashboardOf } from '../../src/node/dashboard.ts'
+import type { CallToolOptions, DrainStatus, Health, MemberChange, MemberInfo, NodeApi, NodeStatus, RouteExplanation } from '../../src/node/api.ts'
 
 export interface FakeNodeApi extends NodeApi {
   /** What was asked, in order. */
@@ -12,6 +14,7 @@ export interface FakeNodeApi extends NodeApi {
   changeMember(change: MemberChange): void
   /** How many listen to changes of members. */
   memberListeners(): number
+  setDrain(status: DrainStatus): void
   /** Runs when the node is told to stop. */
   onStop(fn: () => Promise<void>): void
 }
@@ -55,6 +58,17 @@ export const MEMBERS: MemberInfo[] = [
   { peer: '12D3KooWC', name: 'gamma', state: 'left', self: false, tier: 'regional', region: '', version: '0.1.0', addresses: [], incarnation: 1_700_000_000_002, since: 1_700_000_120_000, linked: false }
 ]
 
+const FIGURES = { relayed: false, service: 5, ahead: 0, capacity: 256, reliability: 1, standing: 'good', warmth: 1, dampedFor: 0, near: false } as const
+const ROUTE: RouteExplanation = {
+  tool: ECHO.name,
+  server: 'graph',
+  choice: { peer: '12D3KooWA', name: 'alpha', path: ['12D3KooWA'], why: 'local', expected: 5 },
+  candidates: [
+    { ...FIGURES, peer: '12D3KooWA', name: 'alpha', local: true, path: 0, pathFrom: 'local', expected: 5, cost: 5, near: true },
+    { ...FIGURES, peer: '12D3KooWB', name: 'beta', local: false, path: 12.4, pathFrom: 'measured', expected: 17.4, cost: 17.4, whyNot: 'an answer takes 12.4 ms longer' }
+  ]
+}
+
 /** A node that only remembers what it was asked. */
 export function createFakeNodeApi(): FakeNodeApi {
   const asked: { what: string; input: unknown }[] = []
@@ -63,6 +77,7 @@ export function createFakeNodeApi(): FakeNodeApi {
     if (name !== ECHO.name) throw new SkeinError('SKEIN_NOT_FOUND', `There is no tool ${name}.`, { data: { name } })
     return { content: [{ type: 'text', text: JSON.stringify(args) }] }
   }
+  let drained: DrainStatus = { state: 'serving', running: 0 }
   let stop = async () => {}
   let stopped: Promise<void> | undefined
   const memberListeners = new Set<(change: MemberChange) => void>()
@@ -74,6 +89,9 @@ export function createFakeNodeApi(): FakeNodeApi {
     },
     onCall(fn) {
       call = fn
+    },
+    setDrain(status) {
+      drained = status
     },
     onStop(fn) {
       stop = fn
@@ -97,8 +115,10 @@ export function createFakeNodeApi(): FakeNodeApi {
     tool: (name) => (name === ECHO.name ? { ...ECHO, definition: { name, inputSchema: { type: 'object' } } } : undefined),
     async call(name, args, options) {
       note('call', { name, args, timeout: options.timeout })
+      options.onTrace?.({ correlation: 'c1', attempts: [{ peer: '12D3KooWB', name: 'beta', path: ['12D3KooWA', '12D3KooWB'], why: 'best', expected: 12.4, ms: 13, ended: 'ok' }] })
       return await call(name, args, options)
     },
+    explainRoute: (tool) => (tool === ECHO.name ? ROUTE : undefined),
     async createToken(options) {
       note('createToken', options)
       if (options.tier === 'global') throw new SkeinError('SKEIN_NOT_ADMITTED', 'This node may not issue tokens for that tier.')
@@ -117,10 +137,31 @@ export function createFakeNodeApi(): FakeNodeApi {
       onStep({ step: 'dial', ok, detail: ok ? 'connected' : 'refused', ms: 3 })
       return ok
     },
+    async drain(options) {
+      note('drain', options)
+      drained = { state: 'draining', running: 2, since: 1_700_000_000_000 }
+      return drained
+    },
+    drainStatus: () => drained,
+    async undrain() {
+      note('undrain', undefined)
+      drained = { state: 'serving', running: 0 }
+      return drained
+    },
+    registry: () => ({ peer: '12D3KooWA', federation: 'fedid', pool: 'root', records: [], missing: { total: 0, digests: [] }, lastSync: null }),
+    gossip: () => ({
+      gossipsub: { peers: 0, sentFrames: 0, sentBytes: 0, receivedFrames: 0, receivedBytes: 0, topics: [] },
+      swim: { queued: 0, queuedBytes: 0, health: 0, suspicions: 0, links: 0, sent: {}, sentBytes: {}, received: {}, receivedBytes: {}, held: {} }
+    }),
+    async gossipTest({ within }) {
+      note('gossipTest', { within })
+      return { id: '00', sent: 1_700_000_000_000, ms: 12.5, reached: [{ peer: '12D3KooWB', name: 'beta', via: '12D3KooWA', ms: 12.4, path: ['12D3KooWA', '12D3KooWB'] }], missing: [] }
+    },
+    dashboard: () => dashboardOf({ discoveries: createTallyBook().read(), bootstraps: createTallyBook().read() }),
     health: () => health,
     metrics: () => [],
-    stop() {
-      note('stop', undefined)
+    stop(options) {
+      note('stop', options)
       stopped ??= stop()
       return stopped
     }

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
-import type { JsonRpcNotification, Outcome } from '../../src/wire/json-rpc.ts'
-import { decodeCallEnd, decodeCallMessage, decodeMcpCall, encodeCallEnd, encodeCallMessage, encodeMcpCall, type McpCallHead } from '../../src/wire/mcp-call.ts'
+import type { JsonRpcNotification } from '../../src/wire/json-rpc.ts'
+import { decodeCallEnd, decodeCallMessage, decodeMcpCall, encodeCallEnd, encodeCallMessage, encodeMcpCall, type CallEnd, type McpCallHead } from '../../src/wire/mcp-call.ts'
 
 /** A golden body of protocols/vectors/mcp/bodies.json: the OPEN body of an MCP_CALL, a MESSAGE or an END. */
 export interface Vector {
   kind: 'call' | 'message' | 'end'
   name: string
-  /** A renewal is null. Raw results are `{raw, typed}`, as a reader keeps them. */
+  /** A renewal is null. An END is `{outcome, load}`, without `load` where none was sent; raw results are `{raw, typed}`, as a reader keeps them. */
   value: unknown
   hex: string
 }
@@ -20,7 +20,7 @@ interface Call {
 export const CODECS: Record<Vector['kind'], { decode: (bytes: Uint8Array) => unknown; encode: (value: unknown) => Uint8Array }> = {
   call: { decode: decodeMcpCall, encode: (value) => encodeMcpCall((value as Call).head, JSON.stringify((value as Call).params)) },
   message: { decode: (bytes) => decodeCallMessage(bytes) ?? null, encode: (value) => encodeCallMessage((value ?? undefined) as JsonRpcNotification | undefined) },
-  end: { decode: decodeCallEnd, encode: (value) => encodeCallEnd(value as Outcome) }
+  end: { decode: decodeCallEnd, encode: (value) => encodeCallEnd((value as CallEnd).outcome, (value as CallEnd).load) }
 }
 
 const client = { session: '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5/9f2c', clientInfo: { name: 'inspector', version: '1.2.0' }, capabilities: {} }
@@ -55,14 +55,22 @@ export const VALUES: Omit<Vector, 'hex'>[] = [
   },
   { kind: 'message', name: 'progress', value: { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 7, progress: 1, total: 3 } } },
   { kind: 'message', name: 'a renewal of the time limit', value: null },
-  { kind: 'end', name: 'kind 0: a complete result without its resultType', value: { raw: '{"content":[{"type":"text","text":"hello"}]}', typed: false } },
-  { kind: 'end', name: 'kind 1: a complete result with its resultType', value: { raw: '{"resultType":"complete","content":[]}', typed: true } },
+  { kind: 'end', name: 'kind 0: a complete result without its resultType', value: { outcome: { raw: '{"content":[{"type":"text","text":"hello"}]}', typed: false } } },
+  { kind: 'end', name: 'kind 1: a complete result with its resultType', value: { outcome: { raw: '{"resultType":"complete","content":[]}', typed: true } } },
   {
     kind: 'end',
     name: 'kind 2: the server asks the client',
-    value: { result: { resultType: 'input_required', inputRequests: { roots: { method: 'roots/list', params: {} } }, requestState: 'c3RhdGU' } }
+    value: { outcome: { result: { resultType: 'input_required', inputRequests: { roots: { method: 'roots/list', params: {} } }, requestState: 'c3RhdGU' } } }
   },
-  { kind: 'end', name: "kind 3: the server's own error", value: { error: { code: -32602, message: 'no such file', data: { path: '/tmp/x' } } } }
+  { kind: 'end', name: "kind 3: the server's own error", value: { outcome: { error: { code: -32602, message: 'no such file', data: { path: '/tmp/x' } } } } },
+  { kind: 'end', name: 'kind 4: as kind 0, at a server with nothing else to do', value: { outcome: { raw: '{"content":[]}', typed: false }, load: { running: 0, waiting: 0 } } },
+  { kind: 'end', name: 'kind 5: as kind 1, at a server that is full', value: { outcome: { raw: '{"resultType":"complete","content":[]}', typed: true }, load: { running: 256, waiting: 3 } } },
+  {
+    kind: 'end',
+    name: 'kind 6: as kind 2, with the load',
+    value: { outcome: { result: { resultType: 'input_required', inputRequests: { roots: { method: 'roots/list', params: {} } } } }, load: { running: 7, waiting: 0 } }
+  },
+  { kind: 'end', name: 'kind 7: as kind 3, with the highest load that can be said', value: { outcome: { error: { code: -32603, message: 'broken' } }, load: { running: 65535, waiting: 65535 } } }
 ]
 
 export function readVectors(): Vector[] {

@@ -21,6 +21,12 @@ export interface Namespaces {
   lose(namespace: string, percent: number): void
   /** Ends the loss; returns how many packets it took. */
   loseNothing(namespace: string): number
+  /** Packets between two members vanish, at both ends and in both directions; nobody is told. */
+  block(one: string, other: string): void
+  /** Ends what `block` began. */
+  unblock(one: string, other: string): void
+  /** Where a member of the mesh is. */
+  addressOf(namespace: string): string
   /** Removes all of them; nothing happens to processes inside. */
   remove(): void
 }
@@ -68,6 +74,9 @@ export function removeAbandoned(prefix: string): void {
 export function createNamespaces(tag: string): Namespaces {
   const made = new Set<string>()
   const hub = `${tag}-hub`
+  /** One table for each blocked member, so that each can be let in again by itself. */
+  const cutOf = (namespace: string) => `cut${namespace.slice(tag.length + 1)}`
+  const addressOf = (namespace: string) => `10.77.0.${Number(namespace.slice(tag.length + 1)) + 1}`
   const add = (name: string): string => {
     ip('netns', 'add', name)
     made.add(name)
@@ -107,6 +116,16 @@ export function createNamespaces(tag: string): Namespaces {
       nft(namespace, 'delete table inet loss')
       return Number(/packets (\d+)/.exec(rules)?.[1] ?? NaN)
     },
+    block(one, other) {
+      for (const [at, from] of [[one, other], [other, one]] as const) {
+        const table = cutOf(from)
+        nft(at, `add table inet ${table}; add chain inet ${table} in { type filter hook input priority 0; policy accept; }; add rule inet ${table} in ip saddr ${addressOf(from)} counter drop`)
+      }
+    },
+    unblock(one, other) {
+      for (const [at, from] of [[one, other], [other, one]] as const) nft(at, `delete table inet ${cutOf(from)}`)
+    },
+    addressOf,
     remove() {
       for (const name of made) {
         try {

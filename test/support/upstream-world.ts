@@ -3,6 +3,7 @@ import { silentLogger } from '../../src/base/logger.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { createUpstreamHost, type UpstreamHostOptions } from '../../src/mcp/upstream/host.ts'
 import type { ServerSpec } from '../../src/mcp/upstream/spec.ts'
+import { testGuards } from './guards.ts'
 import { flush, mcpRequest, recordingSink, serverSpec, toolCall, type CallOptions, type RecordingSink } from './mcp-calls.ts'
 import { createManualClock } from './manual-clock.ts'
 import { createMemoryServer, type MemoryServer } from './memory-upstream.ts'
@@ -16,7 +17,7 @@ export async function upstreamWorld(spec: Partial<ServerSpec> = {}, prepare: (se
   const server = createMemoryServer()
   server.respond = (request) => (request.method === 'tools/call' && request.params?.name === 'echo' ? { content: [] } : undefined)
   prepare(server)
-  const host = createUpstreamHost({ clock, random: seededRandom(1), meter, logger: silentLogger, connect: server.connect }, { version: '1', ...options })
+  const host = createUpstreamHost({ clock, random: seededRandom(1), meter, logger: silentLogger, guards: testGuards(clock, meter), connect: server.connect }, { version: '1', ...options })
   await host.apply({ one: serverSpec({}, spec) })
   await flush()
   const status = () => host.list()[0]

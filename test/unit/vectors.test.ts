@@ -26,7 +26,8 @@ import { MAX_ADMISSION_MESSAGE, MAX_MESSAGE, MAX_TOKEN_TEXT } from '../../src/wi
 import * as record from '../../src/wire/catalog-record.ts'
 import * as catalog from '../../src/wire/catalog.ts'
 import { MAX_DEPTH } from '../../src/wire/cbor.ts'
-import { END_KIND, MAX_HEAD_BYTES, MAX_SESSION } from '../../src/wire/mcp-call.ts'
+import { COORDINATES_BYTES, DIMENSIONS, MAX_COORDINATE } from '../../src/wire/coordinates.ts'
+import { END_KIND, LOADED, MAX_HEAD_BYTES, MAX_LOAD, MAX_SESSION } from '../../src/wire/mcp-call.ts'
 import { ADMISSION_PROTOCOL, catalogTopic, METHOD, ROOT_POOL, RPC_PROTOCOL, SWIM_PROTOCOL } from '../../src/wire/protocols.ts'
 import * as frames from '../../src/wire/rpc-frames.ts'
 import { ENTRY_BYTES, PEER_BYTES } from '../../src/wire/swim-digest.ts'
@@ -89,8 +90,8 @@ describe('golden statements and messages of membership', () => {
 
 test('every file of golden vectors has a test that reads it', () => {
   const files = readdirSync(new URL('vectors/', folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
-  // rpc: unit/rpc/codec, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp and swim: here.
-  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json', 'swim/messages.json', 'swim/statements.json'])
+  // rpc: unit/rpc/codec and relay-vectors, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp and swim: here.
+  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json', 'rpc/relay.json', 'swim/messages.json', 'swim/statements.json'])
 })
 
 describe('the tables of the pages are those of the code', () => {
@@ -155,6 +156,8 @@ describe('the tables of the pages are those of the code', () => {
 
   test('kinds of an END', () => {
     expect(rows('mcp', numbered).map(([number]) => Number(number))).toEqual(Object.values(END_KIND))
+    expect(pages['mcp']).toContain(`Kinds ${LOADED} to ${LOADED + END_KIND.ERROR} are kinds 0 to ${END_KIND.ERROR}`)
+    expect(pages['mcp']).toContain(`more than ${MAX_LOAD} is sent as ${MAX_LOAD}`)
   })
 
   test('frame types and GOAWAY reasons', () => {
@@ -193,6 +196,16 @@ const STATED: [string, string, number[]][] = [
   ['rpc', 'then every #; PONG', [L.pingInterval]],
   ['rpc', 'received for #, or nothing taken by the stream for #:', [L.silence, L.silence]],
   ['rpc', 'the other after # if there is none', [L.openGrace]],
+  ['rpc', 'nothing at all came for # (or three round trips): a PING goes at once; nothing for # more', [constantOf('rpc/stall.ts', 'QUIET'), constantOf('rpc/stall.ts', 'NO_SIGN')]],
+  ['rpc', 'on a line of 1 Mbit/s, at most #)', [constantOf('rpc/stall.ts', 'LONGEST_SLACK')]],
+  ['rpc', 'such PING doubles, up to #; a new request begins at #.', [constantOf('rpc/stall.ts', 'LONGEST_QUIET'), constantOf('rpc/stall.ts', 'QUIET')]],
+  ['rpc', 'clocks may differ by #.', [constantOf('rpc/relay/tickets.ts', 'SKEW')]],
+  ['rpc', 'fewer than # exchanges of this origin and # in all', [constantOf('rpc/relay/relay.ts', 'MAX_PER_ORIGIN'), constantOf('rpc/relay/relay.ts', 'MAX_CARRIED')]],
+  ['rpc', 'at most # members are asked at a time, and for all targets together #.', [constantOf('rpc/reach/reach.ts', 'ASKED'), constantOf('rpc/reach/reach.ts', 'MAX_ASKING')]],
+  ['rpc', 'a new member has # to get a session', [constantOf('rpc/reach/reach.ts', 'NEW_GRACE')]],
+  ['rpc', 'others are asked after #, with', [constantOf('rpc/reach/reach.ts', 'FIRST_ASK')]],
+  ['rpc', 'somebody hears the peer and # (or two round trips)', [constantOf('rpc/reach/reach.ts', 'CONFIRM')]],
+  ['rpc', 'are checked every #, others every #;', [constantOf('rpc/reach/reach.ts', 'REFRESH'), constantOf('rpc/reach/reach.ts', 'IDLE_REFRESH')]],
   ['admission', 'at most # levels', [MAX_DEPTH]],
   ['admission', '| authority | # bytes |', [documents.MAX_CERTIFICATE]],
   ['admission', '`skein/credential/1\\0` | issuer | # |', [documents.MAX_CREDENTIAL]],
@@ -223,6 +236,7 @@ const STATED: [string, string, number[]][] = [
   ['catalog', '`/p2p/…` | #, of # characters', [record.MAX_ADDRESSES, record.MAX_ADDRESS]],
   ['catalog', 'no name twice | # |', [record.MAX_SERVERS]],
   ['catalog', '`tools` are at most #,', [record.MAX_TOOLS]],
+  ['catalog', 'calls run at a time (1 to #)', [record.MAX_CAPACITY]],
   ['catalog', 'expired for more than # (clocks differ), and does not expire more than # from now', [RECORD_SKEW, MAX_LIFE]],
   ['catalog', 'waits for it: for #, at most # records and #, the newest', [MAX_WAIT, MAX_WAITING, MAX_WAITING_RECORD_BYTES]],
   ['catalog', 'within # after somebody became a member', [SYNC_SOON]],
@@ -249,7 +263,13 @@ const STATED: [string, string, number[]][] = [
   ['swim', '`pool` (text, # characters each', [record.MAX_SCOPE]],
   ['swim', '`nonce` (0 to #;', [swim.MAX_NONCE]],
   ['swim', 'At most # of them and # together, in `state` # and', [swim.MAX_UPDATES, swim.MAX_UPDATES_BYTES, swim.MAX_STATE_UPDATES]],
-  ['swim', 'reserved: bytes, at most # |', [swim.MAX_COORDINATES]],
+  ['swim', '`coordinates` optional: bytes, at most # |', [swim.MAX_COORDINATES]],
+  ['swim', '# bytes, big endian: the version 1 (1), a vector of # numbers,', [COORDINATES_BYTES, DIMENSIONS]],
+  ['swim', 'beyond # on either side of 0', [MAX_COORDINATE]],
+  ['swim', 'sum of the last # differences', [constantOf('membership/coordinates/vivaldi.ts', 'ADJUSTMENT_WINDOW')]],
+  ['swim', 'the median of the last # round trips', [constantOf('membership/coordinates/vivaldi.ts', 'FILTER')]],
+  ['swim', 'something was due more than # before', [constantOf('membership/swim.ts', 'LATE')]],
+  ['swim', 'f and the change of h as # x e at most (# if', [constantOf('membership/coordinates/vivaldi.ts', 'MAX_STEP'), constantOf('membership/coordinates/vivaldi.ts', 'MAX_STEP')]],
   ['swim', '`within` 1 to # (ms)', [swim.MAX_WITHIN]],
   ['swim', '`hash` bytes, at most # |', [swim.MAX_HASH]],
   ['swim', 'packed, # bytes each', [ENTRY_BYTES]],

@@ -12,6 +12,7 @@ import type { ClientContext } from '../../../src/mcp/ports.ts'
 import { createUpstreamHost } from '../../../src/mcp/upstream/host.ts'
 import { createUpstreamConnector } from '../../../src/mcp-io/connect.ts'
 import { readOutcome, type Json } from '../../../src/wire/json-rpc.ts'
+import { testGuards } from '../../support/guards.ts'
 import { answerFor, argumentsFor } from './answers.ts'
 
 const SERVER = 'remote'
@@ -37,7 +38,7 @@ function print(message: string, fields?: unknown): void {
 const logger = process.env.VERBOSE === undefined ? silentLogger : speaking
 const connector = createUpstreamConnector({ clock: systemClock, logger })
 const host = createUpstreamHost(
-  { clock: systemClock, random: systemRandom, meter: createMeter(), logger, connect: (spec, name) => connector.connect(spec, name) },
+  { clock: systemClock, random: systemRandom, meter: createMeter(), logger, guards: testGuards(systemClock), connect: (spec, name) => connector.connect(spec, name) },
   { version: '1.0.0' }
 )
 

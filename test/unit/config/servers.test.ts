@@ -19,6 +19,8 @@ test('a program, with the defaults of everything else', () => {
       expose: { allow: ['*'], deny: [] },
       stateless: false,
       timeout: 20_000,
+      maxConcurrent: 256,
+      maxWaiting: 256,
       isolation: 'auto',
       protocol: 'auto',
       repeatable: [],
@@ -30,7 +32,7 @@ test('a program, with the defaults of everything else', () => {
 
 test('a URL, with everything set', () => {
   const yaml =
-    '{two: {url: "https://h/mcp", headers: {Authorization: Bearer x}, proxy: "http://u:p@proxy:3128", ca_file: certs/ca.pem, protocol: 2025, enabled: false, expose: {deny: [rm*]}, stateless: true, timeout: 2m, isolation: session, repeatable: [get_*], trust_annotations: true}}'
+    '{two: {url: "https://h/mcp", headers: {Authorization: Bearer x}, proxy: "http://u:p@proxy:3128", ca_file: certs/ca.pem, protocol: 2025, enabled: false, expose: {deny: [rm*]}, stateless: true, timeout: 2m, max_concurrent: 8, max_waiting: 0, isolation: session, repeatable: [get_*], trust_annotations: true}}'
   expect(servers(yaml)).toEqual([
     {
       name: 'two',
@@ -43,6 +45,8 @@ test('a URL, with everything set', () => {
       expose: { allow: ['*'], deny: ['rm*'] },
       stateless: true,
       timeout: 120_000,
+      maxConcurrent: 8,
+      maxWaiting: 0,
       isolation: 'session',
       protocol: '2025',
       repeatable: ['get_*'],

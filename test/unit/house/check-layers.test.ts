@@ -61,6 +61,7 @@ describe('check-layers', () => {
     ['a new folder needs a layer', 'utils/bad.ts', "import { now } from '../base/clock.ts'", 'has no layer'],
     ['libp2p belongs to net', 'node/bad.ts', "import { tcp } from '@libp2p/tcp'", 'belongs to net'],
     ['sqlite belongs to store', 'telemetry/bad.ts', "import { DatabaseSync } from 'node:sqlite'", 'belongs to store'],
+    ['cockatiel belongs to guard', 'node/bad.ts', "import { bulkhead } from 'cockatiel'", 'belongs to guard'],
     ['also when asked for in another way', 'telemetry/bad.ts', "export const s = process.getBuiltinModule('node:sqlite')", 'belongs to store'],
     ['domains take no outside library', 'mcp/bad.ts', "import { z } from 'zod'", 'outside library zod'],
     ['domains take no node module that touches the outside', 'rpc/bad.ts', "import { request } from 'node:http'", 'layers 0-2 are pure'],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { ErrorCode } from '../../../src/base/error-codes.ts'
+import type { AttemptDone } from '../../../src/node/routes.ts'
 import { CLIENT, createBackendWorld, OK, request, SELF, visibleServer } from '../../support/backend-world.ts'
 import { codeOf, flush, recordingSink } from '../../support/mcp-calls.ts'
 
@@ -180,6 +181,74 @@ describe('when a provider fails', () => {
     w.last().fail(failure('SKEIN_UPSTREAM_DOWN'))
     expect(await codeOf(running.outcome)).toBe('SKEIN_CANCELLED')
     expect(w.calls).toHaveLength(1)
+  })
+})
+
+describe('clients for which a server may keep something', () => {
+  const asking = { ...CLIENT, capabilities: { sampling: {} } }
+  const many = () => visibleServer('s', { providers: ['P-a', 'P-b', 'P-c', 'P-d'], repeatable: true })
+
+  test('stay with their provider, others are spread', () => {
+    const w = createBackendWorld(many())
+    const peersOf = (client: typeof CLIENT, calls = 20) => {
+      for (let n = 0; n < calls; n++) w.backend.run(call('s__t', { client }), recordingSink())
+      return new Set(w.calls.splice(0).map(({ peer }) => peer)).size
+    }
+    expect(peersOf(asking)).toBe(1)
+    expect(peersOf({ ...asking, session: undefined })).toBeGreaterThan(1)
+    expect(peersOf(CLIENT)).toBeGreaterThan(1)
+  })
+
+  test('and hear its news there', () => {
+    for (let round = 0; round < 8; round++) {
+      const w = createBackendWorld(many())
+      w.backend.run(call('s__t', { client: asking }), recordingSink())
+      const { peer } = w.last()
+      w.backend.listen({ view: 's', client: asking, resources: [] }, recordingSink())
+      expect(w.last()).toMatchObject({ peer, request: { method: 'subscriptions/listen' } })
+    }
+  })
+
+  test('move when it fails, and stay with the next', async () => {
+    const w = createBackendWorld(many())
+    w.backend.run(call('s__t', { client: asking }), recordingSink())
+    const first = w.last().peer
+    w.last().fail(failure('SKEIN_BUSY'))
+    await flush()
+    const second = w.last().peer
+    expect(second).not.toBe(first)
+    for (let n = 0; n < 10; n++) {
+      w.backend.run(call('s__t', { client: asking }), recordingSink())
+      expect(w.last().peer).toBe(second)
+    }
+    w.backend.endSession(`${SELF}/s1`)
+    expect(new Set(w.ended)).toEqual(new Set([`${SELF}/s1@local`, `${SELF}/s1@${first}`, `${SELF}/s1@${second}`]))
+  })
+})
+
+describe('the trace of a call', () => {
+  test('has every attempt, in order, with what was expected and what came of it', async () => {
+    const w = createBackendWorld(visibleServer('s', { providers: ['P-a', 'P-b'] }))
+    const attempts: AttemptDone[] = []
+    const { outcome } = w.backend.run({ ...call('s__t'), onAttempt: (attempt) => void attempts.push(attempt) }, recordingSink())
+    const first = w.last().peer
+    w.clock.advance(5)
+    w.last().fail(failure('SKEIN_UPSTREAM_DOWN'))
+    await flush()
+    w.clock.advance(30)
+    w.last().settle(OK)
+    await outcome
+    expect(attempts).toEqual([
+      { peer: first, why: 'lighter', expected: expect.any(Number), ended: 'SKEIN_UPSTREAM_DOWN', ms: 5 },
+      { peer: first === 'P-a' ? 'P-b' : 'P-a', why: 'only', expected: expect.any(Number), ended: 'ok', ms: 30 }
+    ])
+  })
+
+  test('explains a tool as a call would go, and knows no others', () => {
+    const w = createBackendWorld(visibleServer('s', { providers: [SELF, 'P-a'] }))
+    expect(w.backend.explain('s__t')).toMatchObject({ target: { server: 's', tool: 't' }, explanation: { choice: { peer: SELF, why: 'local' }, candidates: [{ peer: SELF }, { peer: 'P-a' }] } })
+    expect(w.backend.explain('s__nope')).toBeUndefined()
+    expect(w.calls).toEqual([])
   })
 })
 

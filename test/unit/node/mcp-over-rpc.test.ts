@@ -8,6 +8,7 @@ import type { ServerExchange } from '../../../src/rpc/types.ts'
 import { encodeMcpCall } from '../../../src/wire/mcp-call.ts'
 import { METHOD } from '../../../src/wire/protocols.ts'
 import { codeOf, mcpRequest, recordingSink, toolCall, type CallOptions } from '../../support/mcp-calls.ts'
+import { directReach } from '../../support/direct-reach.ts'
 import { createConnected } from '../../support/rpc-net.ts'
 
 interface Served {
@@ -36,10 +37,11 @@ async function setup(check: ServeDeps['check'] = () => {}) {
         }
       }
     },
-    endSession: (session: string) => void ended.push(session)
+    endSession: (session: string) => void ended.push(session),
+    load: (server: string) => ({ running: server.length, waiting: 3 })
   }
   const serving = serveMcpCalls({ rpc: b.rpc, clock: net.clock, logger: silentLogger, local, check })
-  const remote = createRemoteRunner(a.rpc, silentLogger)
+  const remote = createRemoteRunner(directReach(a.rpc), silentLogger)
   async function run(request: McpRequest, digest?: string) {
     const sink = recordingSink()
     const running = remote.run('b', digest, request, sink)
@@ -95,6 +97,17 @@ describe('MCP over a hop', () => {
     await net.run()
     expect(await running.outcome).toEqual({ raw: '{}', typed: false })
     expect(sink.notifications).toEqual(Array.from({ length: 51 }, (_, n) => progress(n)))
+  })
+
+  test('each answer brings the load of its server, a failure none', async () => {
+    const { net, run } = await setup()
+    const answered = await run(toolCall('files', 't', { session: 'a/1' }))
+    expect(answered.running.load).toBeUndefined()
+    answered.at.settle({ error: { code: -1, message: 'no' } })
+    const failed = await run(call())
+    failed.at.fail(new SkeinError('SKEIN_BUSY', 'full'))
+    await net.run()
+    expect([answered.running.load, failed.running.load]).toEqual([{ running: 5, waiting: 3 }, undefined])
   })
 
   test("keeps the provider's error codes, and cancels the upstream when the edge does or the time is over", async () => {
@@ -190,7 +203,7 @@ describe('a provider that does not keep to the protocol', () => {
     const { net, a, b } = await createConnected()
     b.rpc.handle(METHOD.MCP_CALL, serve)
     const sink = recordingSink()
-    const running = createRemoteRunner(a.rpc, silentLogger).run('b', undefined, call(), sink)
+    const running = createRemoteRunner(directReach(a.rpc), silentLogger).run('b', undefined, call(), sink)
     const told = running.outcome.then((outcome) => outcome, (error: { code: string }) => error.code)
     await net.run()
     return { sink, told: await told }
@@ -200,7 +213,11 @@ describe('a provider that does not keep to the protocol', () => {
   test.each<[string, Uint8Array]>([
     ['nothing', new Uint8Array()],
     ['a kind alone', tagged(0, '')],
-    ['an unknown kind', tagged(4, '{}')],
+    ['an unknown kind', tagged(8, '\0\0\0\0{}')],
+    ['a load that is cut off', tagged(4, '{}')],
+    ['a load and nothing else', tagged(4, '\0\0\0\0')],
+    ['a load and no object', tagged(5, '\0\0\0\0[]')],
+    ['a question with a load that is none', tagged(6, '\0\0\0\0{}')],
     ['no object', tagged(0, '[]')],
     ['one brace', tagged(1, '{')],
     ['line breaks', tagged(1, '{"a":\n1}')],

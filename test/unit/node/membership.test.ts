@@ -128,7 +128,7 @@ test('members as the edges see them: in unix time, by name, with the way there',
     rtt: (peer) => (peer === BETA ? 1.5 : undefined),
     membership: {
       members: () => [member(ME, { name: 'zoe', since: 5_000 }), member(BETA, { name: 'beta', state: 'suspect', since: 4_000 }), member(GAMMA, { name: 'adam', state: 'dead', since: 0 })],
-      stats: () => ({ health: 0, queued: 0, queuedBytes: 0, suspicions: 1, members: { alive: 1, suspect: 1, dead: 1, left: 4 }, links: 1, probes: 0 }),
+      stats: () => ({ health: 0, queued: 0, queuedBytes: 0, suspicions: 1, members: { alive: 1, suspect: 1, dead: 1, left: 4 }, links: 1, probes: 0, coordinateError: 0 }),
       onEvent: (listener) => ((tell = listener), () => {})
     }
   })

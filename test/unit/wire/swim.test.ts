@@ -73,6 +73,19 @@ describe('messages', () => {
     expect(() => decodeSwimMessage(raw(map), SCOPE)).toThrow(protocolError(message))
   })
 
+  test('coordinates that cannot be read are left out, and the answer counts; later versions are ignored', () => {
+    const answer = { kind: 'ack', nonce: 1, updates: [] }
+    const starting = (version: number, size = 45) => Uint8Array.from({ length: size }, (_, index) => (index === 0 ? version : 0))
+    for (const bad of [new Uint8Array(0), starting(0), starting(1, 44), starting(1, 46), Uint8Array.from(Buffer.from(starting(1)).fill(0xff, 1))]) {
+      const { message, dropped } = decodeSwimMessageWith(raw({ kind: 'ack', coordinates: bad }), SCOPE)
+      expect([message, dropped]).toEqual([answer, [protocolError('message.coordinates')]])
+    }
+    for (const later of [starting(2), starting(2, 1), starting(255, 256)]) {
+      expect(decodeSwimMessageWith(raw({ kind: 'ack', coordinates: later }), SCOPE)).toEqual({ message: answer, dropped: [] })
+    }
+    expect(decodeSwimMessage(raw({ kind: 'ack', coordinates: starting(1) }), SCOPE)).toMatchObject({ coordinates: { vector: times(8, 0), height: 0, error: 0, adjustment: 0 } })
+  })
+
   test('kinds of later versions are told from damage; their keys are ignored', () => {
     expect(() => decodeSwimMessage(raw({ kind: 'map' }), SCOPE)).toThrow(protocolError('message.kind', { reason: 'kind' }))
     expect(decodeSwimMessage(raw({ kind: 'nack', tried: true, because: 'x', list: [1, { a: 2 }] }), SCOPE)).toEqual({ kind: 'nack', nonce: 1, tried: true, updates: [] })

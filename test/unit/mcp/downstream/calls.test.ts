@@ -207,6 +207,23 @@ describe('the end', () => {
     downstream.close()
     expect(backend.listeners).toBe(0)
   })
+
+  test('after a drain that is undone new calls run again, and nobody waits for the end of the drain', async () => {
+    const { request, backend, downstream, sent } = setup()
+    request(1, 'tools/call', { name: 'a__x' })
+    let drained = false
+    void downstream.drain().then(() => (drained = true))
+    expect([downstream.draining, downstream.running]).toEqual([true, 1])
+    downstream.resume()
+    await settle()
+    expect([drained, downstream.draining, downstream.running]).toEqual([true, false, 1])
+    request(2, 'tools/call', { name: 'a__x' })
+    expect(downstream.running).toBe(2)
+    for (const call of backend.calls) call.answer({ result: {} })
+    await settle()
+    expect(sent.map(({ message }) => message.id).sort()).toEqual([1, 2])
+    expect(downstream.running).toBe(0)
+  })
 })
 
 test('a failure of ours ends one request, not the connection', () => {
