@@ -54,7 +54,7 @@ describe('a member that calls as it likes', () => {
   test('tickets that are guessed, or of another tool, answer nothing', async () => {
     const client = { capabilities: { sampling: {} } }
     const first = await open('tools/call', { name: 'sample', arguments: {} }, client).answer
-    const { requestState, inputRequests } = JSON.parse(first.slice(1)) as { requestState: string; inputRequests: Record<string, unknown> }
+    const { requestState, inputRequests } = JSON.parse(first.slice(first.indexOf('{'))) as { requestState: string; inputRequests: Record<string, unknown> }
     const inputResponses = Object.fromEntries(Object.keys(inputRequests).map((key) => [key, { role: 'assistant', model: 'm', content: { type: 'text', text: 'mine' } }]))
     const retry = (name: string, state: string, more: object = client) => open('tools/call', { name, arguments: {}, inputResponses, requestState: state }, more).answer
     for (const wrong of ['', '0'.repeat(32), requestState.slice(0, -1), `${requestState} `, requestState.toUpperCase().replace(/[A-F]/g, '0')]) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ServerExchange } from '../../src/rpc/types.ts'
 import { sealRecord, toolDigest } from '../../src/wire/catalog-record.ts'
 import { decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDigestAnswer, encodePush } from '../../src/wire/catalog.ts'
@@ -23,7 +23,8 @@ describe('a member that answers calls as it likes', () => {
   const cancelled: string[] = []
 
   beforeAll(async () => {
-    node = await startNodeHere('edge', {})
+    // Its breaker would soon keep all calls from it: that is for other tests.
+    node = await startNodeHere('edge', {}, undefined, undefined, { breaker: { failures: 1_000, failure_rate: 1 } })
     edge = await mcpEdgeHere(node.api.mcp, node.self)
     mallory = await startHostileMember(67, (await node.api.createToken({})).token, node.self)
     const definition = { inputSchema: { type: 'object' }, name: 'tool' }
@@ -41,6 +42,10 @@ describe('a member that answers calls as it likes', () => {
     await mallory.rpc.call(node.self, METHOD.CATALOG_PUSH, encodePush({ federation: mallory.federation, pool: ROOT_POOL, records: [sealRecord(record, mallory.signer)] }), { timeout: CALL_MS })
     await waitUntil('the tool is listed', () => node.api.tool('bad__tool') !== undefined)
   }, 60_000)
+  afterEach(async () => {
+    end(kind(0, '{"content":[]}'))
+    await modern()
+  })
   afterAll(async () => {
     await edge?.stop()
     await mallory?.stop()
