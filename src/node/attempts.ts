@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { RunOptions } from '../base/guard.ts'
 import { failedCall } from '../mcp/failed-call.ts'
 import type { CallSink, McpOutcome, RunningCall } from '../mcp/ports.ts'
 import { afterFailure, callerCode, endingOf } from '../routing/retry.ts'
@@ -52,6 +53,9 @@ interface Attempt {
   outcome: Promise<McpOutcome>
 }
 
+/** Who is in more haste than the server has to be does not close it for others (as mcp/upstream/gate.ts does at the provider). */
+const HASTY: RunOptions = { counts: (error) => error.code !== 'SKEIN_DEADLINE' }
+
 /** Carries out what routing/ decides: which provider, and what to do when one fails. */
 export function createAttempts(deps: AttemptsDeps): Attempts {
   const { clock, logger, metrics, routing } = deps
@@ -62,12 +66,19 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
 
   function begin(call: Call, route: Route, choice: Choice): Attempt {
     const begun = clock.now()
+    const given = Math.max(1, call.deadline - begun)
+    const isHasty = given < (route.timeout ?? deps.requestTimeout) / 2
     let running: RunningCall | undefined
-    const guarded = routing.run(route.server, choice, (alive) => {
-      call.alive = alive
-      running = deps.start(choice.peer, route, call.request, Math.max(1, call.deadline - begun), call.sink)
-      return running
-    })
+    const guarded = routing.run(
+      route.server,
+      choice,
+      (alive) => {
+        call.alive = alive
+        running = deps.start(choice.peer, route, call.request, given, call.sink)
+        return running
+      },
+      isHasty ? HASTY : undefined
+    )
     call.current = guarded
     return { route, choice, begun, running, outcome: guarded.outcome }
   }
@@ -75,7 +86,9 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   /** To be told before anything is chosen again. */
   function ended(call: Call, { route, choice, begun, running }: Attempt, error: SkeinError | undefined): void {
     const ms = clock.now() - begun
-    routing.ended(route.server, choice, error === undefined ? 'answered' : endingOf(error.code), ms, running?.load, route.tool)
+    // Its own breaker for its server is open, and will be for a while; our breaker for it says nothing new.
+    const how = error === undefined ? 'answered' : error.code === 'SKEIN_BREAKER_OPEN' && running !== undefined ? 'refused' : endingOf(error.code)
+    routing.ended(route.server, choice, how, ms, running?.load, route.tool)
     const { peer, why, expected } = choice
     const done = { peer, why, expected, ended: error === undefined ? 'ok' : error.code, ms }
     call.request.onAttempt?.(done)
@@ -87,17 +100,20 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     const tried = [first.choice.peer]
     let { route } = first
     let error = toSkeinError(thrown)
+    /** An earlier attempt may have run, whatever the last one says. */
+    let unsure = false
     ended(call, first, error)
     for (let attempts = 1; ; attempts++) {
       if (call.cancelled !== undefined) throw call.cancelled
+      unsure ||= callerCode(error.code) === 'SKEIN_OUTCOME_UNKNOWN'
       const next = routeNow(call.request)
       const providers = next?.providers ?? []
       const verdict = afterFailure(error.code, { repeatable: route.repeatable, triedPeers: tried, providers, attempts, timeLeft: call.deadline - clock.now() })
       logger.info('a provider failed a call', { correlation: call.request.correlation, server: route.server, peer: tried.at(-1), code: error.code, verdict, attempt: attempts })
-      if (verdict === 'fail' || next === undefined) throw finalError(error, route)
+      if (verdict === 'fail' || next === undefined) throw finalError(error, route, unsure)
       const untried = providers.filter((one) => !tried.includes(one))
       const choice = choose(call, next, untried.length > 0 ? untried : providers)
-      if (choice === undefined) throw finalError(error, route)
+      if (choice === undefined) throw finalError(error, route, unsure)
       metrics.retries(verdict).inc()
       route = next
       tried.push(choice.peer)
@@ -168,8 +184,8 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
 }
 
 /** A call that left without an answer may have run; say so, unless running it is harmless. */
-function finalError(error: SkeinError, route: Route): SkeinError {
-  const code = error.code === 'SKEIN_DEADLINE' && !route.repeatable ? 'SKEIN_OUTCOME_UNKNOWN' : callerCode(error.code)
+function finalError(error: SkeinError, route: Route, unsure: boolean): SkeinError {
+  const code = unsure || (error.code === 'SKEIN_DEADLINE' && !route.repeatable) ? 'SKEIN_OUTCOME_UNKNOWN' : callerCode(error.code)
   if (code === error.code) return error
   return new SkeinError(code, `"${route.tool ?? route.server}" did not answer and may or may not have run: check its effect before calling it again`, { cause: error })
 }

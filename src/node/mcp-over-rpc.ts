@@ -71,8 +71,10 @@ export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' |
 
       /** What provably did not get there takes another way, if one is known or being looked for. */
       async function again(error: SkeinError, used: ReachPath | undefined): Promise<McpOutcome> {
-        if (cancelled || ways >= MAX_WAYS || !isWayFault(error)) throw error
-        if (!(await reach.other(peer, used, Math.min(OTHER_WAY_WITHIN_MS, request.timeout))) || cancelled) throw error
+        if (cancelled || ways >= MAX_WAYS || !isWayFault(error, used, exchange.load === undefined)) throw error
+        const found = await reach.other(peer, used, Math.min(OTHER_WAY_WITHIN_MS, request.timeout))
+        if (cancelled) throw new SkeinError('SKEIN_CANCELLED', 'the call was given up before there was another way', { cause: error })
+        if (!found) throw error
         logger.debug('a call takes another way', { peer, correlation: request.correlation, error: error.message })
         return start()
       }
@@ -104,9 +106,14 @@ function endOf(body: Uint8Array, peer: string): CallEnd {
   }
 }
 
-/** Not run, for the way failed: the session was gone, or a relay could not pass it on. */
-function isWayFault({ code, retry, data }: SkeinError): boolean {
-  return code === 'SKEIN_UNDELIVERED' || (retry === 'elsewhere' && (data as { relay?: unknown } | undefined)?.relay !== undefined)
+/**
+ * Not run, for the way failed: the session was gone, or a relay could not pass it on. A relay marks what it says itself.
+ * @param unanswered nobody at the other end of our own session ended it
+ */
+function isWayFault({ code, retry, data }: SkeinError, used: ReachPath | undefined, unanswered: boolean): boolean {
+  if (code === 'SKEIN_UNDELIVERED') return true
+  if ((data as { relay?: unknown } | undefined)?.relay !== undefined) return retry === 'elsewhere' || code === 'SKEIN_HOPS' || code === 'SKEIN_NOT_ADMITTED'
+  return used?.kind === 'relayed' && unanswered && retry === 'elsewhere'
 }
 
 function headerOf({ correlation, trace }: McpRequest): CallHeader {

@@ -53,13 +53,15 @@ export function createRouteFacts(deps: RouteFactsDeps): (server: string, peer: s
   return (server, peer) => {
     if (peer === self) return local(server)
     const path = deps.reach.path(peer)
+    // Worked out anew each time it is asked for.
+    const rtt = path?.rtt
     const record = deps.catalog.record(peer)
-    const candidate: Candidate = { peer, local: false, suspect: deps.membership.member(peer)?.state === 'suspect', breaker: guards.breaker(server, peer) }
+    const candidate: Candidate = { peer, local: false, suspect: deps.membership.member(peer)?.state === 'suspect' || path?.stalled === true, breaker: guards.breaker(server, peer) }
     if (path?.kind === 'relayed') candidate.relayed = true
     // What a relayed peer has to do it says with its answers only.
     const load = path?.kind === 'direct' ? deps.rpc.session(peer)?.load : undefined
     if (load !== undefined) candidate.load = load
-    if (path?.rtt !== undefined) candidate.rtt = path.rtt
+    if (rtt !== undefined) candidate.rtt = rtt
     else {
       // Second best, and only until something is measured.
       const predicted = deps.membership.predicted(peer)

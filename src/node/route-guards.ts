@@ -1,11 +1,11 @@
-import type { Guarded, GuardedStart, Guards } from '../base/guard.ts'
+import type { Guarded, GuardedStart, Guards, RunOptions } from '../base/guard.ts'
 import type { Candidate } from '../routing/types.ts'
 
 /** As many as there are guards of providers; the oldest is forgotten, and found again with its next failure. */
 const MAX_TROUBLED = 1_024
 
 export interface ProviderGuards {
-  run<T>(server: string, peer: string, start: GuardedStart<T>): Guarded<T>
+  run<T>(server: string, peer: string, start: GuardedStart<T>, options?: RunOptions): Guarded<T>
   /** A call was not answered: its breaker may have opened. */
   failed(server: string, peer: string): void
   /** Asked for every candidate of every choice. */
@@ -27,7 +27,7 @@ export function createProviderGuards(guards: Pick<Guards, 'guard'>): ProviderGua
   }
 
   return {
-    run: (server, peer, start) => guardOf(server, peer).run(start),
+    run: (server, peer, start, options) => guardOf(server, peer).run(start, options),
     failed(server, peer) {
       if (guardOf(server, peer).state === 'closed') return
       let peers = troubled.get(server)

@@ -60,7 +60,7 @@ function whyNot({ standing, dampedFor, warmth, near, reliability, expected, cost
     case 'half-open':
       return 'its circuit breaker lets one call through at a time, to see whether it works again'
     case 'suspect':
-      return 'it does not answer the membership: it may be dead'
+      return 'it does not answer now: it may be dead'
     case 'damped':
       return `it failed again and again: avoided for ${Math.ceil(dampedFor / 1000)} s more`
     case 'warming':

@@ -68,7 +68,7 @@ function isPeers(session: Session, id: number): boolean {
 function known(session: Session, id: number): Exchange | undefined {
   if (isPeers(session, id)) {
     const call = session.servers.get(id)
-    if (call === undefined && (id === 0 || id > session.lastOpened)) throw protocolError(`exchange ${id} was never opened`)
+    if (call === undefined && (id === 0 || id > Math.max(session.lastOpened, session.lastIgnored))) throw protocolError(`exchange ${id} was never opened`)
     return call
   }
   const call = session.clients.get(id)
@@ -85,7 +85,10 @@ function open(session: Session, id: number, bytes: Uint8Array, start: number, en
   if (id <= session.lastOpened) throw protocolError('ids of OPEN grow')
   const head = readOpen(bytes, start, end)
   // After our GOAWAY the peer settles these itself: they are above its last accepted id.
-  if (session.goawaySent) return
+  if (session.goawaySent) {
+    session.lastIgnored = id
+    return
+  }
   session.lastOpened = id
   const handler = session.shared.handlers.get(head.method)
   if (handler === undefined) return session.refuse(id, new SkeinError('SKEIN_NOT_FOUND', `method ${head.method} is unknown here: update this node or ask another`))

@@ -46,6 +46,8 @@ export class Session {
   inService = 0
   /** Highest id the peer has opened. */
   lastOpened = 0
+  /** Highest id of an OPEN that crossed our GOAWAY: what else comes of it is ignored too. */
+  lastIgnored = 0
   goawaySent = false
   goawayReceived = false
   /** It gave way to another: it closes as soon as nothing runs. */

@@ -1,5 +1,6 @@
 import { backoffDelay } from '../../base/backoff.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
 import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import { createListeners } from '../../base/listeners.ts'
 import type { Logger } from '../../base/logger.ts'
@@ -289,7 +290,7 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
   async function other(peer: string, used: ReachPath | undefined, within: number): Promise<boolean> {
     const isOther = () => {
       const path = targets.get(peer)?.path
-      return path !== undefined && path !== used
+      return path !== undefined && path !== used && path.stalled !== true
     }
     if (isOther()) return true
     if (targets.get(peer)?.replacing !== true) return false
@@ -347,8 +348,11 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
   }
 }
 
+/** Of what a relay says: only that call is concerned. A relay that is full works: another provider takes the call. */
+const RELAY_WORKS: ReadonlySet<ErrorCode> = new Set(['SKEIN_CANCELLED', 'SKEIN_DEADLINE', 'SKEIN_LIMIT', 'SKEIN_BUSY'])
+
 /** The relay, or the way behind it, failed: not the target. */
 function isRelayFault(error: unknown): boolean {
-  if (!isSkeinError(error) || error.code === 'SKEIN_CANCELLED' || error.code === 'SKEIN_DEADLINE' || error.code === 'SKEIN_LIMIT') return false
+  if (!isSkeinError(error) || RELAY_WORKS.has(error.code)) return false
   return error.code === 'SKEIN_UNDELIVERED' || error.code === 'SKEIN_GOAWAY' || (error.data as { relay?: unknown } | undefined)?.relay !== undefined
 }

@@ -65,7 +65,7 @@ function world(more: Partial<RoutingDeps> = {}) {
     ...more
   })
   const facts = (...peers: string[]) => routing.explain('s', peers).candidates
-  return { clock, meter, guards, routing, facts, tell: (event: Partial<MemberEvent> & { type: MemberEvent['type'] }, peer: string) => tell({ ...event, member: { peer } as Member }) }
+  return { clock, meter, guards, routing, facts, tell: (event: Partial<MemberEvent> & { type: MemberEvent['type'] }, peer: string, boot = 1) => tell({ ...event, member: { peer, boot } as Member }) }
 }
 
 describe('the facts of a choice', () => {
@@ -148,6 +148,35 @@ describe('members', () => {
     expect(w.facts('linked too')).toMatchObject([{ standing: 'damped' }])
     w.tell({ type: 'left' }, 'linked too')
     expect(w.facts('linked too')).toMatchObject([{ standing: 'good' }])
+  })
+
+  test('that fall and start again before anybody misses them are avoided as well', () => {
+    const w = world()
+    w.tell({ type: 'joined' }, 'linked', 1)
+    for (let n = 0; n < 5; n++) w.tell({ type: 'updated' }, 'linked', 1)
+    w.clock.advance(10_000)
+    expect(w.facts('linked')).toMatchObject([{ standing: 'good' }])
+    w.tell({ type: 'updated' }, 'linked', 2)
+    expect(w.facts('linked')).toMatchObject([{ standing: 'warming' }])
+    w.tell({ type: 'recovered', was: 'suspect' }, 'linked', 3)
+    // A death that was noticed counts once.
+    w.tell({ type: 'failed' }, 'linked', 3)
+    w.tell({ type: 'recovered', was: 'dead' }, 'linked', 4)
+    expect(w.facts('linked')).toMatchObject([{ standing: 'damped' }])
+  })
+
+  test('that drain are not judged by how long their last calls take', () => {
+    const slow = (draining: boolean) => {
+      const w = world({ catalog: { record: (peer) => ({ ...record(peer, {}), draining }) } })
+      for (let n = 0; n < 40; n++) {
+        const choice = { peer: n < 20 ? 'linked too' : 'linked', why: 'best' as const, expected: 50 }
+        w.routing.run('s', choice, () => ({ outcome: Promise.resolve(1), cancel() {} }))
+        w.routing.ended('s', choice, 'answered', n < 20 ? 50 : 2_000, { running: 0, waiting: 0 }, undefined)
+      }
+      const [linked, too] = w.facts('linked', 'linked too')
+      return (linked?.expected ?? 0) > 2 * (too?.expected ?? Infinity)
+    }
+    expect([slow(false), slow(true)]).toEqual([true, false])
   })
 })
 

@@ -362,11 +362,17 @@ describe('the end of a stream', () => {
     await net.run()
     pair.a.stalled = true
     const crossing = settled(a.rpc.call('b', KEEP, bytes(1), { timeout: 1000 }))
+    // What comes after the OPEN of these, BODY and CANCEL, crosses too, and nobody may take it for a broken rule.
+    const crossingLarge = settled(a.rpc.call('b', KEEP, bytes(200_000), { timeout: 1000 }))
+    const givenUp = a.rpc.open('b', KEEP, bytes(1), { timeout: 1000 })
+    const crossingGivenUp = settled(givenUp.answer)
+    givenUp.cancel()
     b.rpc.goaway('stopping')
     await net.run()
     pair.a.stalled = false
     await net.run()
     expect((await crossing).error?.code).toBe('SKEIN_GOAWAY')
+    expect([(await crossingLarge).error?.code, (await crossingGivenUp).error?.code]).toEqual(['SKEIN_GOAWAY', 'SKEIN_CANCELLED'])
     expect((await settled(a.rpc.call('b', ECHO, bytes(1), { timeout: 1000 }))).error?.code).toBe('SKEIN_GOAWAY')
     let idle = false
     void b.rpc.idle().then(() => {
