@@ -40,7 +40,7 @@ export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' |
     run(peer, digest, request, sink) {
       const { server, method } = request
       const client = clientOf(request.client)
-      const head: McpCallHead = digest === undefined ? { server, method, client } : { server, method, digest, client }
+      const head: McpCallHead = digest === undefined ? { server, method, load: true, client } : { server, method, digest, load: true, client }
       const onMessage = (bytes: Uint8Array) => {
         try {
           const message = decodeCallMessage(bytes)

@@ -71,6 +71,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     const { peer } = exchange
     const { head, params } = decodeMcpCall(exchange.body)
     const { server, method, digest } = head
+    const load = () => (head.load === true ? local.load?.(server) : undefined)
     const client = contextOf(head.client)
     if (client.session?.startsWith(`${peer}/`) === false) throw new SkeinError('SKEIN_BAD_REQUEST', 'client.session must begin with the peer id of the calling node')
     if (!METHODS.has(method)) throw new SkeinError('SKEIN_BAD_REQUEST', `nodes do not run ${method.slice(0, 64)} for one another`)
@@ -83,7 +84,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     if (trace !== undefined) request.trace = trace
     const stopRenewing = method === LISTEN ? renewEvery(exchange, clock) : undefined
     const endListen = () => {
-      exchange.end(encodeCallEnd({ result: {} }, local.load?.(server)))
+      exchange.end(encodeCallEnd({ result: {} }, load()))
       running.cancel('the node is leaving')
     }
 
@@ -103,7 +104,7 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
       .then(
         (outcome) => {
           over('error' in outcome ? 'error' : 'ok')
-          exchange.end(encodeCallEnd(outcome, local.load?.(server)))
+          exchange.end(encodeCallEnd(outcome, load()))
         },
         (error: unknown) => {
           const known = toSkeinError(error)

@@ -15,6 +15,8 @@ export interface McpCallHead {
   method: string
   /** For `tools/call`: digest of the definition the caller has listed; another one there means NOT_FOUND. */
   digest?: string
+  /** The edge reads answers that say what the server has to do: kinds 4 to 7. @default false */
+  load?: boolean
   client: McpCallClient
 }
 
@@ -85,7 +87,7 @@ export function decodeMcpCall(body: Uint8Array): { head: McpCallHead; params: Js
   if (typeof head['server'] !== 'string' || typeof head['method'] !== 'string') throw bad('head.server and head.method must be strings')
   if (digest !== undefined && typeof digest !== 'string') throw bad('head.digest must be a string')
   return {
-    head: { server: head['server'], method: head['method'], ...(digest === undefined ? {} : { digest }), client: readClient(head['client']) },
+    head: { server: head['server'], method: head['method'], ...(digest === undefined ? {} : { digest }), ...(head['load'] === true ? { load: true } : {}), client: readClient(head['client']) },
     params
   }
 }
