@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { SkeinError } from '../base/errors.ts'
 
@@ -45,16 +46,25 @@ export function toldAddresses(own: readonly string[], relayed: readonly string[]
 
 const PRIVATE4 = /^(10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|169\.254\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/
 
-/** Whether the whole Internet could mean the same machine by it (RFC 1918, 6598, 3927, 4193 and loopback are not such). */
+/**
+ * Whether the whole Internet could mean the same machine by it: RFC 1918, 6598, 3927, loopback, multicast and reserved addresses are not
+ * such, and of IPv6 only 2000::/3 is.
+ */
 export function isPublicHost(host: string): boolean {
-  if (host.includes(':')) return !/^(f[cde]|::1$|::$)/i.test(host)
-  return !PRIVATE4.test(host) && !/^(127\.|0\.)/.test(host)
+  if (host.includes(':')) return /^[23][0-9a-f]{3}:/i.test(host)
+  return !PRIVATE4.test(host) && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(host)
 }
 
 /** The host of the first hop of a multiaddr, an IPv4 address inside an IPv6 one as IPv4; undefined if it begins otherwise. */
 export function hostOfAddress(address: string): string | undefined {
   const host = /^\/(?:ip4|ip6)\/([^/]+)/.exec(address)?.[1]
   return host?.replace(/^::ffff:(?=\d+\.)/i, '')
+}
+
+/** The host of an address that another node tells, if it is a public IP address; undefined for any other text. */
+export function publicHostOf(address: string): string | undefined {
+  const host = hostOfAddress(address)
+  return host !== undefined && !isRelayed(address) && isIP(host) !== 0 && isPublicHost(host) ? host : undefined
 }
 
 /**

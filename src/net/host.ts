@@ -8,7 +8,7 @@ import type { Meter } from '../base/meter.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { ByteStream } from '../rpc/ports.ts'
 import { RPC_PROTOCOL, SWIM_PROTOCOL } from '../wire/protocols.ts'
-import { addressesFor, isRelayed, parseAddress, reachableAddresses } from './addresses.ts'
+import { addressesFor, isDirect, isRelayed, parseAddress, reachableAddresses } from './addresses.ts'
 import { createAdmissionProtocol, type AdmissionRules } from './admission-protocol.ts'
 import { createAdmittedConnections } from './admitted.ts'
 import { createSkeinLibp2p, type Libp2pOptions, type SkeinLibp2p } from './create-libp2p.ts'
@@ -33,7 +33,10 @@ const MAX_CONFIRMED = 64
 const EXPIRY_SWEEP_MS = 30_000
 
 export interface HostEvents {
-  /** The first admitted connection of a peer is up. `address`: the other end's, a multiaddr with its peer id; `dialled`: we dialled it, so it listens there. */
+  /**
+   * The first admitted connection of a peer is up; told a second time when that one is relayed and the first direct one comes later.
+   * `address`: the other end's, a multiaddr with its peer id; `dialled`: we dialled it, so it listens there.
+   */
   peerUp(peer: string, at: { address: string; dialled: boolean }): void
   /** Its last connection is gone. `expected`: this node closed it on purpose (disconnect, abandon, an ended credential, stop). */
   peerDown(peer: string, why: { expected: boolean }): void
@@ -133,9 +136,11 @@ export async function createHost(
   const maxStrangers = Math.ceil(options.maxConnections * STRANGERS_SHARE)
   const admission = createAdmissionProtocol({ libp2p, admitted, gater, rules: deps.rules, clock, logger, metrics }, { maxStrangers })
   const up = new Set<string>()
+  /** Of them, those told with a direct connection: a relayed one does not show where a peer is. */
+  const direct = new Set<string>()
   const { registrar, addressManager, transportManager } = (libp2p as unknown as { components: Components }).components
   const gated = gateRegistrar(registrar, admitted)
-  const dht = libp2p.services.dht === undefined ? undefined : createDht({ kad: libp2p.services.dht, clock, random, logger, meter: deps.meter, isUp: () => up.size > 0, addressesOf: storedAddresses }, { self: options.self })
+  const dht = libp2p.services.dht === undefined ? undefined : createDht({ kad: libp2p.services.dht, clock, random, logger, meter: deps.meter, metrics: metrics.dht, isUp: () => up.size > 0, addressesOf: storedAddresses }, { self: options.self })
   const confirmed = new Set<string>()
   /** Connections that this node closes on purpose. */
   const closing = new WeakSet<Connection>()
@@ -147,8 +152,9 @@ export async function createHost(
 
   admitted.onAdmit((connection) => {
     const peer = connection.remotePeer.toString()
-    if (up.has(peer)) return
+    if (up.has(peer) && (direct.has(peer) || !isDirect(connection))) return
     up.add(peer)
+    if (isDirect(connection)) direct.add(peer)
     events.peerUp(peer, { address: connection.remoteAddr.toString(), dialled: connection.direction === 'outbound' })
   })
   libp2p.addEventListener('connection:open', (event) => {
@@ -157,7 +163,9 @@ export async function createHost(
   libp2p.addEventListener('connection:close', (event) => {
     const peer = event.detail.remotePeer.toString()
     admitted.remove(event.detail)
-    if (admitted.of(peer).length === 0 && up.delete(peer)) events.peerDown(peer, { expected: stopping || closing.has(event.detail) })
+    if (admitted.of(peer).length > 0 || !up.delete(peer)) return
+    direct.delete(peer)
+    events.peerDown(peer, { expected: stopping || closing.has(event.detail) })
   })
   gossip.attach(libp2p.services.pubsub)
   deps.meter.onCollect(() => {

@@ -1,4 +1,5 @@
 import type { Meter } from '../base/meter.ts'
+import { createDhtMetrics } from './dht/metrics.ts'
 import { createTallyBook, type DiscoveryStats } from './discovery/stats.ts'
 
 type Status = 'success' | 'failure'
@@ -41,6 +42,7 @@ export function createNetMetrics(meter: Meter) {
       bootstrapBook.count(method, status, ms, at)
     },
     discovery: (): DiscoveryStats => ({ discoveries: discoveryBook.read(), bootstraps: bootstrapBook.read() }),
+    dht: createDhtMetrics(meter),
     dialled: (result: Status) => dials.with(result).inc(),
     connections: meter.gauge('skein_net_connections', 'Open connections by admission. Strangers that stay: somebody dials without a credential.', ['admitted']),
     presents: meter.counter('skein_net_presents_total', 'Credentials presented on connections, by result. Refusals: an expired or foreign credential.', ['result'])

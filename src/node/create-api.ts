@@ -16,6 +16,7 @@ import type { Admission } from '../security/admission.ts'
 import type { CreatedToken, Health, NodeApi, NodeStatus, PeerInfo, ReloadResult, ServerStatus, TokenInfo, ToolInfo } from './api.ts'
 import type { Backend } from './backend.ts'
 import type { Drain } from './drain.ts'
+import { joinAddresses } from './join-addresses.ts'
 import { isPublished } from './local-servers.ts'
 import { createMemberViews } from './member-views.ts'
 import { runNetTest } from './net-test.ts'
@@ -63,7 +64,6 @@ export function createNodeApi(parts: ApiParts): NodeApi {
   const { admission, backend, catalog, host, membership, rpc, upstreams, clock, random, logger } = parts
   const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => parts.reach.path(peer)?.rtt })
   const routeViews = createRouteViews({ self: host.self, backend, nameOf, via: (peer) => parts.reach.path(peer)?.via ?? [] })
-  const joinAddresses = () => host.addresses().map((address) => `${address}/p2p/${host.self}`)
 
   function nameOf(peer: string): string {
     return membership.member(peer)?.name ?? catalog.record(peer)?.name ?? ''
@@ -153,7 +153,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         federation: { id, name, issuer },
         credentialExpires,
         dataDir: config.node.dataDir,
-        addresses: joinAddresses(),
+        addresses: host.addresses().map((address) => `${address}/p2p/${host.self}`),
         // The edges know their ports: they fill these in.
         mcpUrl: '',
         metricsUrl: undefined,
@@ -219,7 +219,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         tier: tier ?? 'leaf',
         region: region ?? '',
         roles: roles ?? [],
-        addresses: joinAddresses()
+        addresses: joinAddresses(host.addresses(), host.self)
       })
       return { ...token, token: text, command: `npx skein join ${text}` }
     },

@@ -6,7 +6,7 @@ import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import type { Candidate } from '../discovery/ports.ts'
 import { providedKey, type ProvidedKind } from './keys.ts'
-import { createDhtMetrics } from './metrics.ts'
+import type { DhtMetrics } from './metrics.ts'
 
 /** Names that one node publishes; each is kept by eight members. */
 export const MAX_PUBLISHED = 512
@@ -55,7 +55,8 @@ export interface DhtDeps {
   clock: Clock
   random: Random
   logger: Logger
-  meter: Meter
+  meter: Pick<Meter, 'onCollect'>
+  metrics: DhtMetrics
   /** Whether a member is connected. */
   isUp: () => boolean
   /** Where libp2p knows a peer to listen; none if it does not. */
@@ -63,8 +64,7 @@ export interface DhtDeps {
 }
 
 export function createDht(deps: DhtDeps, options: { self: string }): Dht {
-  const { kad, clock, random, logger } = deps
-  const metrics = createDhtMetrics(deps.meter)
+  const { kad, clock, random, logger, metrics } = deps
   const names = new Map<string, Published>()
   const stopping = new AbortController()
   let timer: Timer | undefined

@@ -12,7 +12,7 @@ export function createRelayMetrics(meter: Meter) {
       'Relayed connections: `own` of this node with members, `carried` between others through it. Many carried: this machine pays for the NATs of others; open their ports or set network.relay.serve to false.',
       ['side']
     ),
-    refused: meter.counter('skein_net_relay_refused_total', 'Reservations and relayed connections of members that this node refused, by reason. `full`: more relays are needed.', ['reason']),
+    refused: meter.counter('skein_net_relay_refused_total', 'Reservations and relayed connections of members that this node refused, by reason. `full`: more relays are needed; `share`: one member dials more through it than its share.', ['reason']),
     reach: meter.counter(
       'skein_net_relay_reach_total',
       'Answers of members to the question whether they can dial this node. `unreached`: its port is closed to them, and it is reached through relays.',

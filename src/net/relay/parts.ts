@@ -3,8 +3,8 @@ import {
   RELAY_V2_HOP_CODEC, circuitRelayServer, circuitRelayTransport,
   type CircuitRelayServerComponents, type CircuitRelayService, type CircuitRelayTransportComponents
 } from '@libp2p/circuit-relay-v2'
-import type { Connection, ConnectionGater, PeerId, Stream, Transport } from '@libp2p/interface'
-import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
+import type { Connection, ConnectionGater, PeerId, Stream, StreamHandler, Transport } from '@libp2p/interface'
+import type { ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 import { isDirect } from '../addresses.ts'
 import type { AdmittedConnections } from '../admitted.ts'
 import { gateRegistrar } from '../gated-registrar.ts'
@@ -16,6 +16,8 @@ import type { RelayMetrics } from './metrics.ts'
 export const MAX_RESERVATIONS = 128
 /** Relayed connections that it carries at a time; each costs two streams and at most some 3 MiB when both ends are slow. */
 export const MAX_CARRIED = 256
+/** Of them, those that one member has dialled: with it the others still have most. */
+export const MAX_CARRIED_PER_MEMBER = 64
 /** A reservation of a member that is gone keeps its place so long; living ones renew theirs 5 min before. */
 const RESERVATION_MS = 1_800_000
 
@@ -43,12 +45,22 @@ export interface RelayPartsDeps {
   isHidden(): boolean
 }
 
+/** A relayed connection from the moment it is allowed. */
+interface Carried {
+  /** Who dials. */
+  source: string
+  /** Its stream. */
+  hop: Stream
+  /** The stream to who is dialled is open. */
+  joined: boolean
+}
+
 export function createRelayParts({ admitted, metrics, isHidden }: RelayPartsDeps): RelayParts {
   let reservations: ReservationStore | undefined
   let service: CircuitRelayService | undefined
-  const carried = new Set<Stream>()
-  /** The stream of the dialling side while its request is handled: joined with the one that is opened then. */
-  const handled = new AsyncLocalStorage<Stream>()
+  const carried = new Set<Carried>()
+  /** The dialling side while its request is handled. */
+  const handled = new AsyncLocalStorage<Carried>()
 
   const directOf = (peer: PeerId) => admitted.of(peer.toString()).filter(isDirect)
 
@@ -70,20 +82,39 @@ export function createRelayParts({ admitted, metrics, isHidden }: RelayPartsDeps
       remotePeer: connection.remotePeer,
       async newStream(...args: Parameters<Connection['newStream']>): Promise<Stream> {
         const stop = await connection.newStream(...args)
-        const hop = handled.getStore()
-        if (hop !== undefined) boundJoin(hop, stop)
-        carried.add(stop)
-        stop.addEventListener('close', () => carried.delete(stop))
-        if (stop.status !== 'open') carried.delete(stop)
+        const way = handled.getStore()
+        if (way === undefined) return stop
+        boundJoin(way.hop, stop)
+        if (stop.status !== 'open') return stop
+        way.joined = true
+        stop.addEventListener('close', () => carried.delete(way))
         return stop
       }
     }
     return seen as unknown as Connection
   }
 
-  function refuse(reason: 'full' | 'hidden'): true {
+  function refuse(reason: 'full' | 'share' | 'hidden'): true {
     metrics.refused.with(reason).inc()
     return true
+  }
+
+  /** Counted from here on: others may be asked for while this one is still being opened. */
+  function take(source: string): boolean {
+    if (carried.size >= MAX_CARRIED) return !refuse('full')
+    if ([...carried].filter((way) => way.source === source).length >= MAX_CARRIED_PER_MEMBER) return !refuse('share')
+    const way = handled.getStore()
+    if (way !== undefined) carried.add(way)
+    return true
+  }
+
+  async function handleHop(stream: Stream, connection: Connection, handler: StreamHandler): Promise<void> {
+    const way: Carried = { source: connection.remotePeer.toString(), hop: stream, joined: false }
+    try {
+      await handled.run(way, () => handler(stream, connection))
+    } finally {
+      if (!way.joined) carried.delete(way)
+    }
   }
 
   return {
@@ -93,7 +124,8 @@ export function createRelayParts({ admitted, metrics, isHidden }: RelayPartsDeps
         peerId: components.peerId,
         peerStore: untaggedPeerStore(components.peerStore),
         connectionManager: connections((connection) => connection),
-        transportManager: components.transportManager,
+        // It would listen through whoever passes a connection on without a reservation, and keep each listener that failed.
+        transportManager: { listen: async () => Promise.reject(new Error('reservations.ts chooses the relays')) } as unknown as TransportManager,
         registrar: { ...gated, register: async () => 'not needed: reservations.ts chooses the relays', unregister() {} } satisfies Registrar,
         upgrader: components.upgrader,
         addressManager: components.addressManager,
@@ -113,7 +145,7 @@ export function createRelayParts({ admitted, metrics, isHidden }: RelayPartsDeps
           const { reservations: places } = service as CircuitRelayService
           return places.size >= MAX_RESERVATIONS && !places.has(peer) && refuse('full')
         },
-        denyOutboundRelayedConnection: () => carried.size >= MAX_CARRIED && refuse('full')
+        denyOutboundRelayedConnection: (source) => !take(source.toString())
       }
       service = circuitRelayServer({
         maxInboundHopStreams: MAX_RESERVATIONS,
@@ -131,7 +163,7 @@ export function createRelayParts({ admitted, metrics, isHidden }: RelayPartsDeps
         registrar: {
           ...gated,
           handle: (protocol, handler, options) =>
-            gated.handle(protocol, protocol === RELAY_V2_HOP_CODEC ? (stream, connection) => handled.run(stream, () => handler(stream, connection)) : handler, options)
+            gated.handle(protocol, protocol === RELAY_V2_HOP_CODEC ? (stream, connection) => handleHop(stream, connection, handler) : handler, options)
         },
         logger: components.logger
       })

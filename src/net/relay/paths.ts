@@ -8,7 +8,7 @@ import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import { REACH_PROTOCOL, RPC_PROTOCOL } from '../../wire/protocols.ts'
 import type { ReachVerdict } from '../../wire/reach.ts'
-import { hostOfAddress, isDirect, isPublicHost, isRelayed, relayOf, toldAddresses } from '../addresses.ts'
+import { hostOfAddress, isDirect, isPublicHost, isRelayed, publicHostOf, relayOf, toldAddresses } from '../addresses.ts'
 import type { AdmittedConnections } from '../admitted.ts'
 import type { SkeinLibp2p } from '../create-libp2p.ts'
 import type { gateRegistrar } from '../gated-registrar.ts'
@@ -112,8 +112,8 @@ export function createPaths(
 
   /** Where others see this node come from; it is offered to others for hole punching and for nothing else. */
   function noteSeen(address: string): void {
-    const at = hostOfAddress(address)
-    if (at !== undefined && isPublicHost(at)) seen = [at, ...seen.filter((other) => other !== at)].slice(0, MAX_SEEN)
+    const at = publicHostOf(address)
+    if (at !== undefined) seen = [at, ...seen.filter((other) => other !== at)].slice(0, MAX_SEEN)
   }
 
   async function ask(peer: string): Promise<ReachVerdict> {
@@ -131,20 +131,21 @@ export function createPaths(
       if (options.use === 'auto') reservations.set(reachability.state === 'no')
     }
   })
-  const parts = createRelayParts({ admitted, metrics, isHidden: () => reachability.state === 'no' })
+  // Where relays are off, the operator says that others can dial this node, by names and gateways too, at which no member tries it.
+  const parts = createRelayParts({ admitted, metrics, isHidden: () => options.use !== 'off' && reachability.state === 'no' })
   const ended = (result: 'success' | 'failure') => metrics.upgrades.with(result).inc()
 
-  async function connectDirect(addresses: readonly string[], peer: string | undefined, signal: AbortSignal): Promise<Connection> {
-    const at = await host.connect(addresses, { signal, ...(peer === undefined ? {} : { peer }) })
-    const connection = directTo(at)
-    if (connection === undefined) throw new Error(`there is still no direct connection with ${at}`)
+  async function connectDirect(addresses: readonly string[], peer: string, signal: AbortSignal): Promise<Connection> {
+    await host.connect(addresses, { signal, peer })
+    const connection = directTo(peer)
+    if (connection === undefined) throw new Error(`there is still no direct connection with ${peer}`)
     return connection
   }
 
   const punching = createPunching({
-    admitted, logger, self: options.self, ended,
+    admitted, clock, logger, self: options.self, ended,
     seenHosts: () => seen,
-    connect: (addresses, signal) => connectDirect(addresses, undefined, signal),
+    connect: (peer, addresses, signal) => connectDirect(addresses, peer, signal),
     async punched(connection, dialler) {
       punched.add(connection)
       if (dialler) await host.present(connection)
@@ -239,6 +240,7 @@ export function createPaths(
       reachability.stop()
       reservations.stop()
       upgrades.stop()
+      punching.stop()
     }
   }
 }

@@ -1,24 +1,22 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createServer } from 'node:net'
 import { dcutr, type DCUtRServiceComponents } from '@libp2p/dcutr'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
-import { errorMessage } from '../../base/errors.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import { isDirect } from '../addresses.ts'
 import type { AdmittedConnections } from '../admitted.ts'
 import { gateRegistrar } from '../gated-registrar.ts'
 import { libraryLogger } from '../library-logger.ts'
+import { createPunchDials } from './punch-dials.ts'
 
 /** Of one attempt, agreement included; the library makes three. */
 const TIMEOUT_MS = 5_000
-/** The other side's NAT may refuse what comes before its own packet has left: tried again after so long … */
-const AGAIN_MS = 40
-/** … for this long. Three packets get lost in it at most before the kernel repeats them too late. */
-const PUNCH_MS = 3_000
 
 /** What the library wants of a connection, and what of its opening tells a hole punch from a plain dial. */
 interface OpenOptions {
-  signal?: AbortSignal
   initiator?: boolean
   priority?: number
 }
@@ -28,13 +26,14 @@ interface Dialler {
 }
 
 export interface PunchDeps {
+  clock: Clock
   admitted: AdmittedConnections
   self: string
   logger: Logger
   /** The public IP addresses from which members have seen this node come. */
   seenHosts: () => readonly string[]
   /** Dials these addresses of a member and is admitted there. */
-  connect: (addresses: readonly string[], signal: AbortSignal) => Promise<Connection>
+  connect: (peer: string, addresses: readonly string[], signal: AbortSignal) => Promise<Connection>
   /** A punched connection is there; @param dialler this side acts as the one that dialled and presents */
   punched: (connection: Connection, dialler: boolean) => Promise<void>
   ended: (result: 'success' | 'failure') => void
@@ -49,6 +48,9 @@ export interface PunchDeps {
  */
 export function createPunching(deps: PunchDeps) {
   const { admitted } = deps
+  const dials = createPunchDials(deps)
+  /** With whom the library agrees while it runs: where it dials it does not say for whom. */
+  const partners = new AsyncLocalStorage<string>()
   let port = 0
   /** Public in the library's class, not in its type. */
   let library: { upgradeInbound(connection: Connection): Promise<void> } | undefined
@@ -56,27 +58,6 @@ export function createPunching(deps: PunchDeps) {
   function offered(): Multiaddr[] {
     if (port === 0) return []
     return deps.seenHosts().map((host) => multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}/p2p/${deps.self}`))
-  }
-
-  async function punch(transports: Dialler, addresses: readonly Multiaddr[], { signal, initiator = true }: OpenOptions): Promise<Connection> {
-    const end = performance.now() + PUNCH_MS
-    let failure: unknown = new Error('the other side offers no address')
-    while (performance.now() < end) {
-      if (signal?.aborted === true) break
-      for (const address of addresses.slice(0, 2)) {
-        const left = AbortSignal.timeout(Math.max(1, Math.ceil(end - performance.now())))
-        try {
-          const connection = await transports.dial(address, { signal: left, localPort: port, initiator })
-          await deps.punched(connection, initiator)
-          return connection
-        } catch (error) {
-          failure = error
-          deps.logger.debug('a dial of a hole punch failed', { address: address.toString(), initiator, error: errorMessage(error) })
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
-    }
-    throw failure
   }
 
   /** Without the way to close it: see above. */
@@ -98,19 +79,38 @@ export function createPunching(deps: PunchDeps) {
       const gated = gateRegistrar(components.registrar, admitted)
       const registrar: Registrar = {
         ...gated,
-        handle: (protocol, handler, options) => gated.handle(protocol, (stream, connection) => handler(stream, relayed(connection)), options),
+        handle: (protocol, handler, options) =>
+          gated.handle(
+            protocol,
+            (stream, connection) => {
+              // The library would answer there too, and dial whatever it is told.
+              if (isDirect(connection)) return stream.abort(new Error('there is a direct connection already'))
+              return partners.run(connection.remotePeer.toString(), () => handler(stream, relayed(connection)))
+            },
+            options
+          ),
         register: (protocol, topology, options) =>
-          gated.register(protocol, { ...topology, onConnect: (peer, connection) => topology.onConnect?.(peer, relayed(connection)) }, options)
+          gated.register(
+            protocol,
+            { ...topology, onConnect: (peer, connection) => partners.run(peer.toString(), () => topology.onConnect?.(peer, relayed(connection))) },
+            options
+          )
       }
       const opening = {
         async openConnection(target: PeerId | Multiaddr | Multiaddr[], options: OpenOptions = {}): Promise<Connection> {
           const addresses = (Array.isArray(target) ? target : [target]) as Multiaddr[]
-          const signal = options.signal ?? AbortSignal.timeout(TIMEOUT_MS)
+          const { initiator = true } = options
           try {
+            const partner = partners.getStore()
+            if (partner === undefined) throw new Error('nobody knows for whom this hole punch is')
             // Only the dials of the agreed moment have a priority.
             const connection = options.priority === undefined
-              ? await deps.connect(addresses.map(String), signal)
-              : await punch(components.transportManager as unknown as Dialler, addresses, options)
+              ? await dials.plain(partner, addresses, { timeout: TIMEOUT_MS }, (targets, signal) => deps.connect(partner, targets.map(String), signal))
+              : await dials.punch(partner, addresses, async (address, signal) => {
+                  const punched = await (components.transportManager as unknown as Dialler).dial(address, { signal, localPort: port, initiator })
+                  await deps.punched(punched, initiator)
+                  return punched
+                })
             deps.ended('success')
             return connection
           } catch (error) {
@@ -130,7 +130,8 @@ export function createPunching(deps: PunchDeps) {
       return library
     },
     /** The library tries when a relayed connection is new, three times within moments; this has it try again. */
-    again: async (connection: Connection): Promise<void> => library?.upgradeInbound(relayed(connection)),
+    again: async (connection: Connection): Promise<void> =>
+      partners.run(connection.remotePeer.toString(), () => library?.upgradeInbound(relayed(connection))),
     /** Chooses the port: one that nobody listens on. Its sockets share it, for each goes to another address. */
     async start(): Promise<void> {
       port = await new Promise<number>((resolve, reject) => {
@@ -141,7 +142,9 @@ export function createPunching(deps: PunchDeps) {
           server.close(() => resolve(free))
         })
       })
-    }
+    },
+    /** Ends the dials that run. */
+    stop: () => dials.stop()
   }
 }
 

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
-import { reachableAddresses } from '../addresses.ts'
+import { isRelayed, reachableAddresses, relayOf } from '../addresses.ts'
 import type { ReservationStore } from './parts.ts'
 
 /** With two the loss of one is not noticed. */
@@ -19,6 +19,12 @@ const CHECK_MS = 2_000
 const BACKOFF = { base: 5_000, cap: 300_000 }
 /** Refusals remembered; the oldest go. */
 const MAX_REFUSALS = 256
+
+/** A relay may name any text; who dials such an address of this node dials what it says. */
+function isAt(relay: string, address: string): boolean {
+  const at = relayOf(address)
+  return at?.peer === relay && !isRelayed(at.address)
+}
 
 export interface Reservations {
   /** Whether relays are wanted; when not, places are given up. */
@@ -76,7 +82,10 @@ export function createReservations(deps: {
       if (held.has(peer) || (refusals.get(peer)?.notBefore ?? 0) > clock.now()) continue
       try {
         const { details } = await store.addRelay(peerIdFromString(peer), 'configured')
-        const addresses = reachableAddresses(details.reservation.addrs.map((bytes) => `${multiaddr(bytes).toString()}/p2p-circuit`))
+        if (!wanted || stopped) return store.cancelReservations()
+        const told = details.reservation.addrs.map((bytes) => `${multiaddr(bytes).toString()}/p2p-circuit`)
+        const addresses = reachableAddresses(told.filter((address) => isAt(peer, address)))
+        if (addresses.length === 0) throw new Error('it names no address of its own')
         refusals.delete(peer)
         held.set(peer, addresses.slice(0, ADDRESSES_PER_RELAY))
         logger.info('this node is reached through a relay', { peer })

@@ -60,6 +60,7 @@ export function createUpgrades(deps: {
     const peers = deps.relayed()
     for (const peer of tries.keys()) if (!peers.includes(peer)) tries.delete(peer)
     for (const peer of peers) {
+      if (stopping.signal.aborted) return
       const entry = tries.get(peer)
       if (entry === undefined) wait(peer, 0)
       if (entry === undefined || entry.notBefore > clock.now()) continue

@@ -24,17 +24,21 @@ interface Node {
   host: Host
   rpc: Rpc
   events: string[]
+  /** Where each peerUp says that the peer is. */
+  ups: { peer: string; address: string; dialled: boolean }[]
 }
 
 async function startNode(seed: number, relay: HostOptions['relay'], options: { secret?: string; host?: Partial<HostOptions> } = {}): Promise<Node> {
   const parts: { rpc?: Rpc } = {}
   const events: string[] = []
+  const ups: Node['ups'] = []
   const host = await startHost({
     seed, rules: secretRules(options.secret ?? 'good'),
     host: { ...(relay === undefined ? {} : { relay }), ...options.host },
     events: {
-      peerUp(peer) {
+      peerUp(peer, at) {
         events.push(`up ${peer}`)
+        ups.push({ peer, ...at })
         parts.rpc?.peerUp(peer)
       },
       peerDown(peer) {
@@ -50,7 +54,7 @@ async function startNode(seed: number, relay: HostOptions['relay'], options: { s
   rpc.handle(1, (exchange) => exchange.end(exchange.body))
   rpc.handle(2, (exchange) => void setTimeout(() => exchange.end(exchange.body), 3_000))
   closers.push(() => host.stop(), () => rpc.close())
-  return { host, rpc, events }
+  return { host, rpc, events, ups }
 }
 
 const hidden = { serve: false, use: 'on' } as const
@@ -143,6 +147,24 @@ describe('a direct connection in place of a relayed one', () => {
     expect(c.host.paths()?.relayed).toEqual([])
     expect(c.events.filter((event) => event.startsWith('down'))).toEqual([])
     await c.rpc.call(b.host.self, 1, Uint8Array.of(1), { timeout: 5_000 })
+  }, 20_000)
+
+  test('is told as a connection of its own: the relayed one does not show where the member is', async () => {
+    const { a, b } = await startPair()
+    const c = await startNode(3, open)
+    await c.host.connect([addressOf(a.host)], within(5_000))
+    const told = () => c.ups.filter(({ peer }) => peer === b.host.self)
+    await c.host.connect([through(a.host)], { peer: b.host.self, ...within(5_000) })
+    expect(told()).toMatchObject([{ address: expect.stringContaining('/p2p-circuit'), dialled: true }])
+    await c.host.connect([addressOf(b.host)], { peer: b.host.self, ...within(5_000) })
+    expect(told().slice(1)).toEqual([{ peer: b.host.self, address: addressOf(b.host), dialled: true }])
+    await waitUntil('b is told too', () => b.ups.filter(({ peer }) => peer === c.host.self).length === 2)
+    expect(b.ups.filter(({ peer }) => peer === c.host.self).map(({ address, dialled }) => [isRelayed(address), dialled])).toEqual([[true, false], [false, false]])
+    await c.host.disconnect(b.host.self)
+    await waitUntil('the connections are gone', () => !c.host.peers().includes(b.host.self))
+    // Direct first: nothing more is told of the relayed one.
+    await c.host.connect([addressOf(b.host)], { peer: b.host.self, ...within(5_000) })
+    expect(told()).toHaveLength(3)
   }, 20_000)
 
   test('is looked for by itself at the addresses that the member tells', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { addressesFor, hostOfAddress, isPublicHost, isRelayed, networkOf, parseAddress, relayOf, toldAddresses } from '../../../src/net/addresses.ts'
+import { addressesFor, hostOfAddress, isPublicHost, isRelayed, networkOf, parseAddress, publicHostOf, relayOf, toldAddresses } from '../../../src/net/addresses.ts'
 
 const SELF = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
 const OTHER = '12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK'
@@ -41,7 +41,8 @@ describe('relayed addresses', () => {
 
 test.each([
   ['10.1.2.3', false, '10.1'], ['172.16.0.1', false, '172.16'], ['172.32.0.1', true, 'public'], ['192.168.7.1', false, '192.168'], ['100.64.0.1', false, '100.64'],
-  ['127.0.0.1', false, 'loopback'], ['::1', false, 'loopback'], ['8.8.8.8', true, 'public'], ['2001:db8::1', true, 'public'], ['fd00:1:2::1', false, 'fd00:1:2'], ['fe80::1', false, 'fe80::1']
+  ['127.0.0.1', false, 'loopback'], ['::1', false, 'loopback'], ['8.8.8.8', true, 'public'], ['2001:db8::1', true, 'public'], ['fd00:1:2::1', false, 'fd00:1:2'], ['fe80::1', false, 'fe80::1'],
+  ['224.0.0.1', false, '224.0'], ['255.255.255.255', false, '255.255'], ['223.1.1.1', true, 'public'], ['::ffff:a00:1', false, '::ffff']
 ])('%s: public %s, network %s', (host, isPublic, network) => {
   expect([isPublicHost(host), networkOf(host)]).toEqual([isPublic, network])
 })
@@ -50,4 +51,13 @@ test('the host of an address, an IPv4 one inside IPv6 as such', () => {
   expect(hostOfAddress('/ip4/10.0.0.1/tcp/1')).toBe('10.0.0.1')
   expect(hostOfAddress('/ip6/::ffff:10.0.0.1/tcp/1')).toBe('10.0.0.1')
   expect(hostOfAddress('/dns4/example.org/tcp/1')).toBeUndefined()
+})
+
+test('where a member says that it sees this node, only a public IP address counts', () => {
+  expect(publicHostOf('/ip4/8.8.8.8/tcp/1')).toBe('8.8.8.8')
+  expect(publicHostOf('/ip6/::ffff:8.8.8.8/tcp/1')).toBe('8.8.8.8')
+  expect(publicHostOf('/ip6/2606:4700::1/tcp/1')).toBe('2606:4700::1')
+  for (const text of ['/ip4/8.8.8.8.evil.example/tcp/1', '/ip4/evil.example/tcp/1', '/ip4/10.0.0.1/tcp/1', '/ip6/fd00::1/tcp/1', '/ip4/8.8.8.8/tcp/1/p2p-circuit', '/dns4/8.8.8.8/tcp/1', '']) {
+    expect(publicHostOf(text), text).toBeUndefined()
+  }
 })

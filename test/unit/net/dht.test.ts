@@ -4,6 +4,7 @@ import { silentLogger } from '../../../src/base/logger.ts'
 import { createMeter } from '../../../src/base/meter.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import { MAX_PUBLISHED, REFRESH_MS, createDht, type ProvidedName } from '../../../src/net/dht/dht.ts'
+import { createDhtMetrics } from '../../../src/net/dht/metrics.ts'
 import { providedKey } from '../../../src/net/dht/keys.ts'
 import { createDhtDatastore } from '../../../src/store/dht-datastore.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -33,7 +34,7 @@ function setup() {
       for (const ids of [['p', 'q'], ['q', 'r']]) yield { name: 'PROVIDER', providers: ids.map((id) => ({ id })) }
     }
   }
-  const dht = createDht({ kad: kad as never, clock, random: seededRandom(1), logger: silentLogger, meter: createMeter(), isUp: () => world.up, addressesOf: async () => [] }, { self: 'me' })
+  const dht = createDht({ kad: kad as never, clock, random: seededRandom(1), logger: silentLogger, meter: createMeter(), metrics: createDhtMetrics(createMeter()), isUp: () => world.up, addressesOf: async () => [] }, { self: 'me' })
   async function pass(ms: number, step = 50): Promise<void> {
     for (let left = ms; left > 0; left -= step) {
       clock.advance(step)

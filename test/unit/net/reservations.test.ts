@@ -20,12 +20,15 @@ function setup() {
   const refusing = new Set<string>()
   const held = new Set<string>()
   const events = new EventTarget()
+  /** Set: answers wait for it. */
+  const world: { slow?: Promise<void>; hosts: string[]; named: (peer: string) => string } = { hosts: ['127.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3'], named: (peer) => peer }
   const store = Object.assign(events, {
     async addRelay(peer: PeerId) {
       asked.push(peer.toString())
       if (refusing.has(peer.toString())) throw new Error('reservation failed with status RESERVATION_REFUSED')
+      await world.slow
       held.add(peer.toString())
-      return { details: { reservation: { addrs: ['127.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3'].map((host) => multiaddr(`/ip4/${host}/tcp/1/p2p/${peer.toString()}`).bytes) } } }
+      return { details: { reservation: { addrs: world.hosts.map((host) => multiaddr(`/ip4/${host}/tcp/1/p2p/${world.named(peer.toString())}`).bytes) } } }
     },
     hasReservation: (peer: PeerId) => held.has(peer.toString()),
     cancelReservations: () => held.clear()
@@ -44,7 +47,7 @@ function setup() {
     held.delete(peer)
     events.dispatchEvent(new CustomEvent('relay:removed', { detail: { relay: { toString: () => peer } } }))
   }
-  return { reservations, asked, refusing, pass, lose, changes: () => changes }
+  return { reservations, world, held, asked, refusing, pass, lose, changes: () => changes }
 }
 
 describe('places at relays', () => {
@@ -86,5 +89,37 @@ describe('places at relays', () => {
     refusing.clear()
     await pass(300_000)
     expect(reservations.relays()).toHaveLength(2)
+  })
+
+  test.each(['no longer wanted', 'stopped'])('a place that comes when it is %s is given up', async (why) => {
+    const { reservations, world, held, pass, changes } = setup()
+    const answer = Promise.withResolvers<void>()
+    world.slow = answer.promise
+    reservations.set(true)
+    await pass(1_000)
+    if (why === 'stopped') reservations.stop()
+    else reservations.set(false)
+    answer.resolve()
+    await pass(5_000)
+    expect([...held]).toEqual([])
+    expect(reservations.addresses()).toEqual([])
+    expect(changes()).toBe(0)
+  })
+
+  test('of the addresses that a relay names only its own are told, and one without any is none', async () => {
+    const { reservations, world, pass } = setup()
+    world.hosts = ['127.0.0.1', '10.0.0.1']
+    let turn = 0
+    // Its own is the one on loopback.
+    world.named = (peer) => (turn++ % 2 === 0 ? peer : C)
+    reservations.set(true)
+    await pass(1_000)
+    expect(reservations.addresses()).toEqual([A, B].map((peer) => `/ip4/127.0.0.1/tcp/1/p2p/${peer}/p2p-circuit`))
+    const other = setup()
+    other.world.named = (peer) => `${C}/p2p-circuit/p2p/${peer}`
+    other.reservations.set(true)
+    await other.pass(1_000)
+    expect(other.asked).toEqual([A, B, C])
+    expect(other.reservations.relays()).toEqual([])
   })
 })

@@ -124,6 +124,135 @@ describe('listening', () => {
     expect(w.clock.pending).toBe(0)
   })
 
+  describe('moves when calls to its provider take another way', () => {
+    function moving(...providers: string[]) {
+      const w = createBackendWorld(provided(...(providers.length > 0 ? providers : ['P-a'])), visibleServer('other', { providers: ['P-z'], about: { resources: [{ name: 'z', uri: 'z:1' }] } }))
+      const sink = recordingSink()
+      const listening = w.backend.listen({ view: undefined, client: CLIENT, resources: ['file:///a', 'z:1'] }, sink)
+      const heard = () => sink.notifications.map(({ params }) => params?.['uri'])
+      return { w, sink, listening, heard, first: w.calls[0] as StartedCall }
+    }
+
+    test('to the same peer, and what listens elsewhere stays', () => {
+      const { w, first } = moving('P-b', 'P-a')
+      w.backend.rerouted('P-nobody')
+      expect(w.calls).toHaveLength(2)
+      w.backend.rerouted(first.peer)
+      expect(w.calls.map(({ request }) => request.server)).toEqual(['files', 'other', 'files'])
+      expect(w.last().peer).toBe(first.peer)
+      expect(urisOf(w.last())).toEqual(['file:///a'])
+      w.clock.advance(999)
+      expect(first.cancelled).toEqual([])
+      w.clock.advance(1)
+      expect(first.cancelled).toHaveLength(1)
+      expect(open(w).map(({ request }) => request.server)).toEqual(['other', 'files'])
+      expect(w.metric('skein_calls_listens')).toBe(2)
+      expect(w.clock.pending).toBe(0)
+    })
+
+    test('nothing is lost on the old way before the new one is open, and nothing comes twice, whichever is quicker', () => {
+      const { w, first, heard } = moving()
+      w.backend.rerouted('P-a')
+      const second = w.last()
+      first.sink.notification(updated('file:///a?1'))
+      w.clock.advance(100)
+      first.sink.notification(updated('file:///a?2'))
+      second.sink.notification(updated('file:///a?2'))
+      second.sink.notification(updated('file:///a?3'))
+      first.sink.notification(updated('file:///a?3'))
+      // Twice the same are two, …
+      second.sink.notification(updated('file:///a?4'))
+      second.sink.notification(updated('file:///a?4'))
+      first.sink.notification(updated('file:///a?4'))
+      first.sink.notification(updated('file:///a?4'))
+      expect(heard()).toEqual(['file:///a?1', 'file:///a?2', 'file:///a?3', 'file:///a?4', 'file:///a?4'])
+      // … and what came in vain before the new way was open does not stand for what comes later.
+      w.clock.advance(400)
+      second.sink.notification(updated('file:///a?1'))
+      w.clock.advance(500)
+      first.sink.notification(updated('file:///late'))
+      second.sink.notification(updated('file:///a?4'))
+      second.sink.notification(updated('file:///a?4'))
+      expect(heard().slice(5)).toEqual(['file:///a?1', 'file:///a?4', 'file:///a?4'])
+    })
+
+    test('the old way goes on when the new one fails, which is tried again', async () => {
+      const { w, first, heard } = moving()
+      w.backend.rerouted('P-a')
+      w.last().fail(new SkeinError('SKEIN_BUSY', 'full'))
+      await flush()
+      first.sink.notification(updated('file:///a'))
+      expect(heard()).toEqual(['file:///a'])
+      w.clock.advance(250)
+      expect(w.calls).toHaveLength(4)
+      w.clock.advance(1_000)
+      expect(first.cancelled).toHaveLength(1)
+      w.last().sink.notification(updated('file:///b'))
+      expect(heard()).toEqual(['file:///a', 'file:///b'])
+      expect(w.metric('skein_calls_listens')).toBe(2)
+      expect(w.clock.pending).toBe(0)
+    })
+
+    test('the old way breaks: the new one is there already', async () => {
+      const { w, first, heard } = moving()
+      w.backend.rerouted('P-a')
+      first.fail(lost)
+      await flush()
+      w.last().sink.notification(updated('file:///a'))
+      expect(heard()).toEqual(['file:///a'])
+      w.clock.advance(60_000)
+      expect(w.calls).toHaveLength(3)
+      expect(w.metric('skein_calls_listens')).toBe(2)
+    })
+
+    test('both ways break: it is opened again as after any break, once', async () => {
+      const { w, first } = moving()
+      w.backend.rerouted('P-a')
+      w.last().fail(lost)
+      await flush()
+      first.fail(lost)
+      await flush()
+      expect(w.metric('skein_calls_listens')).toBe(1)
+      w.clock.advance(2_000)
+      expect(w.calls).toHaveLength(4)
+      expect(open(w).length - 2).toBe(2)
+      expect(w.metric('skein_calls_listens')).toBe(2)
+      expect(w.clock.pending).toBe(0)
+    })
+
+    test('a way that changes again and again: the one that surely hears stays until one lasts', () => {
+      const { w, first } = moving()
+      for (let n = 0; n < 3; n++) {
+        w.backend.rerouted('P-a')
+        w.clock.advance(500)
+      }
+      expect(open(w).filter(({ peer }) => peer === 'P-a')).toEqual([first, w.last()])
+      w.clock.advance(500)
+      expect(open(w).filter(({ peer }) => peer === 'P-a')).toEqual([w.last()])
+      expect(w.metric('skein_calls_listens')).toBe(2)
+    })
+
+    test('whoever closes, subscribes to something else or loses the provider meanwhile leaves nothing behind', async () => {
+      const closed = moving()
+      closed.w.backend.rerouted('P-a')
+      closed.listening.close()
+      expect(open(closed.w)).toEqual([])
+      closed.first.sink.notification(updated('file:///a'))
+      closed.w.backend.rerouted('P-a')
+      expect(closed.heard()).toEqual([])
+      expect(closed.w.metric('skein_calls_listens')).toBe(0)
+
+      const changed = moving()
+      changed.w.backend.rerouted('P-a')
+      changed.listening.update(['file:///a', 'z:1', 'z:2'])
+      changed.w.show(provided('P-b'))
+      await flush()
+      expect(open(changed.w).map(({ peer }) => peer)).toEqual(['P-b'])
+      expect(changed.w.metric('skein_calls_listens')).toBe(1)
+      for (const { clock } of [closed.w, changed.w]) expect(clock.pending).toBe(0)
+    })
+  })
+
   test('is bounded: resources of one client, and clients', () => {
     const w = createBackendWorld(provided('P-a'))
     w.backend.listen({ view: 'files', client: CLIENT, resources: Array.from({ length: 1_500 }, (_, n) => `file:///${n}`) }, recordingSink())

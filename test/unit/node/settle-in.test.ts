@@ -5,7 +5,12 @@ import { createManualClock } from '../../support/manual-clock.ts'
 
 function setup(known: number, signal?: AbortSignal) {
   const clock = createManualClock()
-  const world = { members: [] as string[], paths: new Set<string>(), records: new Set<string>(), definitions: new Set<string>(), digests: [] as string[] }
+  const world = {
+    members: [] as string[], paths: new Set<string>(), records: new Set<string>(), definitions: new Set<string>(), digests: [] as string[],
+    /** What records say: by default a server that nobody else has. */
+    servers: {} as Record<string, { name: string; stateless: boolean; tools: { name: string }[] }[]>, draining: new Set<string>()
+  }
+  const ownServer = (peer: string) => [{ name: `only ${peer}`, stateless: true, tools: [{ name: 't' }] }]
   const member = (peer: string): Member => ({ peer, state: 'alive', incarnation: 1, boot: 1, name: peer, version: '1', addresses: [], tier: 'leaf', region: '', since: 0 })
   const done = { settled: false, error: undefined as unknown }
   const waiting = settleIn({
@@ -13,7 +18,7 @@ function setup(known: number, signal?: AbortSignal) {
     membership: { members: () => ['me', ...world.members].map(member) },
     reach: { path: (peer) => (world.paths.has(peer) ? { kind: 'direct', via: [] } : undefined) },
     catalog: {
-      record: (peer) => (world.records.has(peer) ? ({ peer } as never) : undefined),
+      record: (peer) => (world.records.has(peer) ? ({ peer, draining: world.draining.has(peer), servers: world.servers[peer] ?? ownServer(peer) } as never) : undefined),
       definition: (digest) => (world.definitions.has(digest) ? {} : undefined),
       offers: () => ({ notices: [], servers: [{ advertised: 's', server: 's', stateless: true, providers: [], tools: world.digests.map((digest) => ({ tool: 't', digest, repeatable: false, providers: [] })) }] })
     },
@@ -48,6 +53,31 @@ test('with all it knows it goes on at once when it reaches them, has their recor
   await advance(100)
   expect(done.settled).toBe(false)
   world.definitions.add('d')
+  await advance(20)
+  expect(done.settled).toBe(true)
+})
+
+test('it does not wait for a way to members that have only what reached replicas have', async () => {
+  const { world, done, advance } = setup(4)
+  world.members = ['a', 'b', 'c', 'd']
+  world.paths = new Set(['a'])
+  // Offered here is the server `s` of a, with the tool `t`.
+  world.digests = ['d']
+  world.definitions.add('d')
+  const server = (name: string, ...tools: string[]) => ({ name, stateless: true, tools: tools.map((tool) => ({ name: tool })) })
+  world.servers = { a: [server('s', 't')], b: [server('s', 't')], c: [], d: [server('other', 't')] }
+  world.draining.add('d')
+  world.records = new Set(['a', 'b', 'c'])
+  await advance(100)
+  // What d has is not known yet.
+  expect(done.settled).toBe(false)
+  for (const missing of [[server('s', 't', 'u')], [server('other')], [{ ...server('s', 't'), stateless: false }]]) {
+    world.servers['b'] = missing
+    world.records.add('d')
+    await advance(100)
+    expect(done.settled, JSON.stringify(missing)).toBe(false)
+  }
+  world.servers['b'] = [server('s', 't')]
   await advance(20)
   expect(done.settled).toBe(true)
 })
