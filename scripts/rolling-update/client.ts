@@ -24,6 +24,13 @@ export class Refused extends Error {
   }
 }
 
+/** Nobody listens at a port any more, by how a request failed. */
+const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE'])
+
+export function isGone(error: unknown): boolean {
+  return GONE.has((error as NodeJS.ErrnoException).code ?? '')
+}
+
 /** One request. Rejects with Refused for any status but 2xx, else with what broke the connection. */
 export function ask<T>({ url, token }: Place, method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
   return new Promise((resolve, reject) => {

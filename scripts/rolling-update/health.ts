@@ -15,12 +15,17 @@ export interface Identity {
   servers: string[]
 }
 
+/** As `node.id` in a node's configuration: it becomes part of a command, and of a file's name. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+/** @throws also when the node says a name that no node can have */
 export async function identityOf(place: Place): Promise<Identity> {
   const [{ name, peer, version, pid }, { members }, { records }] = await Promise.all([
     ask<NodeStatus>(place, 'GET', '/api/status'),
     ask<{ members: MemberInfo[] }>(place, 'GET', '/api/members'),
     ask<RegistryStatus>(place, 'GET', '/api/registry/status')
   ])
+  if (typeof name !== 'string' || !NAME.test(name)) throw new Error(`${place.url} says a name that no node can have: ${JSON.stringify(name)?.slice(0, 100)}`)
   const incarnation = members.find(({ self }) => self)?.incarnation ?? 0
   return { name, peer, version, pid, incarnation, servers: records.find(({ self }) => self)?.servers ?? [] }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DrainStatus } from '../../src/node/api.ts'
-import { ask } from './client.ts'
+import { ask, isGone, Refused, type Place } from './client.ts'
 import { identityOf, poolProblem, readyProblem, seenProblem, type Identity } from './health.ts'
 import { commandOf, type Target } from './targets.ts'
 
@@ -43,7 +43,10 @@ interface Node {
 
 /** Between two looks, ms. */
 const EVERY = 50
-/** The port of a node closes shortly before its process ends: a start that is refused for that is tried again, so often and after so many ms. */
+/**
+ * The port of a node closes shortly before its process ends, which at another machine is not to be seen: a start that is refused for that
+ * is tried again, so often, first after so many ms, then after twice as many each time. A node that is slow to start gets its time too.
+ */
 const STARTS = 5
 const START_AGAIN = 1_000
 
@@ -51,6 +54,15 @@ const START_AGAIN = 1_000
 export class UpdateFailed extends Error {
   constructor(name: string, went: string, next: string) {
     super(`${name}: ${went}. ${next}`)
+  }
+}
+
+/** Runs a part of the replacement of a node. Whatever goes wrong in it is an UpdateFailed: `went` and `next` are what the operator is told. */
+async function step<T>(name: string, went: string, next: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw error instanceof UpdateFailed ? error : new UpdateFailed(name, `${went} (${(error as Error).message})`, next)
   }
 }
 
@@ -73,57 +85,95 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function drain({ target, identity: { name } }: Node, within: number): Promise<void> {
-  const place = target.locate()
+/** No slow answer and no hiccup of what lies between: asking again would bring the same. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Refused ? error.status < 500 : (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+}
+
+/** Polls until nothing runs, or well after the time for that. */
+async function drained(place: Place, { within, readyWithin }: UpdateOptions): Promise<DrainStatus> {
+  const end = performance.now() + within + readyWithin
   let status = await ask<DrainStatus>(place, 'POST', '/admin/drain', { within_ms: within })
   while (status.state === 'draining') {
+    if (performance.now() >= end) throw new Error(`it still drains after ${within + readyWithin} ms`)
     await sleep(EVERY)
-    status = await ask<DrainStatus>(place, 'GET', '/admin/drain')
+    try {
+      status = await ask<DrainStatus>(place, 'GET', '/admin/drain')
+    } catch (error) {
+      if (isFinal(error) || performance.now() >= end) throw error
+    }
+  }
+  return status
+}
+
+async function drain({ target, identity: { name } }: Node, options: UpdateOptions): Promise<void> {
+  const place = target.locate()
+  const goOn = `skein drain --undo takes it back into service if it is still drained; then go on with --from ${name}`
+  const undrain = () => ask(place, 'POST', '/admin/undrain')
+  let status: DrainStatus
+  try {
+    status = await drained(place, options)
+  } catch (error) {
+    const problem = (error as Error).message
+    await step(name, `it could not be drained (${problem}), nor taken back into service`, goOn, undrain)
+    throw new UpdateFailed(name, `it could not be drained (${problem}), so it was taken back into service`, `Look at its log, then go on with --from ${name}`)
   }
   if (status.state === 'serving') throw new UpdateFailed(name, 'somebody else has undone its drain, so it serves', 'Find out who, then start again')
   if (status.running === 0) return
-  await ask(place, 'POST', '/admin/undrain')
-  throw new UpdateFailed(name, `${status.running} calls still ran there after ${within} ms, so it was taken back into service`, 'Allow more with --within, or look why they hang')
+  const still = `${status.running} calls still ran there after ${options.within} ms`
+  await step(name, `${still}, and it could not be taken back into service`, goOn, undrain)
+  throw new UpdateFailed(name, `${still}, so it was taken back into service`, 'Allow more with --within, or look why they hang')
 }
-
-/** Whether nobody listens at a port any more, by how a request failed. */
-const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE'])
 
 async function shutDown({ target, identity: { name, incarnation } }: Node, options: UpdateOptions): Promise<void> {
   const place = target.locate()
   const { pid } = place
-  await ask(place, 'POST', '/admin/shutdown', { within_ms: options.within })
+  // An answer that is lost says nothing: what counts is whether it stops.
+  await ask(place, 'POST', '/admin/shutdown', { within_ms: options.within }).catch((error: unknown) => {
+    if (error instanceof Refused) throw error
+  })
   const problem = await until(options.within + options.readyWithin, async () => {
     if (pid !== undefined) return isAlive(pid) ? `process ${pid} still runs` : undefined
     try {
       // Where something starts it again by itself, the next process may be there already.
       return (await identityOf(place)).incarnation > incarnation ? undefined : 'its port still answers'
     } catch (error) {
-      if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      if (isGone(error)) return undefined
       throw error
     }
   })
   if (problem !== undefined) throw new UpdateFailed(name, `it was told to stop, but ${problem}`, 'Look at its log, end and start it, then go on with the next one (--from)')
 }
 
-/** Runs the restart command until the node is ready. The command may end or stay, as `skein start` does. */
+/** Whether anything is at a place: also a node that is not ready, or too busy to answer. */
+function isUp(place: Place): Promise<boolean> {
+  return ask(place, 'GET', '/health').then(
+    () => true,
+    (error: unknown) => !isGone(error)
+  )
+}
+
+/**
+ * Runs the restart command and waits until the node is ready. The command may end or stay, as `skein start` does; how it ends says little:
+ * what counts is whether the node comes. Only where nothing comes, and the old process may have been in the way, it is run again.
+ */
 async function restart({ target, identity }: Node, url: string, options: UpdateOptions, logs: string): Promise<Identity> {
   const { name, incarnation } = identity
   const command = commandOf(target, name, url)
-  const log = join(logs, `${name.replaceAll(/[^\w.-]/g, '_')}.log`)
+  const log = join(logs, `${name}.log`)
   const how = `Start it by hand (${command}; what it printed is in ${log}), then go on with the next one (--from)`
-  /** The last command did not work. */
-  let failed = false
-  /** Why one did not. */
+  /** When the last command ended without success, ms. */
+  let failedAt: number | undefined
+  /** Why one did not succeed. */
   let why: string | undefined
   let starts = 0
   const fail = (message: string) => {
-    failed = true
+    failedAt = performance.now()
     why = message
   }
   function start(): void {
     starts++
-    failed = false
+    failedAt = undefined
     const output = openSync(log, 'a', 0o600)
     // In a group of its own: Ctrl-C is for this script.
     const child = spawn('/bin/sh', ['-c', command], { detached: true, stdio: ['ignore', output, output] })
@@ -134,20 +184,22 @@ async function restart({ target, identity }: Node, url: string, options: UpdateO
     })
     child.unref()
   }
-  start()
+  /** A node on this machine is started when its process has ended: nothing can have been in the way. */
+  const isToRepeat = () => target.dataDir === undefined && starts < STARTS && failedAt !== undefined && performance.now() - failedAt >= START_AGAIN * 2 ** (starts - 1)
   let back: Identity | undefined
-  const problem = await until(options.readyWithin, async () => {
-    if (failed && starts < STARTS) {
-      await sleep(START_AGAIN)
-      start()
-    }
+  async function look(): Promise<string | undefined> {
     const place = target.locate()
     const notReady = await readyProblem(place)
-    if (notReady !== undefined) return notReady
+    if (notReady !== undefined) {
+      if (isToRepeat() && !(await isUp(place))) start()
+      return notReady
+    }
     back = await identityOf(place)
     if (back.peer !== identity.peer) return `another node (${back.name}) answers at ${place.url}`
     return back.incarnation > incarnation ? undefined : 'the old process still answers'
-  })
+  }
+  await step(name, 'it is stopped, and the restart command could not be run', how, async () => start())
+  const problem = await until(options.readyWithin, look)
   if (problem !== undefined || back === undefined) throw new UpdateFailed(name, `it is stopped and not ready again after ${options.readyWithin} ms: ${why ?? problem}`, how)
   return back
 }
@@ -168,19 +220,21 @@ async function waitUntilSeen(nodes: readonly Node[], before: Identity, after: Id
 
 async function replace(node: Node, nodes: readonly Node[], options: UpdateOptions, logs: string): Promise<Row> {
   const { identity } = node
-  const { url } = node.target.locate()
+  const { name } = identity
+  const fromHere = `go on with --from ${name}`
+  const { url } = await step(name, 'it was not touched, for it cannot be found', `Start it, then ${fromHere}`, async () => node.target.locate())
   const times: number[] = [performance.now()]
   const lap = () => times.push(performance.now())
-  options.say(`${identity.name}: draining`)
-  await drain(node, options.within)
+  options.say(`${name}: draining`)
+  await step(name, 'it could not be drained', `See whether it serves (skein drain --undo), then ${fromHere}`, () => drain(node, options))
   lap()
-  options.say(`${identity.name}: drained, stopping`)
-  await shutDown(node, options)
+  options.say(`${name}: drained, stopping`)
+  await step(name, 'it is drained, and could not be told to stop', `Take it back into service (skein drain --undo), then ${fromHere}`, () => shutDown(node, options))
   lap()
-  options.say(`${identity.name}: stopped, starting`)
+  options.say(`${name}: stopped, starting`)
   const after = await restart(node, url, options, logs)
   lap()
-  options.say(`${identity.name}: ready, waiting until the others see it`)
+  options.say(`${name}: ready, waiting until the others see it`)
   await waitUntilSeen(nodes, identity, after, options.readyWithin)
   lap()
   node.identity = { ...after, servers: identity.servers }
@@ -195,9 +249,7 @@ async function replace(node: Node, nodes: readonly Node[], options: UpdateOption
 export async function rollingUpdate(targets: readonly Target[], options: UpdateOptions, onRow: (row: Row) => void): Promise<void> {
   const nodes: Node[] = []
   for (const target of targets) {
-    const identity = await identityOf(target.locate()).catch((error: Error) => {
-      throw new UpdateFailed(target.label, `it cannot be asked (${error.message})`, 'Nothing was changed; start it, or take it off the list')
-    })
+    const identity = await step(target.label, 'it cannot be asked', 'Nothing was changed; start it, or take it off the list', async () => identityOf(target.locate()))
     if (nodes.some((known) => known.identity.peer === identity.peer)) throw new UpdateFailed(identity.name, 'it stands twice in the list', 'Nothing was changed')
     nodes.push({ target, identity })
   }
@@ -208,7 +260,10 @@ export async function rollingUpdate(targets: readonly Target[], options: UpdateO
     const { name, version } = node.identity
     const problem = await until(options.dryRun ? 0 : options.readyWithin, () => poolProblem(nodes))
     if (problem !== undefined) throw new UpdateFailed(name, `it was not touched, for the federation is not healthy: ${problem}`, `Mend that, then go on with --from ${name}`)
-    if (options.dryRun) options.say(`${name} (${version}): would drain it, stop it, run: ${commandOf(node.target, name, node.target.locate().url)}`)
+    if (options.dryRun) {
+      const { url } = await step(name, 'it cannot be found any more', 'Nothing was changed', async () => node.target.locate())
+      options.say(`${name} (${version}): would drain it, stop it, run: ${commandOf(node.target, name, url)}`)
+    }
     else onRow(await replace(node, nodes, options, logs))
   }
 }
