@@ -99,7 +99,13 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
   // Known before the node is up, so that the control socket can refuse a second node on the same data at once.
   let api: NodeApi | undefined
   let stopping: Promise<void> | undefined
-  const stop = (options: DrainOptions = {}) => (stopping ??= (api === undefined ? giveUpStart() : stopAll(options)).finally(() => (failure === undefined ? onStopped() : onFailed(failure))))
+  const stop = (options: DrainOptions = {}) =>
+    (stopping ??= (api === undefined ? giveUpStart() : stopAll(options)).catch(stopFailed).finally(() => (failure === undefined ? onStopped() : onFailed(failure))))
+  /** Whoever asks over HTTP has long got an answer. */
+  function stopFailed(error: unknown): never {
+    logger.error('stopping the node failed', { error: errorMessage(error) })
+    throw error
+  }
   let drain = async (_options: DrainOptions) => {}
   const settled = Promise.withResolvers<void>()
   function giveUpStart(): Promise<void> {
@@ -149,7 +155,7 @@ export async function startNode(flags: StartFlags, { signal, env = process.env, 
     await lifecycle.start({ name: 'node', stop: () => node.stop(), stopWithin: 10_000 })
     node.onSuperseded(() => {
       failure = new SkeinError('SKEIN_SUPERSEDED', `another process with the identity of this node was started later, so this one has ended: give each node a data directory of its own (this one: ${dataDir})`)
-      void stop()
+      stop().catch(() => {})
     })
 
     const rules = { loopback: isLoopback(config.network.httpHost), allowedHosts: config.security.allowedHosts, allowedOrigins: config.security.allowedOrigins }

@@ -1,5 +1,6 @@
 import type { GuardState } from '../base/guard.ts'
 import { LATENCY_BUCKETS, type Counter, type Histogram, type Meter } from '../base/meter.ts'
+import { shortPeerId } from '../wire/peer-id.ts'
 
 /** As they stand in labels. */
 export const STATES = { closed: 'closed', open: 'open', 'half-open': 'half_open' } as const satisfies Record<GuardState, string>
@@ -37,7 +38,7 @@ export interface GuardMetrics {
 export function createGuardMetrics(meter: Meter, readings: () => Iterable<GuardReading>): GuardMetrics {
   const calls = meter.counter(
     'circuit_breaker_calls_total',
-    'Calls that were let through to a component and have ended: upstream:<server> of this node, provider:<server>@<peer> elsewhere. More than _success and _failed together: the rest were cancelled or turned away there (busy, leaving, not found).',
+    'Calls that were let through to a component and have ended: upstream:<server> of this node, provider:<server>@<end of the peer id> elsewhere. More than _success and _failed together: the rest were cancelled or turned away there (busy, leaving, not found).',
     ['component']
   )
   const success = meter.counter('circuit_breaker_calls_success', 'Calls that were answered; an error of the tool is an answer. Much lower than circuit_breaker_calls_failed: the component is down.', ['component'])
@@ -63,15 +64,16 @@ export function createGuardMetrics(meter: Meter, readings: () => Iterable<GuardR
   const used = { upstream: 0, provider: 0 }
 
   function labelOf(component: string): string {
-    if (labels.has(component)) return component
-    const kind = component.startsWith('provider:') ? 'provider' : 'upstream'
+    const label = shortened(component)
+    if (labels.has(label)) return label
+    const kind = label.startsWith('provider:') ? 'provider' : 'upstream'
     if (used[kind] >= MAX_LABELS[kind]) {
       labels.add(`${kind}:other`)
       return `${kind}:other`
     }
     used[kind] += 1
-    labels.add(component)
-    return component
+    labels.add(label)
+    return label
   }
 
   /** Components that share a label are added up, their share of failures is that of the worst. */
@@ -111,4 +113,10 @@ export function createGuardMetrics(meter: Meter, readings: () => Iterable<GuardR
       }
     }
   }
+}
+
+/** Nodes by the end of their peer id, as in the names of tools: long enough to find the node, and no key of anybody in a time series. */
+function shortened(component: string): string {
+  const at = component.lastIndexOf('@') + 1
+  return component.startsWith('provider:') && at > 0 ? component.slice(0, at) + shortPeerId(component.slice(at)) : component
 }

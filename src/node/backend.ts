@@ -49,6 +49,8 @@ export interface Backend extends McpBackend {
   notices(): string[]
   /** Something changed: views are built anew when they are next asked for. */
   changed(): void
+  /** Calls to this peer take another way now. */
+  rerouted(peer: string): void
 }
 
 interface Built {
@@ -169,7 +171,8 @@ export function createBackend(deps: BackendDeps): Backend {
       if (notifying) return
       notifying = true
       queueMicrotask(notify)
-    }
+    },
+    rerouted: (peer) => listenings.rerouted(peer)
   }
 }
 

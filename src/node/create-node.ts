@@ -220,6 +220,9 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     })
     const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
     catalog.onChange(() => backend.changed())
+    reach.onChange((peer) => {
+      if (reach.path(peer) !== undefined) backend.rerouted(peer)
+    })
 
     const descriptor = (): Descriptor => ({
       name: config.node.id, region: config.node.region, tier: config.node.hubTier, addresses: host.addresses(), draining: state.draining,

@@ -3,6 +3,7 @@ import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomHex, type Random } from '../base/random.ts'
 import type { CallSink, ClientContext, Listening, ListenOptions, RunningCall } from '../mcp/ports.ts'
+import { createHandover, HANDOVER_MS } from './handover.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { VisibleServer } from './offered.ts'
 import type { Federation, Route, RoutedRequest } from './routes.ts'
@@ -33,6 +34,8 @@ export interface Listenings {
   open(options: ListenOptions, sink: CallSink): Listening
   /** Servers or their providers changed: what has to move moves. */
   refresh(): void
+  /** Calls to this peer take another way now: what listens there moves to it, and misses nothing. */
+  rerouted(peer: string): void
 }
 
 /** The listen of one client at one server. */
@@ -41,7 +44,9 @@ interface Leg {
   resources: readonly string[]
   peer: string | undefined
   call: RunningCall | undefined
-  /** Waits to be opened again. */
+  /** While it moves to another way: the call over the old one, which goes on until the new one surely hears all. */
+  move: { old: RunningCall; isNews: ReturnType<typeof createHandover>; over: Timer } | undefined
+  /** Waits to be opened again, or moved again. */
   timer: Timer | undefined
   opened: number
   failures: number
@@ -50,7 +55,7 @@ interface Leg {
 /** Keeps `subscriptions/listen` calls open for clients, through restarts of servers and providers, until they are closed. */
 export function createListenings(deps: ListeningDeps): Listenings {
   const { clock, random, logger, federation } = deps
-  const all = new Set<{ sync(): void }>()
+  const all = new Set<{ sync(): void; rerouted(peer: string): void }>()
   let running = 0
 
   function count(by: number): void {
@@ -65,7 +70,7 @@ export function createListenings(deps: ListeningDeps): Listenings {
     let resources = bounded(options.resources)
     let closed = false
     let scheduled = false
-    const self = { sync }
+    const self = { sync, rerouted }
 
     let known: { lookUp: ((uri: string) => string | undefined) | undefined; resources: readonly string[]; byServer: Map<string, string[]> } | undefined
 
@@ -97,7 +102,7 @@ export function createListenings(deps: ListeningDeps): Listenings {
         end(leg, 'nothing is subscribed there any more')
       }
       for (const [server, uris] of now) {
-        const leg = legs.get(server) ?? { server, resources: uris, peer: undefined, call: undefined, timer: undefined, opened: 0, failures: 0 }
+        const leg = legs.get(server) ?? { server, resources: uris, peer: undefined, call: undefined, move: undefined, timer: undefined, opened: 0, failures: 0 }
         const same = leg.resources.length === uris.length && leg.resources.every((uri, index) => uri === uris[index])
         legs.set(server, leg)
         leg.resources = uris
@@ -108,9 +113,49 @@ export function createListenings(deps: ListeningDeps): Listenings {
       }
     }
 
+    function rerouted(peer: string): void {
+      if (!closed) for (const leg of legs.values()) if (leg.peer === peer) moveLeg(leg)
+    }
+
+    /** Opens the same listen once more, at the same peer, over the way of now. */
+    function moveLeg(leg: Leg): void {
+      const { peer } = leg
+      const server = federation.server(leg.server)
+      if (leg.call === undefined || peer === undefined || server === undefined) return
+      leg.timer?.cancel()
+      leg.timer = undefined
+      if (leg.move !== undefined) backToOld(leg)?.cancel('its way has changed again')
+      const old = leg.call
+      startLeg(leg, peer, server.name, server.providers)
+      // Else it could not be started, and is tried again.
+      if (leg.call !== old) leg.move = { old, isNews: createHandover(clock), over: clock.after(HANDOVER_MS, () => endMove(leg)) }
+    }
+
+    /** The new call takes over. */
+    function endMove(leg: Leg): void {
+      const { move } = leg
+      if (move === undefined) return
+      move.over.cancel()
+      leg.move = undefined
+      count(-1)
+      move.old.cancel('it takes another way now')
+    }
+
+    /** The old call goes on alone; returns the new one. */
+    function backToOld(leg: Leg): RunningCall | undefined {
+      const { move, call } = leg
+      if (move === undefined) return undefined
+      move.over.cancel()
+      leg.move = undefined
+      leg.call = move.old
+      count(-1)
+      return call
+    }
+
     function openLeg(leg: Leg): void {
       leg.timer?.cancel()
       leg.timer = undefined
+      endMove(leg)
       const before = leg.call
       const server = federation.server(leg.server)
       const peer = server === undefined ? undefined : deps.choose(server, client)
@@ -130,7 +175,9 @@ export function createListenings(deps: ListeningDeps): Listenings {
       let call: RunningCall
       const heard: CallSink = {
         notification(message) {
-          if (leg.call === call && !closed) sink.notification(message)
+          const isOld = leg.move?.old === call
+          if (closed || (leg.call !== call && !isOld)) return
+          if (leg.move === undefined || leg.move.isNews(isOld ? 'old' : 'new', message)) sink.notification(message)
         }
       }
       try {
@@ -142,9 +189,13 @@ export function createListenings(deps: ListeningDeps): Listenings {
       leg.opened = clock.now()
       count(1)
       const over = (why: string) => {
+        if (leg.move?.old === call) return endMove(leg)
         if (leg.call !== call) return
-        leg.call = undefined
-        count(-1)
+        if (leg.move !== undefined) backToOld(leg)
+        else {
+          leg.call = undefined
+          count(-1)
+        }
         retryLater(leg, why)
       }
       call.outcome.then(
@@ -158,13 +209,16 @@ export function createListenings(deps: ListeningDeps): Listenings {
       const delay = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** leg.failures) * (0.75 + random.float() / 2)
       leg.failures++
       logger.debug('listening to a server ended; it is opened again', { server: leg.server, reason: why, delay: Math.round(delay) })
+      leg.timer?.cancel()
       leg.timer = clock.after(delay, () => {
         leg.timer = undefined
-        openLeg(leg)
+        if (leg.call === undefined) openLeg(leg)
+        else moveLeg(leg)
       })
     }
 
     function end(leg: Leg, reason: string): void {
+      endMove(leg)
       const { call } = leg
       leg.timer?.cancel()
       leg.timer = leg.call = undefined
@@ -206,6 +260,9 @@ export function createListenings(deps: ListeningDeps): Listenings {
     },
     refresh() {
       for (const listening of all) listening.sync()
+    },
+    rerouted(peer) {
+      for (const listening of all) listening.rerouted(peer)
     }
   }
 }

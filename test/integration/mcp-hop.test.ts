@@ -160,3 +160,37 @@ test('a listen moves to another provider of its server when the first one leaves
     await first.stop()
   }
 })
+
+test('a listen over a relay moves to another one when that drains, and keeps nobody from draining', { timeout: 60_000 }, async () => {
+  const features = { command: process.execPath, args: [fixture('feature-server.ts')] }
+  const one = await startNodeHere('one', {})
+  const { token } = await one.api.createToken({ uses: 3 })
+  const others = [await startNodeHere('two', {}, token), await startNodeHere('provider', { servers: { features } }, token, []), await startNodeHere('edge', {}, token, [])] as const
+  const [two, , edge] = others
+  try {
+    const via = () => edge.api.peers().find(({ name }) => name === 'provider')?.via?.[0]
+    await waitUntil('both relays reach everybody, and the edge the server', () => {
+      const reach = [one, two].every(({ api }) => api.peers().filter(({ state }) => state === 'connected').length === 3)
+      return reach && edge.api.tool('features__pid') !== undefined && via() !== undefined
+    }, { timeout: 20_000 })
+    const heard: JsonRpcNotification[] = []
+    const listening = edge.api.mcp.listen({ view: 'features', client: STATELESS, resources: ['note://1'] }, { notification: (message) => void heard.push(message) })
+    const { tool, textOf } = clientOf(edge)
+    const touch = () => textOf(tool('features__touch', { uri: 'note://1' }).outcome)
+    await waitUntil('the server tells', async () => (await touch()) === 'told')
+    await waitUntil('it is heard', () => heard.length === 1)
+    const first = via()
+    const relay = first === 'one' ? one : two
+    const { state, running } = await relay.api.drain({ within: 10_000 })
+    expect({ state, running }).toEqual({ state: 'drained', running: 0 })
+    expect(via()).toBe(first === 'one' ? 'two' : 'one')
+    expect(await touch()).toBe('told')
+    await waitUntil('it is heard over the other relay', () => heard.length === 2)
+    expect(await touch()).toBe('told')
+    await waitUntil('each is heard once', () => heard.length === 3)
+    listening.close()
+  } finally {
+    for (const node of others.toReversed()) await node.stop()
+    await one.stop()
+  }
+})

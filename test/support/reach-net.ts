@@ -2,7 +2,7 @@ import { silentLogger } from '../../src/base/logger.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { createReach } from '../../src/rpc/reach/reach.ts'
 import type { Reach } from '../../src/rpc/reach/types.ts'
-import { createRelay } from '../../src/rpc/relay/relay.ts'
+import { createRelay, type RelayOptions } from '../../src/rpc/relay/relay.ts'
 import { createTickets, type Tickets } from '../../src/rpc/relay/tickets.ts'
 import { signerFromSeed, type Signer } from '../../src/wire/envelope.ts'
 import { METHOD } from '../../src/wire/protocols.ts'
@@ -45,7 +45,7 @@ const FEDERATION = 'f'
 const SIGNERS = Array.from({ length: 8 }, (_, seed) => signerFromSeed(new Uint8Array(32).fill(seed + 1))).sort((a, b) => (a.peer < b.peer ? -1 : 1))
 
 /** `count` nodes with RPC, relay and reach, all members of each other, linked as `links` says (by index), on a manual clock. */
-export async function createReachNet(count: number, links: readonly (readonly [number, number])[], options: PairOptions & { node?: NodeOptions } = {}): Promise<ReachNet> {
+export async function createReachNet(count: number, links: readonly (readonly [number, number])[], options: PairOptions & { node?: NodeOptions; relay?: Omit<RelayOptions, 'self'> } = {}): Promise<ReachNet> {
   const net = createRpcNet(options)
   const blocked = new Set<string>()
   const key = (a: string, b: string) => (a < b ? `${a} ${b}` : `${b} ${a}`)
@@ -56,7 +56,7 @@ export async function createReachNet(count: number, links: readonly (readonly [n
     const node = net.node(id, { federation: FEDERATION, ...options.node })
     const deps = { clock: net.clock, random: seededRandom(index + 1), meter: node.meter, logger: silentLogger, rpc: node.rpc }
     const tickets = createTickets({ ...deps, seal: { seal: (ticket) => sealTicket(ticket, signer), open: openTicket } }, { federation: FEDERATION })
-    createRelay({ ...deps, tickets, isMember: (peer) => nodes.some((other) => other.id === peer), onReceived: (origin) => node.rpc.doubt(origin) }, { self: id })
+    createRelay({ ...deps, tickets, isMember: (peer) => nodes.some((other) => other.id === peer), onReceived: (origin) => node.rpc.doubt(origin) }, { self: id, ...options.relay })
     const abandoned: string[] = []
     const reach = createReach(
       {

@@ -201,6 +201,7 @@ const STATED: [string, string, number[]][] = [
   ['rpc', 'such PING doubles, up to #; a new request begins at #.', [constantOf('rpc/stall.ts', 'LONGEST_QUIET'), constantOf('rpc/stall.ts', 'QUIET')]],
   ['rpc', 'clocks may differ by #.', [constantOf('rpc/relay/tickets.ts', 'SKEW')]],
   ['rpc', 'fewer than # exchanges of this origin and # in all', [constantOf('rpc/relay/relay.ts', 'MAX_PER_ORIGIN'), constantOf('rpc/relay/relay.ts', 'MAX_CARRIED')]],
+  ['rpc', "the bodies of their requests with this one's are at most # of this origin and # in all", [constantOf('rpc/relay/relay.ts', 'MAX_BYTES_PER_ORIGIN'), constantOf('rpc/relay/relay.ts', 'MAX_BYTES')]],
   ['rpc', 'at most # members are asked at a time, and for all targets together #.', [constantOf('rpc/reach/reach.ts', 'ASKED'), constantOf('rpc/reach/reach.ts', 'MAX_ASKING')]],
   ['rpc', 'a new member has # to get a session', [constantOf('rpc/reach/reach.ts', 'NEW_GRACE')]],
   ['rpc', 'others are asked after #, with', [constantOf('rpc/reach/reach.ts', 'FIRST_ASK')]],

@@ -63,7 +63,8 @@ export const ADMIN_ROUTES: ApiRoutes = {
     answer: object({ pid: count('The process that ends.') }),
     run(api, input) {
       const { pid } = api.status()
-      void api.stop(within(input))
+      // The node logs what goes wrong; nobody waits for it here.
+      api.stop(within(input)).catch(() => {})
       return { pid }
     }
   }

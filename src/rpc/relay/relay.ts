@@ -12,8 +12,12 @@ import type { Tickets } from './tickets.ts'
 
 /** Exchanges passed on for one origin at a time: more than it may run at one server of a provider (192), and a quarter of a session. */
 export const MAX_PER_ORIGIN = 256
-/** … and for all: with what each may keep waiting, half a gigabyte at the very worst. */
+/** … and for all. What waits in both directions of each (pipe.ts) counts to its sessions, and is bounded with them. */
 export const MAX_CARRIED = 2_048
+/** Bodies of carried requests, which are kept until their exchange ends, bytes: of one origin four of the largest … */
+export const MAX_BYTES_PER_ORIGIN = 64 * 1_048_576
+/** … and of all: as much as a node that is there for others can spare. */
+export const MAX_BYTES = 512 * 1_048_576
 
 export interface RelayDeps {
   clock: Clock
@@ -27,14 +31,51 @@ export interface RelayDeps {
   onReceived(origin: string): void
 }
 
+export interface RelayOptions {
+  self: string
+  /** @default MAX_BYTES_PER_ORIGIN */
+  maxBytesPerOrigin?: number
+  /** @default MAX_BYTES */
+  maxBytes?: number
+}
+
+/** What is passed on now, for one origin or for all. */
+interface Carried {
+  exchanges: number
+  /** Of the requests' bodies. */
+  bytes: number
+}
+
 /** Serves METHOD.RELAY: passes exchanges of others on, and takes in what others pass on to this node. */
-export function createRelay(deps: RelayDeps, { self }: { self: string }): void {
+export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYTES_PER_ORIGIN, maxBytes = MAX_BYTES }: RelayOptions): void {
   const { clock, rpc, tickets } = deps
   const metrics = createRelayMetrics(deps.meter)
-  const running = new Map<string, number>()
-  let carried = 0
+  /** Bounded by what runs. */
+  const origins = new Map<string, Carried>()
+  const all: Carried = { exchanges: 0, bytes: 0 }
 
-  deps.meter.onCollect(() => metrics.running.set(carried))
+  deps.meter.onCollect(() => metrics.running.set(all.exchanges))
+
+  /** Counts one more, or one less. */
+  function count(origin: string, exchanges: 1 | -1, bytes: number): void {
+    const own = origins.get(origin) ?? { exchanges: 0, bytes: 0 }
+    for (const sum of [own, all]) {
+      sum.exchanges += exchanges
+      sum.bytes += exchanges * bytes
+    }
+    if (own.exchanges > 0) origins.set(origin, own)
+    else origins.delete(origin)
+    rpc.carry(all.exchanges)
+  }
+
+  /** Why one more with such a body would be too much; undefined: it is not. */
+  function overload(origin: string, size: number): string | undefined {
+    const own = origins.get(origin) ?? { exchanges: 0, bytes: 0 }
+    const what = `this node already passes on ${all.exchanges} exchanges, ${own.exchanges} of them of that node`
+    if (own.exchanges >= MAX_PER_ORIGIN || all.exchanges >= MAX_CARRIED) return what
+    if (own.bytes + size > maxBytesPerOrigin || all.bytes + size > maxBytes) return `${what}, with ${all.bytes} bytes of requests, ${own.bytes} of them of that node`
+    return undefined
+  }
 
   /** Marks an error as of a relay, not of the target: another path may do. */
   function ownError({ code, message, data }: SkeinError): SkeinError {
@@ -91,17 +132,15 @@ export function createRelay(deps: RelayDeps, { self }: { self: string }): void {
     const origin = path[0] as string
     const hops = exchange.header.hops ?? 0
     if (hops === 0) return refuse(exchange, 'hops', new SkeinError('SKEIN_HOPS', 'the exchange may not be passed on any more: its hops are used up'))
-    const count = running.get(origin) ?? 0
-    if (count >= MAX_PER_ORIGIN || carried >= MAX_CARRIED) {
-      return refuse(exchange, 'busy', new SkeinError('SKEIN_BUSY', `this node already passes on ${carried} exchanges, ${count} of them of that node: use another way or try again later`))
-    }
+    const size = exchange.body.length
+    const tooMuch = overload(origin, size)
+    if (tooMuch !== undefined) return refuse(exchange, 'busy', new SkeinError('SKEIN_BUSY', `${tooMuch}: use another way or try again later`))
     const next = nextOf(head)
     const session = rpc.session(next)
     if (session === undefined || session.draining) return refuse(exchange, 'unreachable', new SkeinError('SKEIN_UNDELIVERED', `there is no session with ${next} here: use another way`))
-    running.set(origin, count + 1)
-    rpc.carry(++carried)
+    count(origin, 1, size)
     metrics.carried.inc()
-    metrics.bytes.inc(exchange.body.length)
+    metrics.bytes.inc(size)
     pipe(
       exchange,
       (onMessage) => {
@@ -111,12 +150,7 @@ export function createRelay(deps: RelayDeps, { self }: { self: string }): void {
       {
         count: (bytes) => metrics.bytes.inc(bytes),
         own: (error) => (error.code === 'SKEIN_CANCELLED' ? error : ownError(error)),
-        over() {
-          const left = (running.get(origin) ?? 1) - 1
-          if (left > 0) running.set(origin, left)
-          else running.delete(origin)
-          rpc.carry(--carried)
-        }
+        over: () => count(origin, -1, size)
       }
     )
 

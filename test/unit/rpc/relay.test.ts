@@ -258,6 +258,37 @@ describe('a relay refuses', () => {
     expect((await served(a.reach.open(b.id, METHOD.MCP_CALL, bytes(1), { timeout: 1_000 }))).served).toBeDefined()
   })
 
+  test("more than one node's requests may take of its memory, whatever runs of others", async () => {
+    const { net, a, b, c, d, served, value } = await bridged({ relay: { maxBytesPerOrigin: 100_000, maxBytes: 150_000 } })
+    /** As if b were far from it. */
+    const send = (from: ReachNode, size: number) =>
+      from.rpc.open(c.id, METHOD.RELAY, bytes(size), { timeout: 60_000, header: relayHeader(undefined, { path: [from.id], target: b.id, method: METHOD.MCP_CALL, ticket: from.tickets.make(b.id, [c.id]) }, 5) })
+    const refused = async (from: ReachNode, size: number) => {
+      const result = outcome(send(from, size).answer)
+      await net.run()
+      return result
+    }
+    const first = await served(send(a, 60_000))
+    const second = await served(send(a, 40_000))
+    expect(await refused(a, 1)).toEqual({ code: 'SKEIN_BUSY', data: { relay: c.id } })
+    const other = await served(send(d, 50_000))
+    expect(await refused(d, 1)).toEqual({ code: 'SKEIN_BUSY', data: { relay: c.id } })
+    expect(value(c, 'skein_rpc_relay_refused_total', 'busy')).toBe(2)
+    expect(value(c, 'skein_rpc_relay_running')).toBe(3)
+
+    // Whichever way one ends, its bytes are free again.
+    second.exchange.cancel('enough')
+    await net.run()
+    first.served.fail(new SkeinError('SKEIN_UPSTREAM_DOWN', 'no'))
+    other.served.end(bytes(1))
+    await net.run()
+    await Promise.allSettled([first.exchange.answer, second.exchange.answer])
+    const whole = await served(send(a, 100_000))
+    await served(send(d, 50_000))
+    expect(value(c, 'skein_rpc_relay_running')).toBe(2)
+    expect(whole.served.body.length).toBe(100_000)
+  })
+
   test('anything new while it drains; what runs finishes', async () => {
     const { net, a, b, c, served } = await bridged()
     const { exchange, served: there } = await served(a.reach.open(b.id, METHOD.MCP_CALL, bytes(1), { timeout: 60_000 }))
