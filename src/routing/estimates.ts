@@ -7,7 +7,7 @@ const FORGIVEN_BY_HALF_MS = 5_000
 /** What others have in service there may be done by now: half of it is believed after this time, ms. */
 const REPORT_HALF_MS = 1_000
 /** A provider that was found slow is tried again within a minute or so, ms. */
-const SLOWNESS_HALF_MS = 30_000
+const SLOWNESS_HALF_MS = 10_000
 /** How long a tool takes is learnt from its first answers, then over this time, ms. */
 const SERVICE_HALF_MS = 10_000
 const FIRST_ANSWERS = 30
@@ -15,6 +15,15 @@ const FIRST_ANSWERS = 30
 const SLOWNESS_WEIGHT = 0.2
 /** Below twice as slow as usual a difference is that of the arguments, not of the provider. */
 const SLOW_FROM = 2
+/** … and in the spread of its answers where that grows less: a run of long ones must not look like a provider that always takes so long. */
+const SPREAD_WEIGHT = 0.05
+/**
+ * So many times its spread above the usual is no chance: a mean of that weight strays by a third of the spread. One tool may take 4 ms or 160 by
+ * its arguments, and a provider that had some long ones in a row must not be avoided for it.
+ */
+const SURE_FROM = 2
+/** Answers of a provider before it is judged: before that neither the usual time nor the spread is known. */
+const JUDGED_FROM = 12
 /** Below this the clock measures itself, ms. */
 const LEAST_SERVICE = 0.05
 
@@ -47,16 +56,29 @@ export function othersOf({ value, at }: Fading, now: number): number {
   return faded(value, now - at, REPORT_HALF_MS)
 }
 
-/** How much slower than usual a provider is; 1 up to twice. `value` is the logarithm, so that one very long call does not outweigh ten. */
-export function slownessOf({ value, at }: Fading, now: number): number {
-  const slowness = Math.exp(faded(value, now - at, SLOWNESS_HALF_MS))
-  return slowness < SLOW_FROM ? 1 : slowness
+/** `value` is the logarithm, so that one very long call does not outweigh ten; `spread` how far the answers of this provider are from it. */
+export interface Slowness extends Fading {
+  spread: number
+  answers: number
 }
 
-export function noteSlowness(fading: Fading, ratio: number, now: number): void {
-  const before = faded(fading.value, now - fading.at, SLOWNESS_HALF_MS)
-  fading.value = before + (Math.log(ratio) - before) * SLOWNESS_WEIGHT
-  fading.at = now
+export const createSlowness = (): Slowness => ({ value: 0, at: 0, spread: 0, answers: 0 })
+
+/** How much slower than usual a provider is; 1 up to twice, and as long as its own answers differ so much that it may be chance. */
+export function slownessOf({ value, at, spread, answers }: Slowness, now: number): number {
+  if (answers < JUDGED_FROM) return 1
+  const log = faded(value, now - at, SLOWNESS_HALF_MS)
+  return log < Math.max(Math.log(SLOW_FROM), SURE_FROM * spread) ? 1 : Math.exp(log)
+}
+
+export function noteSlowness(slowness: Slowness, ratio: number, now: number): void {
+  const before = faded(slowness.value, now - slowness.at, SLOWNESS_HALF_MS)
+  const off = Math.log(ratio) - before
+  slowness.value = before + off * SLOWNESS_WEIGHT
+  const wider = Math.abs(off) - slowness.spread
+  slowness.spread += wider * (wider > 0 ? SLOWNESS_WEIGHT : SPREAD_WEIGHT)
+  slowness.answers++
+  slowness.at = now
 }
 
 /** How long a tool usually takes, at whatever provider: the geometric mean over the last half minute. */

@@ -1,4 +1,4 @@
-import { createFading, createUsual, type Fading, type Usual } from './estimates.ts'
+import { createFading, createSlowness, createUsual, type Fading, type Slowness, type Usual } from './estimates.ts'
 import { createFlaps, type Flaps } from './flaps.ts'
 
 /** As many as the catalog holds records of. */
@@ -31,7 +31,7 @@ export interface Lane {
   reported: boolean
   unreliability: Fading
   /** Logarithm of how many times the usual time it takes. */
-  slowness: Fading
+  slowness: Slowness
   flaps: Flaps
   /** As they were when it was last chosen: the time of an answer is read with them. */
   path: number
@@ -123,7 +123,7 @@ export function createLanes(): Lanes {
     const owner = peerOf(peer)
     const state = serverOf(server)
     const made: Lane = {
-      peer: owner, inFlight: 0, others: createFading(), reported: false, unreliability: createFading(), slowness: createFading(), flaps: createFlaps(), path: 0, capacity: Infinity, ahead: 0, waits: 0
+      peer: owner, inFlight: 0, others: createFading(), reported: false, unreliability: createFading(), slowness: createSlowness(), flaps: createFlaps(), path: 0, capacity: Infinity, ahead: 0, waits: 0
     }
     state.lanes.set(peer, made)
     owner.lanes.set(server, made)

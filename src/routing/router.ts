@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { admit, assess, createAssessed, TIER, type Assessed } from './assess.ts'
 import { choose, isNear, nearBest } from './choose.ts'
-import { createFading, judge, noteSlowness, noteTime, usualTime } from './estimates.ts'
+import { createFading, createSlowness, judge, noteSlowness, noteTime, usualTime } from './estimates.ts'
 import { waitOf } from './expected-time.ts'
 import { dampedFor, wentWell, wentWrong } from './flaps.ts'
 import { createLanes } from './lanes.ts'
@@ -115,7 +115,7 @@ export function createRouter({ random, clock }: { random: Random; clock: Clock }
       // Another process: what the old one took and had to do is history. How often it falls is not.
       for (const lane of state.lanes.values()) {
         lane.unreliability = createFading()
-        lane.slowness = createFading()
+        lane.slowness = createSlowness()
         lane.others = createFading()
         lane.reported = false
       }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MemoryMeter } from '../../src/base/meter.ts'
+import { shortPeerId } from '../../src/wire/peer-id.ts'
 import { codeOf } from '../support/mcp-calls.ts'
 import { startNodeHere } from '../support/node-in-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -35,7 +36,7 @@ function reading(meter: MemoryMeter, name: string, ...labels: string[]): number 
 /** The breaker of the server at its node, and that of the server at the edge: the real parts ask both. */
 const breakers = (): [string, Node, string][] => [
   ['provider', provider, 'upstream:moody'],
-  ['edge', edge, `provider:moody@${provider.self}`]
+  ['edge', edge, `provider:moody@${shortPeerId(provider.self)}`]
 ]
 
 test('every call of a server passes the breaker of the server at its node, and that of its node at the edge', async () => {

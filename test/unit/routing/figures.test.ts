@@ -30,6 +30,42 @@ describe('expected time', () => {
   })
 })
 
+describe('slowness', () => {
+  /** Shares of the first of two providers in each part of 100 calls, four at a time. */
+  function shares(seed: number, timeOf: (peer: string, random: () => number) => number): number[] {
+    const random = seededRandom(seed)
+    const clock = createManualClock()
+    const router = createRouter({ clock, random })
+    const candidates = ['a', 'b'].map((peer) => ({ peer, local: false, rtt: 1 }))
+    const running: { peer: string; since: number; until: number }[] = []
+    const parts: number[] = []
+    for (let n = 0; n < 1_000; n++) {
+      const { peer } = router.choose('s', candidates) as { peer: string }
+      router.started('s', peer)
+      running.push({ peer, since: clock.now(), until: clock.now() + timeOf(peer, () => random.float()) })
+      if (n % 100 === 0) parts.push(0)
+      if (peer === 'a') parts[parts.length - 1] = (parts.at(-1) as number) + 1
+      if (running.length < 4) continue
+      running.sort((x, y) => x.until - y.until)
+      const done = running.shift() as (typeof running)[number]
+      clock.advance(Math.max(0, done.until - clock.now()))
+      router.ended('s', done.peer, 'answered', done.until - done.since, { running: 0, waiting: 0 })
+    }
+    return parts
+  }
+
+  test.each([1, 2, 3, 4, 5])('a provider that had some long calls by chance is not avoided for it (seed %i)', (seed) => {
+    const parts = shares(seed, (_, random) => (random() < 0.5 ? 4 : 160))
+    expect(Math.min(...parts.map((part) => Math.min(part, 100 - part)))).toBeGreaterThan(20)
+  })
+
+  test.each([1, 2, 3])('one that takes ten times as long is, with steady times and with all kinds (seed %i)', (seed) => {
+    const slow = (peer: string) => (peer === 'a' ? 10 : 1)
+    expect(shares(seed, (peer) => 20 * slow(peer)).slice(1).reduce((sum, part) => sum + part, 0)).toBeLessThan(100)
+    expect(shares(seed, (peer, random) => (random() < 0.5 ? 20 : 40) * slow(peer)).slice(1).reduce((sum, part) => sum + part, 0)).toBeLessThan(150)
+  })
+})
+
 describe('what is remembered is bounded', () => {
   test('lanes: those of the oldest servers go', () => {
     const lanes = createLanes()

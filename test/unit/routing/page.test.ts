@@ -11,7 +11,7 @@ const STATED: [string, number[]][] = [
   ['(1 + # x wait +', [of('expected-time', 'WAIT_WEIGHT')]],
   ['(#, and 1 ms for each # km,', [of('geo', 'ENDS_MS'), of('geo', 'KM_PER_MS')]],
   ['else #. A way over other nodes counts # more', [of('expected-time', 'DEFAULT_RTT'), of('expected-time', 'RELAY_MS')]],
-  ['where that is at least #. Slowness is forgotten by half in #,', [of('estimates', 'SLOW_FROM'), of('estimates', 'SLOWNESS_HALF_MS')]],
+  ['where that is at least # and above # times the spread of its own answers in logarithms. Slowness is forgotten by half in #,', [of('estimates', 'SLOW_FROM'), of('estimates', 'SURE_FROM'), of('estimates', 'SLOWNESS_HALF_MS')]],
   ['is believed after #.', [of('estimates', 'REPORT_HALF_MS')]],
   ['adds up to #:', [of('assess', 'FAILURE_COST')]],
   ['is forgiven by half in #.', [of('estimates', 'FORGIVEN_BY_HALF_MS')]],
