@@ -3,7 +3,7 @@ import { DEFAULT_CAPACITY, expectedTime, pathSource, pathTime } from './expected
 import { dampedFor } from './flaps.ts'
 import type { Lane, PeerState } from './lanes.ts'
 import { warmthOf } from './slow-start.ts'
-import type { Candidate, PathSource, Standing } from './types.ts'
+import type { Candidate, Figures, Standing } from './types.ts'
 
 /** What a failed call costs its caller, the repetition and the doubt, ms: an unreliable provider counts as that much slower. */
 const FAILURE_COST = 300
@@ -15,21 +15,7 @@ export const TIER = { GOOD: 0, RECOVERING: 1, DAMPED: 2, SUSPECT: 3, OPEN: 4 } a
 export type Tier = (typeof TIER)[keyof typeof TIER]
 
 /** What is known of one candidate at this moment. Filled anew for each choice: a choice allocates nothing for its candidates. */
-export interface Assessed {
-  peer: string
-  local: boolean
-  relayed: boolean
-  path: number
-  pathFrom: PathSource
-  service: number
-  ahead: number
-  capacity: number
-  reliability: number
-  standing: Standing
-  warmth: number
-  dampedFor: number
-  expected: number
-  cost: number
+export interface Assessed extends Omit<Figures, 'near'> {
   tier: Tier
   /** It was let in for this one call. */
   trial: boolean
