@@ -22,8 +22,6 @@ const SPREAD_WEIGHT = 0.05
  * its arguments, and a provider that had some long ones in a row must not be avoided for it.
  */
 const SURE_FROM = 2
-/** Answers of a provider before it is judged: before that neither the usual time nor the spread is known. */
-const JUDGED_FROM = 12
 /** Below this the clock measures itself, ms. */
 const LEAST_SERVICE = 0.05
 
@@ -59,14 +57,12 @@ export function othersOf({ value, at }: Fading, now: number): number {
 /** `value` is the logarithm, so that one very long call does not outweigh ten; `spread` how far the answers of this provider are from it. */
 export interface Slowness extends Fading {
   spread: number
-  answers: number
 }
 
-export const createSlowness = (): Slowness => ({ value: 0, at: 0, spread: 0, answers: 0 })
+export const createSlowness = (): Slowness => ({ value: 0, at: 0, spread: 0 })
 
 /** How much slower than usual a provider is; 1 up to twice, and as long as its own answers differ so much that it may be chance. */
-export function slownessOf({ value, at, spread, answers }: Slowness, now: number): number {
-  if (answers < JUDGED_FROM) return 1
+export function slownessOf({ value, at, spread }: Slowness, now: number): number {
   const log = faded(value, now - at, SLOWNESS_HALF_MS)
   return log < Math.max(Math.log(SLOW_FROM), SURE_FROM * spread) ? 1 : Math.exp(log)
 }
@@ -77,7 +73,6 @@ export function noteSlowness(slowness: Slowness, ratio: number, now: number): vo
   slowness.value = before + off * SLOWNESS_WEIGHT
   const wider = Math.abs(off) - slowness.spread
   slowness.spread += wider * (wider > 0 ? SLOWNESS_WEIGHT : SPREAD_WEIGHT)
-  slowness.answers++
   slowness.at = now
 }
 
