@@ -1,3 +1,4 @@
+import type { GossipCounts, TopicCounts } from '../net/gossip.ts'
 import type { MemberInfo } from './api.ts'
 
 /** Questions about the federation as this node sees it: the part of NodeApi for programs that watch. */
@@ -44,26 +45,12 @@ export interface RecordInfo {
   tools: number
 }
 
-export interface TopicInfo {
-  /** Empty for all those that this node has not subscribed to. */
-  topic: string
+export interface TopicInfo extends TopicCounts {
   about: 'catalog' | 'test' | 'other'
-  subscribers: number
-  meshPeers: string[]
-  published: number
-  sentCopies: number
-  sentBytes: number
-  forwarded: number
-  forwardedCopies: number
-  receivedCopies: number
-  received: number
-  receivedBytes: number
-  duplicates: number
-  invalid: number
 }
 
 export interface GossipInfo {
-  gossipsub: { peers: number; sentFrames: number; sentBytes: number; receivedFrames: number; receivedBytes: number; topics: TopicInfo[] }
+  gossipsub: Omit<GossipCounts, 'topics'> & { topics: TopicInfo[] }
   swim: {
     queued: number
     queuedBytes: number
