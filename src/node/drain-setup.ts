@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { Downstream } from '../mcp/downstream/create-downstream.ts'
 import type { Rpc } from '../rpc/types.ts'
 import { createDrain, type Drain } from './drain.ts'

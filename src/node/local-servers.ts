@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { Config, ServerConfig } from '../config/types.ts'
-import type { LocalServer } from '../federation/ports.ts'
+import type { LocalServer } from '../federation/catalog/ports.ts'
 import type { UpstreamHost } from '../mcp/upstream/host.ts'
 import { MAX_CONCURRENT, type ServerSpec } from '../mcp/upstream/spec.ts'
 import type { NameClaims } from '../store/store.ts'

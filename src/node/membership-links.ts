@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { Membership } from '../membership/driver.ts'
 import type { Member, MemberEvent } from '../membership/types.ts'
 import { addressesFor } from '../net/addresses.ts'

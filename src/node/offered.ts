@@ -1,4 +1,4 @@
-import type { OfferedServer as CatalogServer, OfferedTool } from '../federation/offers.ts'
+import type { OfferedServer as CatalogServer, OfferedTool } from '../federation/catalog/offers.ts'
 import { readAbout, type About } from '../wire/about.ts'
 import type { Json } from '../wire/json-rpc.ts'
 import type { Offered, OfferedServer } from '../mcp/view-types.ts'

@@ -1,5 +1,5 @@
 import { SkeinError } from '../base/errors.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { ServerEntry } from '../wire/catalog-types.ts'
 import type { ServeDeps } from './serve-mcp.ts'
 

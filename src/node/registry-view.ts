@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { NodeRecord } from '../wire/catalog-types.ts'
 import type { RecordInfo, RegistryStatus } from './overview.ts'
 

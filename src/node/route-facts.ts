@@ -1,5 +1,5 @@
 import type { Config } from '../config/types.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import { MAX_CONCURRENT } from '../mcp/upstream/spec.ts'
 import type { UpstreamHost } from '../mcp/upstream/host.ts'
 import type { Membership } from '../membership/driver.ts'

@@ -1,5 +1,5 @@
 import { sleep, type Clock } from '../base/clock.ts'
-import type { CatalogDriver } from '../federation/driver.ts'
+import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { Membership } from '../membership/driver.ts'
 import type { Reach } from '../rpc/reach/types.ts'
 import type { NodeRecord } from '../wire/catalog-types.ts'

@@ -1,7 +1,7 @@
 import { signerFromSeed, type Signer } from '../../src/wire/envelope.ts'
 import type { NodeRecord, ServerEntry } from '../../src/wire/catalog-types.ts'
 import { toolDigest } from '../../src/wire/catalog-record.ts'
-import type { Descriptor, LocalServer } from '../../src/federation/ports.ts'
+import type { Descriptor, LocalServer } from '../../src/federation/catalog/ports.ts'
 
 /** Signers of fixed seeds, sorted by peer id, so that tests can say who is lower. */
 export const SIGNERS: readonly Signer[] = Array.from({ length: 16 }, (_, index) => signerFromSeed(new Uint8Array(32).fill(index + 1))).toSorted((a, b) =>

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ERROR_CODES } from '../../src/base/error-codes.ts'
 import { MAX_JSON_DEPTH } from '../../src/base/json-depth.ts'
-import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog.ts'
-import { REQUEST_TIMEOUT } from '../../src/federation/driver.ts'
-import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/definitions.ts'
-import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY, SYNC_SOON } from '../../src/federation/exchanges.ts'
-import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/records.ts'
-import { MAX_WAIT, MAX_WAITING, MAX_WAITING_BYTES as MAX_WAITING_RECORD_BYTES } from '../../src/federation/waiting-room.ts'
+import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog/catalog.ts'
+import { REQUEST_TIMEOUT } from '../../src/federation/catalog/driver.ts'
+import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/catalog/definitions.ts'
+import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY, SYNC_SOON } from '../../src/federation/catalog/exchanges.ts'
+import { CLOCK_SKEW as RECORD_SKEW, MAX_LIFE, MAX_RECORDS, MAX_RECORDS_BYTES } from '../../src/federation/catalog/records.ts'
+import { MAX_WAIT, MAX_WAITING, MAX_WAITING_BYTES as MAX_WAITING_RECORD_BYTES } from '../../src/federation/catalog/waiting-room.ts'
 import { IDLE_TIMEOUT } from '../../src/mcp/upstream/children.ts'
 import { PROFILES, type MembershipProfile } from '../../src/membership/profiles.ts'
 import { TOMBSTONE_TIME } from '../../src/membership/rules.ts'
@@ -90,7 +90,7 @@ describe('golden statements and messages of membership', () => {
 
 test('every file of golden vectors has a test that reads it', () => {
   const files = readdirSync(new URL('vectors/', folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
-  // rpc: unit/rpc/codec and relay-vectors, admission: unit/security/vectors, catalog: unit/federation/vectors, mcp and swim: here.
+  // rpc: unit/rpc/codec and relay-vectors, admission: unit/security/vectors, catalog: unit/federation/catalog/vectors, mcp and swim: here.
   expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json', 'rpc/relay.json', 'swim/messages.json', 'swim/statements.json'])
 })
 

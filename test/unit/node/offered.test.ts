@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { OfferedServer } from '../../../src/federation/offers.ts'
+import type { OfferedServer } from '../../../src/federation/catalog/offers.ts'
 import { createVisible } from '../../../src/node/offered.ts'
 import type { Json } from '../../../src/wire/json-rpc.ts'
 

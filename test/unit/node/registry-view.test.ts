@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createMeter } from '../../../src/base/meter.ts'
-import type { Offers } from '../../../src/federation/offers.ts'
+import type { Offers } from '../../../src/federation/catalog/offers.ts'
 import { gossipView, valuesOf } from '../../../src/node/gossip-view.ts'
 import { missingDigests, registryView } from '../../../src/node/registry-view.ts'
 import type { NodeRecord } from '../../../src/wire/catalog-types.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { computeOffers, type OfferFacts } from '../../../src/federation/offers.ts'
-import type { ServerEntry } from '../../../src/wire/catalog-types.ts'
-import { nodeRecord, server, WALL } from '../../support/catalog-fixtures.ts'
+import { computeOffers, type OfferFacts } from '../../../../src/federation/catalog/offers.ts'
+import type { ServerEntry } from '../../../../src/wire/catalog-types.ts'
+import { nodeRecord, server, WALL } from '../../../support/catalog-fixtures.ts'
 
 interface Setup {
   local?: ServerEntry[]

@@ -1,5 +1,5 @@
-import type { ServerEntry } from '../wire/catalog-types.ts'
-import type { DigestAnswer, DigestRequest, PushRequest } from '../wire/catalog.ts'
+import type { ServerEntry } from '../../wire/catalog-types.ts'
+import type { DigestAnswer, DigestRequest, PushRequest } from '../../wire/catalog.ts'
 import type { Descriptor } from './ports.ts'
 import type { UpdateResult } from './records.ts'
 

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { createMeter } from '../../../src/base/meter.ts'
-import { seededRandom } from '../../../src/base/random.ts'
-import { silentLogger, type Logger } from '../../../src/base/logger.ts'
-import { createCatalogDriver } from '../../../src/federation/driver.ts'
-import type { CatalogRequestKind, LocalServer } from '../../../src/federation/ports.ts'
+import { createMeter } from '../../../../src/base/meter.ts'
+import { seededRandom } from '../../../../src/base/random.ts'
+import { silentLogger, type Logger } from '../../../../src/base/logger.ts'
+import { createCatalogDriver } from '../../../../src/federation/catalog/driver.ts'
+import type { CatalogRequestKind, LocalServer } from '../../../../src/federation/catalog/ports.ts'
 import {
   decodeDefinitionsAnswer, decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDefinitionsRequest, encodeDigestAnswer, encodeGossip
-} from '../../../src/wire/catalog.ts'
-import type { About } from '../../../src/wire/about.ts'
-import { canonicalJson } from '../../../src/wire/canonical-json.ts'
-import { openRecord, sealRecord, toolDigest } from '../../../src/wire/catalog-record.ts'
-import { decodeGossip } from '../../../src/wire/catalog.ts'
-import { DESCRIPTOR, localServer, nodeRecord, signer } from '../../support/catalog-fixtures.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+} from '../../../../src/wire/catalog.ts'
+import type { About } from '../../../../src/wire/about.ts'
+import { canonicalJson } from '../../../../src/wire/canonical-json.ts'
+import { openRecord, sealRecord, toolDigest } from '../../../../src/wire/catalog-record.ts'
+import { decodeGossip } from '../../../../src/wire/catalog.ts'
+import { DESCRIPTOR, localServer, nodeRecord, signer } from '../../../support/catalog-fixtures.ts'
+import { createManualClock } from '../../../support/manual-clock.ts'
 
 const me = signer(0)
 const other = signer(1)

@@ -1,5 +1,5 @@
-import type { NodeRecord, ServerEntry, ToolEntry } from '../wire/catalog-types.ts'
-import { shortPeerId } from '../wire/peer-id.ts'
+import type { NodeRecord, ServerEntry, ToolEntry } from '../../wire/catalog-types.ts'
+import { shortPeerId } from '../../wire/peer-id.ts'
 
 /** What is offered at this node: a pure function of the records, the living sessions and the node's own servers. */
 export interface Offers {

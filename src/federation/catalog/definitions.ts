@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '../base/clock.ts'
-import { errorMessage } from '../base/errors.ts'
-import type { Logger } from '../base/logger.ts'
-import { decodeDefinitionsAnswer, encodeDefinitionsRequest, MAX_DEFINITIONS_PER_REQUEST } from '../wire/catalog.ts'
+import type { Clock } from '../../base/clock.ts'
+import { errorMessage } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import { decodeDefinitionsAnswer, encodeDefinitionsRequest, MAX_DEFINITIONS_PER_REQUEST } from '../../wire/catalog.ts'
 import type { CatalogMetrics } from './metrics.ts'
 import type { Definition } from './ports.ts'
 

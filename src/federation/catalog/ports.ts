@@ -1,9 +1,9 @@
-import type { Clock } from '../base/clock.ts'
-import type { Logger } from '../base/logger.ts'
-import type { Meter } from '../base/meter.ts'
-import type { Random } from '../base/random.ts'
-import type { About } from '../wire/about.ts'
-import type { NodeRecord } from '../wire/catalog-types.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Meter } from '../../base/meter.ts'
+import type { Random } from '../../base/random.ts'
+import type { About } from '../../wire/about.ts'
+import type { NodeRecord } from '../../wire/catalog-types.ts'
 
 export type CatalogRequestKind = 'digest' | 'push' | 'definitions'
 

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { silentLogger } from '../../../src/base/logger.ts'
-import { createMeter } from '../../../src/base/meter.ts'
-import { seededRandom } from '../../../src/base/random.ts'
-import { createCatalogDriver } from '../../../src/federation/driver.ts'
-import { openRecord } from '../../../src/wire/catalog-record.ts'
-import { decodePush, encodeDigestAnswer } from '../../../src/wire/catalog.ts'
-import { encodeCbor } from '../../../src/wire/cbor.ts'
-import { DESCRIPTOR, localServer, signer } from '../../support/catalog-fixtures.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+import { silentLogger } from '../../../../src/base/logger.ts'
+import { createMeter } from '../../../../src/base/meter.ts'
+import { seededRandom } from '../../../../src/base/random.ts'
+import { createCatalogDriver } from '../../../../src/federation/catalog/driver.ts'
+import { openRecord } from '../../../../src/wire/catalog-record.ts'
+import { decodePush, encodeDigestAnswer } from '../../../../src/wire/catalog.ts'
+import { encodeCbor } from '../../../../src/wire/cbor.ts'
+import { DESCRIPTOR, localServer, signer } from '../../../support/catalog-fixtures.ts'
+import { createManualClock } from '../../../support/manual-clock.ts'
 
 const me = signer(0)
 const [told, silent, noMember] = [signer(1).peer, signer(2).peer, signer(3).peer]

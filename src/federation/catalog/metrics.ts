@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Meter } from '../base/meter.ts'
+import type { Counter, Gauge, Meter } from '../../base/meter.ts'
 import type { UpdateSource } from './events.ts'
 import type { UpdateResult } from './records.ts'
 

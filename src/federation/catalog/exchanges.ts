@@ -1,5 +1,5 @@
-import { randomInt, type Random } from '../base/random.ts'
-import { fitBody, ITEM_OVERHEAD, MAX_RECORDS_PER_BODY, type DigestAnswer, type DigestRequest, type Scope } from '../wire/catalog.ts'
+import { randomInt, type Random } from '../../base/random.ts'
+import { fitBody, ITEM_OVERHEAD, MAX_RECORDS_PER_BODY, type DigestAnswer, type DigestRequest, type Scope } from '../../wire/catalog.ts'
 import type { CatalogEffect, Now } from './events.ts'
 import type { Records } from './records.ts'
 

@@ -1,5 +1,5 @@
-import type { NodeRecord } from '../wire/catalog-types.ts'
-import type { Scope } from '../wire/catalog.ts'
+import type { NodeRecord } from '../../wire/catalog-types.ts'
+import type { Scope } from '../../wire/catalog.ts'
 
 /** Records held. A flat pool has 64 nodes, the largest planned one some hundreds; above this someone misbehaves. */
 export const MAX_RECORDS = 4_096

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { signerFromSeed } from '../../../src/wire/envelope.ts'
-import { openRecord, sealRecord } from '../../../src/wire/catalog-record.ts'
-import { decodeDefinitionsAnswer } from '../../../src/wire/catalog.ts'
-import { CODECS, fromJson, hexOf, readVectors, toJson } from '../../support/catalog-vectors.ts'
+import { signerFromSeed } from '../../../../src/wire/envelope.ts'
+import { openRecord, sealRecord } from '../../../../src/wire/catalog-record.ts'
+import { decodeDefinitionsAnswer } from '../../../../src/wire/catalog.ts'
+import { CODECS, fromJson, hexOf, readVectors, toJson } from '../../../support/catalog-vectors.ts'
 
 const vectors = readVectors()
 const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
