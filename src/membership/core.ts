@@ -19,6 +19,8 @@ export interface SwimOptions {
   seal: StatementSeal
   /** Up to this many members everybody keeps a link with everybody. @default 128 */
   fullMesh?: number
+  /** The network coordinates of this node, if other pools use them too. @default its own */
+  vivaldi?: Vivaldi
 }
 
 /** What this member says about itself, and whether it speaks at all. */

@@ -7,9 +7,10 @@ import { createStatementReader } from '../wire/swim-reader.ts'
 import type { Sealed, SwimMessage, SwimScope } from '../wire/swim-types.ts'
 import { createBudgets, FAULT } from './budget.ts'
 import { createMemberLog } from './log.ts'
-import { createMembershipMetrics, type Rejection } from './metrics.ts'
+import { createMembershipMetrics } from './metrics.ts'
 import type { MembershipDeps, SendResult, StatementSeal } from './ports.ts'
 import type { MembershipProfile } from './profiles.ts'
+import { createRefusals } from './refusals.ts'
 import { createSwim, type SwimStats } from './swim.ts'
 import type { LocalMember, Member, MemberEvent, SwimEffect, SwimEvent } from './types.ts'
 
@@ -19,8 +20,6 @@ export const KNOCK_TIMEOUT = 1_000
 export const LEAVE_FLUSH = 50
 /** What waits for a line gets this long, ms; nobody waits longer for a goodbye. */
 export const LEAVE_WAIT = 200
-/** Senders of bad messages named in the log, once each; the oldest is forgotten. */
-const MAX_WARNED = 256
 
 export interface MembershipOptions {
   /** Own peer id. */
@@ -39,16 +38,21 @@ const UNBELIEVED = {
 type SupersededBy = Extract<SwimEffect, { type: 'superseded' }>['by']
 
 export interface Membership {
-  /** Joins, or joins again after `leave`. `boot`: unix ms, higher than that of any earlier start. */
-  start(local: LocalMember, boot: number): void
+  /**
+   * Joins, or joins again after `leave`. `boot`: unix ms, higher than that of any earlier start. `above`: an incarnation that this process has used
+   * here before, in another machine.
+   */
+  start(local: LocalMember, boot: number, options?: { above?: number }): void
   /** What this node says about itself changed. Saying the same again costs nothing. */
   update(local: LocalMember): void
+  /** The federation has banned this member: it is dead here at once. */
+  expel(peer: string): void
   /** Says goodbye; resolves when it has left for the network, at most LEAVE_WAIT later. Idempotent. */
   leave(): Promise<void>
   /** For good: nothing is sent, dialled or told any more. */
   stop(): void
-  /** The first admitted connection of a peer is up; may come before `start`. */
-  linkUp(peer: string, at: { address: string; dialled: boolean }): void
+  /** The first admitted connection of a peer is up; may come before `start`. `quiet`: it is hardly of this pool, so it is not asked. */
+  linkUp(peer: string, at: LinkPlace): void
   /** Its last one is gone. `expected`: this node closed it. */
   linkDown(peer: string, how: { expected: boolean }): void
   /** A message from a peer, without its length. Never throws. False: it sends so much that its stream should be reset. */
@@ -64,26 +68,33 @@ export interface Membership {
   onSuperseded(listener: (by: SupersededBy) => void): () => void
 }
 
-/** Runs the membership machine against clock and network. */
+/** Where a link leads, and how it is to be met. */
+interface LinkPlace {
+  address: string
+  dialled: boolean
+  quiet?: boolean
+}
+
+/** Runs the membership machine of one pool against clock and network. With `deps.shared` it tells people nothing: pools.ts does. */
 export function createMembership(deps: MembershipDeps, options: MembershipOptions): Membership {
-  const { clock, network } = deps
+  const { clock, network, shared } = deps
   const { scope } = options
   const logger = deps.logger.child({ area: 'membership' })
   const { self, profile, fullMesh } = options
-  const budgets = createBudgets()
+  const budgets = shared?.budgets ?? createBudgets()
   /** Whose message is being taken. */
   let speaking: string | undefined
-  const swim = createSwim({ self, scope, profile, random: deps.random, seal: checkedSeal(), ...(fullMesh === undefined ? {} : { fullMesh }) })
-  const metrics = createMembershipMetrics(deps.meter, () => swim.stats())
-  const log = createMemberLog(logger, (peer) => swim.member(peer))
-  const peers = createPeerKeys()
+  const swim = createSwim({ self, scope, profile, random: deps.random, seal: checkedSeal(), ...(fullMesh === undefined ? {} : { fullMesh }), ...(shared === undefined ? {} : { vivaldi: shared.vivaldi }) })
+  const metrics = shared?.metrics ?? createMembershipMetrics(deps.meter, () => swim.stats())
+  const log = shared === undefined ? createMemberLog(logger, (peer) => swim.member(peer)) : undefined
+  const peers = shared?.peers ?? createPeerKeys()
+  const { refuse, warnOnce } = shared?.refusals ?? createRefusals({ logger, metrics, nameOf: (peer) => swim.member(peer)?.name })
   const statements = createStatementReader(scope, { peers })
   const eventListeners = createListeners<[MemberEvent]>(logger, 'a listener of the membership')
   const supersededListeners = createListeners<[SupersededBy]>(logger, 'a listener of the membership')
   const abort = new AbortController()
   /** Links that came up before the start. */
-  const early = new Map<string, { address: string; dialled: boolean }>()
-  const warned = new Set<string>()
+  const early = new Map<string, LinkPlace>()
   let phase: 'new' | 'running' | 'left' | 'stopped' = 'new'
   let local: LocalMember | undefined
   let timer: Timer | undefined
@@ -181,14 +192,14 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
       case 'close':
         return network.close(effect.peer)
       case 'event':
-        if (effect.event.type === 'failed') metrics.failures.inc()
-        log.event(effect.event)
+        if (effect.event.type === 'failed' && shared === undefined) metrics.failures.inc()
+        log?.event(effect.event)
         return eventListeners.tell(effect.event)
       case 'counted':
         if (effect.what === 'forged' || effect.what === 'stranger') warnOnce(effect.peer, effect.what, UNBELIEVED[effect.what])
         return metrics.counted(effect.what, effect.value)
       case 'superseded':
-        log.superseded(effect.by)
+        log?.superseded(effect.by)
         return supersededListeners.tell(effect.by)
     }
   }
@@ -225,28 +236,13 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
     }
   }
 
-  function refuse(from: string, error: unknown, otherwise: Rejection): void {
-    const said = (error as { data?: { reason?: unknown } } | undefined)?.data?.reason
-    const reason = said === 'foreign' || said === 'forged' ? said : otherwise
-    metrics.rejected(reason)
-    warnOnce(from, reason, error === undefined ? undefined : errorMessage(error))
-  }
-
-  function warnOnce(from: string | undefined, reason: string, message?: string): void {
-    if (from === undefined || warned.has(from)) return
-    warned.add(from)
-    if (warned.size > MAX_WARNED) warned.delete(warned.values().next().value as string)
-    const error = message === undefined ? {} : { error: message }
-    logger.warn('a node sent something about members that is not believed; more from there will only be counted', { node: swim.member(from)?.name, from, reason, ...error })
-  }
-
   return {
-    start(next, boot) {
+    start(next, boot, { above } = {}) {
       if (phase === 'stopped') return
       const first = phase === 'new'
       phase = 'running'
       local = next
-      step({ type: 'start', local: next, boot })
+      step({ type: 'start', local: next, boot, ...(above === undefined ? {} : { above }) })
       if (first) for (const [peer, at] of early) step({ type: 'link-up', peer, ...at })
       early.clear()
     },
@@ -255,6 +251,7 @@ export function createMembership(deps: MembershipDeps, options: MembershipOption
       local = next
       step({ type: 'local', local: next })
     },
+    expel: (peer) => step({ type: 'expel', peer }),
     async leave() {
       if (phase !== 'running') return
       phase = 'left'

@@ -25,6 +25,8 @@ const STABLE = 10_000
 const FORGIVE_EVERY = 10_000
 /** A link with a member that has left is closed so much later, ms: its goodbye may still be passed on over it. */
 const GOODBYE = 500
+/** A dead one that was dialled and says nothing in this pool for so long, ms, lives in another one only: its link is closed. One that is only slow is dialled again. */
+const MUTE = 15_000
 
 /** With whom this node is linked, whom it dials when, and which links it closes. Pure: effects out, answers in. */
 export interface Links {
@@ -61,8 +63,8 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
     const record = records.get(peer)
     return record === undefined || record.up !== undefined ? [] : record.addresses
   })
-  /** Links to close, each in the order of their time: those of the dead at once, of those who left later. */
-  const closing = { dead: new Map<string, number>(), left: new Map<string, number>() }
+  /** Links to close, each in the order of their time: those of the dead at once, of those who left later, and new ones of the dead if nothing comes of them. */
+  const closing = { dead: new Map<string, number>(), left: new Map<string, number>(), mute: new Map<string, number>() }
   let alive = 1
   let latest = 0
 
@@ -124,6 +126,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
     if (record.state === 'dead') closing.dead.set(peer, now)
     else closing.dead.delete(peer)
     closing.left.delete(peer)
+    closing.mute.delete(peer)
     if (record.state === 'left') closing.left.set(peer, now + GOODBYE)
   }
 
@@ -135,10 +138,12 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
   function closeDue(now: number): LinkEffect[] {
     const peers = [...closing.dead.keys()]
     closing.dead.clear()
-    for (const [peer, at] of closing.left) {
-      if (at > now) break
-      closing.left.delete(peer)
-      peers.push(peer)
+    for (const later of [closing.left, closing.mute]) {
+      for (const [peer, at] of later) {
+        if (at > now) break
+        later.delete(peer)
+        peers.push(peer)
+      }
     }
     return peers.map((peer) => ({ type: 'close', peer }))
   }
@@ -170,6 +175,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
       dialler.removeDead(peer)
       dialler.drop(peer)
       closing.left.delete(peer)
+      closing.mute.delete(peer)
       rechoose(peer, false, latest)
       records.forget(peer)
     },
@@ -177,12 +183,14 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
       const only = dialler.onlyAddress(peer)
       dialler.drop(peer)
       records.up(peer, { ...at, only: at.dialled ? only : undefined }, now)
+      if (records.get(peer)?.state === 'dead') closing.mute.set(peer, now + MUTE)
     },
     down(peer, now) {
       const record = records.get(peer)
       const lived = record?.up === undefined ? undefined : now - record.up
       closing.dead.delete(peer)
       closing.left.delete(peer)
+      closing.mute.delete(peer)
       records.down(peer)
       if (record === undefined || lived === undefined) return
       record.again = true
@@ -211,7 +219,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
       effects.push(...dialler.due(now, slowdown))
       return effects
     },
-    nextDue: () => Math.min(firstOf(closing.dead), firstOf(closing.left), dialler.nextDue()),
+    nextDue: () => Math.min(firstOf(closing.dead), firstOf(closing.left), firstOf(closing.mute), dialler.nextDue()),
     isUp: (peer) => records.get(peer)?.up !== undefined,
     linked: () => records.linked(),
     neighbours: () => hood.current,
@@ -219,7 +227,7 @@ export function createLinks(options: { self: string; random: Random; fullMesh: n
     postpone(ms) {
       dialler.postpone(ms)
       latest += ms
-      for (const [peer, at] of closing.left) closing.left.set(peer, at + ms)
+      for (const later of [closing.left, closing.mute]) for (const [peer, at] of later) later.set(peer, at + ms)
     }
   }
   return links

@@ -5,7 +5,7 @@ import type { SwimStats } from './swim.ts'
 import type { Counted, KnockResult } from './types.ts'
 
 /** Why a message or a statement in it was not believed. */
-export type Rejection = 'malformed' | 'unreadable' | 'foreign' | 'forged' | 'stranger' | 'stale' | 'flood'
+export type Rejection = 'malformed' | 'unreadable' | 'foreign' | 'elsewhere' | 'forged' | 'stranger' | 'stale' | 'flood'
 
 export interface MembershipMetrics {
   failures: Counter
@@ -28,7 +28,7 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
   const gauge = (name: string, help: string) => meter.gauge(name, help).with()
   const counter = (name: string, help: string) => meter.counter(name, help).with()
 
-  const nodes = gauge('federation_nodes_total', 'Nodes of this pool that have not left, this one and dead ones included. A node that is gone for good counts for 24 hours.')
+  const nodes = gauge('federation_nodes_total', 'Nodes of the pools of this node that have not left, this one and dead ones included. A node that is gone for good counts for 24 hours.')
   const healthy = gauge('federation_nodes_healthy', 'Nodes that are alive as seen from here, this one included. When lower than federation_nodes_total, see who is suspect or dead: skein members.')
   const failures = counter('membership_failures_total', 'Members declared dead by this node. When it grows although no node went down, look at the network and the load of the nodes named in the log.')
 
@@ -70,7 +70,7 @@ export function createMembershipMetrics(meter: Meter, stats: () => SwimStats): M
   const receivedBytes = meter.counter('skein_membership_received_bytes_total', 'Size of those messages. When high, see skein_membership_received_total.', ['kind'])
   const rejected = meter.counter(
     'skein_membership_rejected_total',
-    'Messages and statements that were not believed. `stale` is normal. When `malformed`, `unreadable`, `forged` or `stranger` grows, find the sender in the log and restart or remove it (all of `stranger`: compare the clock of this machine); `flood` is what one sent beyond all measure; when `foreign` grows, a node of another pool is connected.', ['reason']
+    'Messages and statements that were not believed. `stale` is normal. When `malformed`, `unreadable`, `forged` or `stranger` grows, find the sender in the log and restart or remove it (all of `stranger`: compare the clock of this machine); `flood` is what one sent beyond all measure; `elsewhere` is of pools that this node is not in: some are normal in a federation with hubs; when `foreign` grows, a node of another federation is connected.', ['reason']
   )
   const dials = meter.counter('skein_membership_dials_total', 'Connections opened to members. When `failed` grows, members advertise addresses that cannot be reached from here: network.announce.', ['result'])
   const knocks = meter.counter('skein_membership_knocks_total', 'Looks at a member whose connection broke: its machine refused, somebody was there, or silence. When it grows, connections break often.', ['result'])

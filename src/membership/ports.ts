@@ -3,6 +3,11 @@ import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { Random } from '../base/random.ts'
 import type { AliveStatement, Sealed, Statement } from '../wire/swim-types.ts'
+import type { PeerKeys } from '../wire/swim-peers.ts'
+import type { Budgets } from './budget.ts'
+import type { Vivaldi } from './coordinates/vivaldi.ts'
+import type { MembershipMetrics } from './metrics.ts'
+import type { Refusals } from './refusals.ts'
 import type { KnockResult } from './types.ts'
 
 /** Signing and checking, behind a port so that the simulation can do without. */
@@ -30,6 +35,15 @@ export interface MemberNetwork {
   close(peer: string): void
 }
 
+/** What the pools of one node have in common: a peer has one budget, and this node one place in the network. */
+export interface MembershipShared {
+  budgets: Budgets
+  peers: PeerKeys
+  metrics: MembershipMetrics
+  refusals: Refusals
+  vivaldi: Vivaldi
+}
+
 export interface MembershipDeps {
   clock: Clock
   random: Random
@@ -37,4 +51,6 @@ export interface MembershipDeps {
   logger: Logger
   network: MemberNetwork
   seal: StatementSeal
+  /** @default of its own */
+  shared?: MembershipShared
 }

@@ -19,6 +19,8 @@ export interface Rules {
   apply(sealed: Sealed, from: string): boolean
   /** This member's own accusation. */
   accuse(entry: Entry, evidence: Evidence): void
+  /** Banned: dead without an accusation. Others are not told, for each knows of the ban by itself. */
+  expel(entry: Entry): void
   /** Its own accusation was wrong: back to alive, if nobody else accuses. */
   withdraw(entry: Entry): void
   /** Suspicions that have run out. */
@@ -223,7 +225,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     const counted = suspect(entry, accuser, evidence)
     // Confirmations beyond those that are wanted change nothing, so they are not passed on.
     if (counted || evidence === 'refused') core.spread(sealed)
-    if (evidence === 'refused' && refusals(entry).length >= Math.max(1, Math.min(REFUSALS_WANTED, observers()))) die(entry, accuser, 'refused')
+    if (evidence === 'refused' && refusals(entry).length >= Math.max(1, Math.min(REFUSALS_WANTED, observers()))) die(entry, { by: accuser, evidence: 'refused' })
   }
 
   function refusals(entry: Entry): Sealed<SuspectStatement>[] {
@@ -253,17 +255,17 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     return first ?? (ending?.statement.kind === 'dead' ? ending.statement.accuser : self)
   }
 
-  function die(entry: Entry, by: string, evidence: Evidence): void {
+  function die(entry: Entry, why?: { by: string; evidence: Evidence }): void {
     // Whoever says it first has said it for all.
     const first = entry.ending === undefined
     entry.ending ??= seal.seal({ kind: 'dead', subject: entry.peer, incarnation: entry.incarnation, accuser: self })
     const was = entry.state
     entry.state = 'dead'
-    entry.proof = evidence === 'refused' ? refusals(entry) : []
+    entry.proof = why?.evidence === 'refused' ? refusals(entry) : []
     end(entry)
     // With a proof its parts are on their way already, and convince at once; this word alone would make others wait.
-    if (first && evidence === 'silence') core.spread(entry.ending)
-    tell('failed', entry, { was, by, evidence })
+    if (first && why?.evidence === 'silence') core.spread(entry.ending)
+    tell('failed', entry, { was, ...why })
   }
 
   function apply(sealed: Sealed, from: string): boolean {
@@ -292,6 +294,9 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
       if (known === evidence || known === 'refused') return
       take(entry, seal.seal({ kind: 'suspect', subject: entry.peer, incarnation: entry.incarnation, accuser: self, evidence }))
     },
+    expel(entry) {
+      if (isLiving(entry.state)) die(entry)
+    },
     withdraw(entry) {
       if (entry.state !== 'suspect' || entry.accusations.size !== 1 || entry.accusations.get(self)?.statement.evidence !== 'silence' || entry.ending !== undefined) return
       core.queue.drop(entry.peer, self)
@@ -302,7 +307,7 @@ export function createRules(core: Core, hooks: RuleHooks): Rules {
     },
     expire() {
       for (const entry of suspects) {
-        if (entry.suspicion !== undefined && entry.suspicion.deadline <= core.now) die(entry, accuserOf(entry), 'silence')
+        if (entry.suspicion !== undefined && entry.suspicion.deadline <= core.now) die(entry, { by: accuserOf(entry), evidence: 'silence' })
       }
       if (core.now < reapAt) return
       reapAt = Infinity

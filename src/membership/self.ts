@@ -1,11 +1,11 @@
 import { randomInt } from '../base/random.ts'
 import { MAX_INCARNATION, type AliveStatement, type Sealed, type SuspectStatement } from '../wire/swim-types.ts'
 import type { Core } from './core.ts'
-import { newEntry } from './table.ts'
+import { isOfPool, newEntry } from './table.ts'
 import type { LocalMember } from './types.ts'
 
 /**
- * For so long after its start, or after its first link if that comes later, a member may meet words of an earlier life and rises
+ * For so long after its start, or after the first word of another if that comes later, a member may meet words of an earlier life and rises
  * above them. Later, words of a higher boot come from a second process, ms.
  */
 export const JOINING_TIME = 5_000
@@ -22,12 +22,12 @@ const MAX_DOUBTERS = 256
 
 export interface Self {
   /** Begins a life, or after a leave the next one of the same process. */
-  start(local: LocalMember, boot: number): void
+  start(local: LocalMember, boot: number, above?: number): void
   describe(local: LocalMember): void
   /** A statement about this member: its own of earlier, a copy's, or an accusation. True if it was answered. */
   heard(sealed: Sealed, from: string): boolean
   leave(): void
-  /** A link is up: with the first one the time of joining begins. */
+  /** Somebody of this pool has spoken: with the first one the time of joining begins. */
   met(): void
   /** Still in the time in which words of an earlier life are expected. */
   joining(): boolean
@@ -126,12 +126,12 @@ export function createSelf(core: Core): Self {
       alone = false
       own.startedAt = core.now
     },
-    start(next, wanted) {
+    start(next, wanted, above = 0) {
       local = next
       boot = Math.min(Math.max(boot, wanted), MAX_INCARNATION - 2)
       alone = core.links.linked().length === 0
       Object.assign(own, { phase: 'running', startedAt: core.now, refutedAt: -Infinity })
-      speak(boot - 1)
+      speak(Math.max(boot - 1, above))
     },
     describe(next) {
       const same = local !== undefined && JSON.stringify([local.name, local.version, local.addresses]) === JSON.stringify([next.name, next.version, next.addresses]) &&
@@ -164,7 +164,7 @@ export function createSelf(core: Core): Self {
         Object.assign(entry, { state: 'left', ending: sealed })
         table.changed(entry, core.now)
       }
-      for (const peer of core.links.linked()) core.send(peer, { kind: 'gossip', updates: [sealed] })
+      for (const peer of core.links.linked()) if (isOfPool(table.get(peer))) core.send(peer, { kind: 'gossip', updates: [sealed] })
     }
   }
 }

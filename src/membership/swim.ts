@@ -16,7 +16,7 @@ import { createRules } from './rules.ts'
 import { createSelf } from './self.ts'
 import { retransmitLimit } from './suspicion.ts'
 import { createSync } from './sync.ts'
-import { createTable, endingOf, isLiving, type Entry } from './table.ts'
+import { createTable, endingOf, isLiving, isOfPool, type Entry } from './table.ts'
 import type { Member, MemberState, SwimEffect, SwimEvent } from './types.ts'
 
 export type { SwimOptions } from './core.ts'
@@ -78,7 +78,7 @@ export function createSwim(options: SwimOptions): Swim {
     links: createLinks({ self, random, fullMesh: options.fullMesh ?? FULL_MESH }),
     evidence: createEvidence(),
     // Of its own chance, which need not be secret: directions only have to differ from member to member.
-    vivaldi: createVivaldi(seededRandom(createHash('sha256').update(self).digest().readUInt32BE())),
+    vivaldi: options.vivaldi ?? createVivaldi(seededRandom(createHash('sha256').update(self).digest().readUInt32BE())),
     own: { phase: 'idle', alive: undefined, startedAt: -Infinity, refutedAt: -Infinity },
     now: 0,
     effects: [],
@@ -147,7 +147,7 @@ export function createSwim(options: SwimOptions): Swim {
   }
 
   function tellAll(sealed: Sealed, but: string): void {
-    for (const peer of links.linked()) if (peer !== but) core.send(peer, { kind: 'gossip', updates: [sealed] })
+    for (const peer of links.linked()) if (peer !== but && isOfPool(table.get(peer))) core.send(peer, { kind: 'gossip', updates: [sealed] })
   }
 
   /** It speaks, so it can object; and only its objection counts. */
@@ -174,6 +174,8 @@ export function createSwim(options: SwimOptions): Swim {
   }
 
   function onMessage(message: SwimMessage, from: string): void {
+    me.met()
+    sync.heard(from)
     const endings: Sealed[] = []
     // Who tells of an end repeats the last word before it; answered with the same, that would go on for ever.
     const ended = new Set(message.updates.flatMap(({ statement: { kind, subject } }) => (kind === 'dead' || kind === 'leave' ? [subject] : [])))
@@ -215,14 +217,16 @@ export function createSwim(options: SwimOptions): Swim {
     }
   }
 
-  function onLinkUp(peer: string): void {
+  function onLinkUp(peer: string, quiet: boolean): void {
     const entry = table.get(peer)
     gossip.wake()
-    me.met()
     probes.linked(peer)
-    if (entry === undefined || !isLiving(entry.state)) sync.with(peer)
-    else if (me.joining()) sync.soon()
+    if (entry === undefined || !isLiving(entry.state)) {
+      if (!quiet) sync.with(peer)
+    } else if (me.joining()) sync.soon()
     if (entry?.state === 'suspect') tellAccused(entry)
+    // It may live on in another pool: being named, it says that it has left this one.
+    else if (entry?.state === 'dead') core.send(peer, { kind: 'gossip', updates: endingOf(entry) })
   }
 
   function shift(ms: number): void {
@@ -255,17 +259,18 @@ export function createSwim(options: SwimOptions): Swim {
       case 'start':
         if (core.now > leftAt) shift(core.now - leftAt)
         leftAt = Infinity
-        me.start(event.local, event.boot)
+        me.start(event.local, event.boot, event.above)
         sync.start()
         for (const peer of links.linked()) sync.with(peer)
         return
       case 'link-up':
         links.up(event.peer, event, core.now)
         losses.linked(event.peer)
-        if (own.phase === 'running') onLinkUp(event.peer)
+        if (own.phase === 'running') onLinkUp(event.peer, event.quiet === true)
         return
       case 'link-down':
         links.down(event.peer, core.now)
+        sync.heard(event.peer)
         if (own.phase === 'running' && !event.expected) losses.lost(event.peer)
         return
       default:
@@ -282,6 +287,10 @@ export function createSwim(options: SwimOptions): Swim {
         return
       case 'local':
         return me.describe(event.local)
+      case 'expel': {
+        const entry = table.get(event.peer)
+        return entry === undefined || event.peer === self ? undefined : rules.expel(entry)
+      }
       case 'leave':
         leftAt = core.now
         return me.leave()

@@ -15,6 +15,8 @@ const MAX_DIGEST = 1_024
 /** One that came back from the dead is compared with after so long, ms, and again, until nothing differs any more: its whole side objects meanwhile. */
 const BRIDGE_TIME = { least: 100, jitter: 100 }
 const MAX_BRIDGE = 12
+/** A linked peer that never speaks here is asked so often beside the members: its first question may be lost, or it may be of other pools only. */
+const MAX_ASKED = 3
 
 type Of<K extends SwimMessage['kind']> = Extract<SwimMessage, { kind: K }>
 
@@ -25,6 +27,8 @@ export interface Sync {
   soon(): void
   /** Compares with one that was dead soon, and again until there is no difference. */
   bridge(peer: string): void
+  /** This peer speaks in this pool, or its link is gone: nothing of it is remembered as of a stranger. */
+  heard(peer: string): void
   /** Compares with one that is not known or knows more, not too often. */
   introduce(peer: string): void
   onSync(message: Of<'sync'>, from: string): void
@@ -46,6 +50,8 @@ export function createSync(core: Core): Sync {
   let soonAt = Infinity
   let bridge: { peer: string; left: number } | undefined
   let introducedAt = -Infinity
+  /** Strangers, and how often they were asked. Bounded by the links. */
+  const asked = new Map<string, number>()
 
   function begin(peer: string): void {
     core.send(peer, { kind: 'sync', nonce: core.nonce(), hash: table.hash(), updates: core.own.alive === undefined ? [] : [core.own.alive] })
@@ -59,13 +65,20 @@ export function createSync(core: Core): Sync {
     periodicAt = core.now + profile.syncInterval * syncScale(table.up) * (0.75 + random.float() * 0.5)
   }
 
-  function somebody(): string | undefined {
-    const able = links.linked().filter((peer) => peer !== options.self)
-    return able[Math.floor(random.float() * able.length)]
+  function anyOf(able: readonly string[]): string | undefined {
+    return able.length === 0 ? undefined : able[Math.floor(random.float() * able.length)]
+  }
+
+  /** Linked, and perhaps for another pool's sake. */
+  function stranger(): string | undefined {
+    const peer = anyOf(links.linked().filter((one) => !isLiving(table.get(one)?.state) && (asked.get(one) ?? 0) < MAX_ASKED))
+    if (peer !== undefined) asked.set(peer, (asked.get(peer) ?? 0) + 1)
+    return peer
   }
 
   function withSomebody(wanted?: string): void {
-    const peer = wanted !== undefined && links.isUp(wanted) ? wanted : somebody()
+    const able = links.linked()
+    const peer = wanted !== undefined && links.isUp(wanted) ? wanted : (anyOf(able.filter((one) => isLiving(table.get(one)?.state))) ?? stranger())
     if (peer !== undefined) begin(peer)
   }
 
@@ -117,6 +130,7 @@ export function createSync(core: Core): Sync {
       bridge ??= { peer, left: MAX_BRIDGE }
       within(BRIDGE_TIME)
     },
+    heard: (peer) => void asked.delete(peer),
     introduce(peer) {
       if (core.now < introducedAt + INTRODUCE_EVERY) return
       introducedAt = core.now
@@ -158,6 +172,8 @@ export function createSync(core: Core): Sync {
       if (core.now >= periodicAt) {
         plan()
         withSomebody()
+        const other = stranger()
+        if (other !== undefined) begin(other)
       }
     },
     nextDue: () => Math.min(periodicAt, soonAt),

@@ -72,6 +72,11 @@ export function isLiving(state: MemberState | undefined): boolean {
   return state === 'alive' || state === 'suspect'
 }
 
+/** A member, or one that may come back: not one that has left, nor a peer that is linked for another pool's sake. */
+export function isOfPool(entry: Entry | undefined): boolean {
+  return entry !== undefined && entry.state !== 'left'
+}
+
 export function createTable(): Table {
   const entries = new Map<string, Entry>()
   const counts: Record<MemberState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 }

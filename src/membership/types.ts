@@ -20,7 +20,7 @@ export interface Member {
 
 /**
  * `joined`: first seen, or back after it left or was forgotten. `recovered`: alive again after `suspect` or `dead` (`was`).
- * `updated`: other name, version, addresses or credential. `by`, `evidence`: who accused, and of what, for suspected and failed.
+ * `updated`: other name, version, addresses or credential. `by`, `evidence`: who accused, and of what, for suspected and failed; absent for one that was banned.
  */
 export interface MemberEvent {
   type: 'joined' | 'updated' | 'suspected' | 'failed' | 'left' | 'recovered'
@@ -42,12 +42,12 @@ export interface LocalMember {
 export type KnockResult = 'refused' | 'open' | 'silent'
 
 export type SwimEvent =
-  | { type: 'start'; local: LocalMember; /** Unix ms; at least one more than any boot remembered from before. */ boot: number }
+  | { type: 'start'; local: LocalMember; /** Unix ms; at least one more than any boot remembered from before. */ boot: number; /** Used before in this life, in a machine that is gone. */ above?: number }
   /** Time has passed; whatever is due happens. Due at `nextDue()` at the latest. */
   | { type: 'tick' }
   | { type: 'message'; from: string; message: SwimMessage }
-  /** The first admitted connection of a peer. `address`: where it is, a multiaddr; `dialled`: we dialled it, so the address is one it listens at. */
-  | { type: 'link-up'; peer: string; address: string; dialled: boolean }
+  /** The first admitted connection of a peer. `address`: where it is, a multiaddr; `dialled`: we dialled it, so the address is one it listens at. `quiet`: it is hardly of this pool. */
+  | { type: 'link-up'; peer: string; address: string; dialled: boolean; quiet?: boolean }
   /** Its last connection is gone. `expected`: this node closed it. */
   | { type: 'link-down'; peer: string; expected: boolean }
   /** A `knock` is answered. */
@@ -55,6 +55,8 @@ export type SwimEvent =
   /** A `dial` ended; when it succeeded link-up has come before. */
   | { type: 'dialled'; peer: string; ok: boolean }
   | { type: 'local'; local: LocalMember }
+  /** The federation has banned it: it is dead at once. Its `standing` keeps it out from now on. */
+  | { type: 'expel'; peer: string }
   /** Says goodbye. A later `start` joins again, in the same process. */
   | { type: 'leave' }
 

@@ -30,6 +30,15 @@ const BACKOFF = { base: 1_000, cap: 60_000 }
 /** Pause between rounds of bootstrap methods while nothing has worked. */
 const BOOTSTRAP_BACKOFF = { base: 500, cap: 30_000 }
 
+export interface MeshDeps {
+  host: Host
+  clock: Clock
+  random: Random
+  logger: Logger
+  isMember?: (peer: string) => boolean
+  wanted?: () => boolean
+}
+
 export interface Mesh {
   start(): void
   stop(): void
@@ -41,9 +50,10 @@ export interface Mesh {
  * Finds the first members and strangers that belong here: bootstraps, discovers, and dials whoever is known and no member yet,
  * paced and for ever. Members are dialled by membership, which knows whether they live.
  * @param deps.isMember whether membership takes care of this peer, dead ones that it redials included; @default nobody
+ * @param deps.wanted whether strangers are looked for now: in a federation of many pools most strangers belong elsewhere for ever; @default always
  */
-export function createMesh(deps: { host: Host; clock: Clock; random: Random; logger: Logger; isMember?: (peer: string) => boolean }, options: MeshOptions): Mesh {
-  const { host, clock, random, logger, isMember = () => false } = deps
+export function createMesh(deps: MeshDeps, options: MeshOptions): Mesh {
+  const { host, clock, random, logger, isMember = () => false, wanted = () => true } = deps
   const book = createAddressBook({ maxPeers: Math.max(options.maxPeers, options.meshSize), staleAfter: options.staleAfter, backoff: BACKOFF, isMember }, random)
   const stopping = new AbortController()
   const dialling = new Map<string, Promise<boolean>>()
@@ -136,13 +146,14 @@ export function createMesh(deps: { host: Host; clock: Clock; random: Random; log
   }
 
   function refresh(): void {
-    for (const source of options.sources) void discover(source)
+    if (wanted()) for (const source of options.sources) void discover(source)
     again(options.refreshInterval, refresh)
   }
 
   function dialNext(): void {
     again(1_000 / DIALS_PER_SECOND, dialNext)
     book.forgetMembers()
+    if (!wanted()) return
     const connected = new Set(host.peers())
     const strangers = [...connected].filter((peer) => !isMember(peer))
     if (strangers.length + dialling.size >= options.meshSize) return

@@ -397,12 +397,22 @@ describe('the dead', () => {
     }
   })
 
-  test('a link that comes up with one stays, and it is not dialled while it is up', () => {
+  test('a link that comes up with one gives it time to speak, and it is not dialled while it is up', () => {
     const { run } = pool(2, 1)
     run.up('d0000')
+    run.until(14_999)
+    expect([run.dials, run.closes]).toEqual([[], []])
+    run.until(15_000)
+    expect(run.closes).toEqual([{ at: 15_000, peer: 'd0000' }])
+  })
+
+  test('one that has spoken meanwhile keeps its link, and so does one that was lost and dialled again', () => {
+    const { run } = pool(2, 2)
+    run.up('d0000')
+    run.until(10_000)
+    run.set('d0000', 'alive', { recovered: true })
     run.until(60_000)
-    expect(run.dials).toEqual([])
-    expect(run.closes).toEqual([])
+    expect(run.closes.filter(({ peer }) => peer === 'd0000')).toEqual([])
   })
 
   test('a new member is not kept waiting by dials into a black hole', () => {

@@ -14,6 +14,7 @@ function setup() {
   const pubsub = {
     addEventListener: (_name: string, listener: (event: MessageEvent) => void) => void (tell = listener),
     subscribe: (topic: string) => void subscribed.push(topic),
+    unsubscribe: (topic: string) => void subscribed.push(`-${topic}`),
     publish: async (topic: string, bytes: Uint8Array) => void published.push([topic, bytes]),
     getPeers: () => ['p1', 'p2', 'p3'],
     getSubscribers: (topic: string) => (topic === 'ours' ? ['p1', 'p2', 'p3'] : []),
@@ -61,6 +62,25 @@ test('counts by topic; topics of others share one entry, however many they inven
       { ...ZERO, topic: '', receivedCopies: 1_000 }
     ]
   })
+})
+
+test('a topic that was left is heard no more, and what was counted of it goes to the others', () => {
+  const { gossip, gauge, message, subscribed } = setup()
+  const heard: string[] = []
+  const received = gauge('gossipsub_msg_received_prevalidation_total')
+  for (const topic of ['ours', 'pool']) gossip.subscribe(topic, () => heard.push(topic))
+  received.inc({ topic: 'pool' }, 3)
+  message('pool')
+  gossip.unsubscribe('pool')
+  gossip.unsubscribe('pool')
+  gossip.unsubscribe('never')
+  received.inc({ topic: 'pool' }, 2)
+  message('pool')
+  expect([heard, subscribed]).toEqual([['pool'], ['ours', 'pool', '-pool']])
+  expect(gossip.counts().topics.map(({ topic, receivedCopies, receivedBytes }) => [topic, receivedCopies, receivedBytes])).toEqual([['ours', 0, 0], ['', 5, 20]])
+  gossip.subscribe('pool', () => heard.push('again'))
+  message('pool')
+  expect([heard.at(-1), gossip.counts().topics.find(({ topic }) => topic === 'pool')?.receivedBytes]).toEqual(['again', 10])
 })
 
 test('numbers that nobody asks for cost nothing, and nothing throws', () => {

@@ -15,6 +15,7 @@ async function settle(): Promise<void> {
 /** A mesh over a host whose dials answer as `answer` says. */
 function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly string[]) => Promise<string> = () => Promise.reject(new Error('refused'))) {
   const members = new Set<string>()
+  const wanted = { now: true }
   const clock = createManualClock()
   const dials: string[][] = []
   const connected = new Set<string>()
@@ -31,7 +32,7 @@ function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly 
     }
   } as unknown as Host
   const mesh = createMesh(
-    { host, clock, random: seededRandom(1), logger: silentLogger, isMember: (peer) => members.has(peer) },
+    { host, clock, random: seededRandom(1), logger: silentLogger, isMember: (peer) => members.has(peer), wanted: () => wanted.now },
     {
       meshSize: 64, maxPeers: 50, discoveryTimeout: 5_000, refreshInterval: 30_000, staleAfter: 600_000, dialTimeout: 5_000,
       bootstrap: [], bootstrapRetries: 3, bootstrapTimeout: 5_000, sources: [], ...options
@@ -43,7 +44,7 @@ function setup(options: Partial<MeshOptions> = {}, answer: (addresses: readonly 
       await settle()
     }
   }
-  return { mesh, clock, dials, connected, members, pass }
+  return { mesh, clock, dials, connected, members, wanted, pass }
 }
 
 describe('mesh', () => {
@@ -55,6 +56,24 @@ describe('mesh', () => {
     await pass(5_000)
     expect(dials.length).toBeGreaterThan(0)
     expect(dials.flat()).not.toContain('/ip4/10.0.0.9/tcp/9')
+    mesh.stop()
+  })
+
+  test('strangers are neither looked for nor dialled while they are not wanted, and again when they are', async () => {
+    const asked: number[] = []
+    const source = { name: 'known_peers' as const, find: async () => (asked.push(clock.now()), [{ address: '/ip4/10.0.0.1/tcp/1', peer: 'b' }]) }
+    const { mesh, clock, dials, wanted, pass } = setup({ sources: [source] })
+    wanted.now = false
+    mesh.start()
+    await pass(100_000)
+    expect([asked, dials]).toEqual([[], []])
+    wanted.now = true
+    await pass(40_000)
+    expect([asked.length, dials.length > 0]).toEqual([1, true])
+    wanted.now = false
+    const before = dials.length
+    await pass(300_000)
+    expect([asked.length, dials.length]).toEqual([1, before])
     mesh.stop()
   })
 
