@@ -82,6 +82,8 @@ export interface RunningCall {
   cancel(reason: string): void
   /** Of the server at its provider when it answered: there with the outcome, where another node told. */
   load?: ServerLoad
+  /** Peer ids of the nodes that pass it on, in order, of the way that it took last; absent: there were none to ask. */
+  via?: readonly string[] | undefined
 }
 
 /** Runs one MCP request somewhere: on an upstream of this node, or at another node. */

@@ -16,6 +16,8 @@ export interface OfferedServer<T> {
   tools: readonly Offered<T>[]
   /** Undefined until it was fetched. */
   about: About | undefined
+  /** How far off it is: where a list is cut, what is near stays. @default 0 */
+  distance?: number
 }
 
 /** What a view over many servers shows: `mcp.views.<name>` in the configuration. */
@@ -38,9 +40,11 @@ export type ViewSpec = { server: string } | WideView
 
 /** A view as it is listed and called. It never changes: a change makes a new one. */
 export interface View<T> extends ViewLists {
-  /** `search`: `tools` are the three search tools, and calls of them go through `searchCall`. */
+  /** `search`: `tools` are the three search tools. */
   mode: 'list' | 'search'
-  /** Name of a tool in this view -> target: the only way back from a name. In a search view what `call_tool` may name. */
+  /** `tools` has the search tools, alone or beside what the list has room for: calls of them go through `searchCall`. */
+  searches: boolean
+  /** Name of a tool in this view -> target: the only way back from a name. It may have more than `tools`: what a search finds can be called. */
   table: ReadonlyMap<string, T>
   /** What `table` holds, sorted by name. */
   rows: readonly ViewTool[]
@@ -53,6 +57,16 @@ export interface View<T> extends ViewLists {
   serverOfUri(uri: string): string | undefined
   /** Sentences for `status`: what was left out or not renamed, and what to do. Equal in all views that it concerns. */
   notices: readonly string[]
+  /** Of these the one that says which servers are not in a list that is too long. */
+  cut?: string
+}
+
+/** How much of a federation one list shows. */
+export interface ViewLimits {
+  /** Tools in one list (`catalog.max_tools`). @default no limit */
+  maxTools?: number
+  /** There are tools that this node does not know of: the search tools are listed too. @default false */
+  more?: boolean
 }
 
 export interface ViewTool {

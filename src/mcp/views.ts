@@ -1,10 +1,12 @@
-import { SEARCH_INSTRUCTIONS, SEARCH_TOOLS } from './search/definitions.ts'
+import { MORE_INSTRUCTIONS, SEARCH_INSTRUCTIONS, SEARCH_TOOLS } from './search/definitions.ts'
+import type { Json } from '../wire/json-rpc.ts'
 import { uriMatcher } from './uri-template.ts'
 import { joinAbouts, joinInstructions, viewCapabilities, type AboutLists } from './view-about.ts'
+import { cutRows } from './view-cut.ts'
 import { advertisedTools, bareTools } from './view-tools.ts'
-import type { OfferedServer, View, ViewSpec, WideView } from './view-types.ts'
+import type { OfferedServer, View, ViewLimits, ViewSpec, ViewTool, WideView } from './view-types.ts'
 
-export type { Offered, OfferedServer, View, ViewSpec, ViewTool, WideView } from './view-types.ts'
+export type { Offered, OfferedServer, View, ViewLimits, ViewSpec, ViewTool, WideView } from './view-types.ts'
 
 const EVERYTHING: WideView = { name: 'default', mode: 'list', allow: ['*'], deny: [], rename: {} }
 const SEARCH: WideView = { ...EVERYTHING, name: 'search', mode: 'search' }
@@ -23,10 +25,11 @@ export function viewSpecOf(view: string | undefined, configured: readonly WideVi
 
 /**
  * What one view lists and the ways back from its names, as a pure function of what the servers offer. All servers are given, also for
- * a view of few: an advertised name depends on all of them. Of the same {server, tool} offered twice the first counts.
+ * a view of few: an advertised name depends on all of them. A list
+ * with more tools than `limits` allow shows those of the nearest servers, and the search tools for the rest. Of the same {server, tool} offered twice the first counts.
  */
-export function buildView<T>(servers: readonly OfferedServer<T>[], spec: ViewSpec, before?: BuiltView<T>): View<T> {
-  return 'server' in spec ? serverView(servers, spec.server) : wideView(servers, spec, before)
+export function buildView<T>(servers: readonly OfferedServer<T>[], spec: ViewSpec, before?: BuiltView<T>, limits: ViewLimits = {}): View<T> {
+  return 'server' in spec ? serverView(servers, spec.server) : wideView(servers, spec, before, limits)
 }
 
 /** A view of the same spec as it was before, and what it was built of: what did not change is the same object again. */
@@ -41,6 +44,7 @@ function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View
   const { table, rows } = bareTools(server?.tools ?? [])
   return {
     mode: 'list',
+    searches: false,
     tools: rows.map(({ definition }) => definition),
     prompts: about?.prompts ?? [],
     resources: about?.resources ?? [],
@@ -58,27 +62,38 @@ function serverView<T>(servers: readonly OfferedServer<T>[], name: string): View
   }
 }
 
-function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView, before: BuiltView<T> | undefined): View<T> {
+function wideView<T>(all: readonly OfferedServer<T>[], spec: WideView, before: BuiltView<T> | undefined, limits: ViewLimits): View<T> {
   const servers = spec.servers === undefined ? all : all.filter(({ server }) => spec.servers?.includes(server))
   const { table, rows, notices } = advertisedTools(all, spec)
   const lists = joinAbouts(servers, spec)
   const isSearch = spec.mode === 'search'
+  const { shown, cut } = isSearch ? { shown: [], cut: undefined } : cutRows(rows, servers, spec, limits)
+  const searches = isSearch || cut !== undefined || limits.more === true
+  const instructions = joinInstructions(servers)
   return {
     mode: spec.mode,
-    tools: isSearch ? SEARCH_TOOLS : rows.map(({ definition }) => definition),
+    searches,
+    tools: isSearch ? SEARCH_TOOLS : searches ? withSearch(shown, table) : shown.map(({ definition }) => definition),
     prompts: lists.prompts,
     resources: lists.resources,
     resourceTemplates: lists.resourceTemplates,
     passesLists: false,
     passesTools: false,
     capabilities: viewCapabilities(servers.flatMap(({ about }) => (about === undefined ? [] : [about])), true),
-    instructions: isSearch ? SEARCH_INSTRUCTIONS : joinInstructions(servers),
+    instructions: isSearch ? SEARCH_INSTRUCTIONS : searches ? [MORE_INSTRUCTIONS, ...(instructions === undefined ? [] : [instructions])].join('\n\n') : instructions,
     table,
     rows,
     promptServers: lists.promptServers,
     serverOfUri: before !== undefined && sameAbouts(before.servers, all) ? before.view.serverOfUri : uriTable(lists),
-    notices: [...notices, ...lists.notices]
+    notices: [...notices, ...lists.notices, ...(cut === undefined ? [] : [cut])],
+    ...(cut === undefined ? {} : { cut })
   }
+}
+
+/** Sorted by name. A tool that was renamed to the name of a search tool keeps it. */
+function withSearch(rows: readonly ViewTool[], table: ReadonlyMap<string, unknown>): Json[] {
+  const own = SEARCH_TOOLS.filter(({ name }) => !table.has(String(name)))
+  return [...rows.map(({ definition }) => definition), ...own].sort((a, b) => (String(a['name']) < String(b['name']) ? -1 : 1))
 }
 
 function sameAbouts(a: readonly OfferedServer<unknown>[], b: readonly OfferedServer<unknown>[]): boolean {

@@ -49,6 +49,8 @@ export interface Gossip {
   publish(topic: string, bytes: Uint8Array): Promise<void>
   /** One listener for a topic; only signed messages come. */
   subscribe(topic: string, listener: GossipListener): void
+  /** Leaves the topic's mesh; its numbers go on among those of the topics not subscribed to. A topic without a listener: nothing happens. */
+  unsubscribe(topic: string): void
   counts(): GossipCounts
 }
 
@@ -104,6 +106,16 @@ export function createGossip(): Gossip {
   const register = { gauge, histogram: () => NO_HISTOGRAM, avgMinMax: () => NO_GAUGE } as unknown as Register
   const valueOf = (name: string, topic = '') => values.get(name)?.get(topic) ?? 0
 
+  /** Pools come and go for as long as a node runs: what was counted of a topic that was left counts as of other topics. */
+  function forget(topic: string): void {
+    for (const byTopic of [received, ...values.values()]) {
+      const count = byTopic.get(topic)
+      if (count === undefined) continue
+      byTopic.delete(topic)
+      byTopic.set('', (byTopic.get('') ?? 0) + count)
+    }
+  }
+
   /** Public in the class, not in the interface. */
   function meshPeers(topic: string): string[] {
     const { getMeshPeers } = (pubsub ?? {}) as { getMeshPeers?: (topic: string) => string[] }
@@ -137,6 +149,11 @@ export function createGossip(): Gossip {
     subscribe(topic, listener) {
       listeners.set(topic, listener)
       pubsub?.subscribe(topic)
+    },
+    unsubscribe(topic) {
+      if (!listeners.delete(topic)) return
+      pubsub?.unsubscribe(topic)
+      forget(topic)
     },
     counts() {
       const frames = Object.fromEntries(Object.entries(FRAME_NAMES).map(([key, name]) => [key, valueOf(name)])) as Record<keyof typeof FRAME_NAMES, number>

@@ -104,6 +104,7 @@ export interface Host {
   readonly dht: Dht | undefined
   publish(topic: string, bytes: Uint8Array): Promise<void>
   subscribe(topic: string, listener: GossipListener): void
+  unsubscribe(topic: string): void
   /** What went over gossipsub since the start. */
   gossip(): GossipCounts
 }
@@ -116,7 +117,7 @@ export async function createHost(
   const { clock, logger, events, random = systemRandom } = deps
   const metrics = createNetMetrics(deps.meter)
   const admitted = createAdmittedConnections()
-  const gater = createGater(clock, options.self)
+  const gater = createGater(clock, options.self, (peer) => deps.rules.isBanned?.(peer) === true)
   const { libp2pMetrics, gossip: gossipOptions, relay, memberAddresses = () => [], ...rest } = options
   const gossip = createGossip()
   const topics = gossipOptions === undefined ? {} : { gossip: { ...gossipOptions, register: gossip.register } }
@@ -334,6 +335,7 @@ export async function createHost(
     dht,
     publish: gossip.publish,
     subscribe: gossip.subscribe,
+    unsubscribe: gossip.unsubscribe,
     gossip: gossip.counts
   }
 }

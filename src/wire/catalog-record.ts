@@ -4,6 +4,7 @@ import { canonicalJson } from './canonical-json.ts'
 import type { NodeRecord, ServerEntry, ToolEntry } from './catalog-types.ts'
 import { decodeCbor, encodeCbor, fields, readArray, readBytes, readInt, readString, type Fields } from './cbor.ts'
 import { ENVELOPE_OVERHEAD, openEnvelope, sealEnvelope, type Signer } from './envelope.ts'
+import { encodeHub, readHub, TIERS } from './hub-facts.ts'
 import { keyOfPeerId } from './peer-id.ts'
 
 /** Signature domain of a node record (protocols/catalog.md). */
@@ -31,7 +32,6 @@ export const MAX_CAPACITY = 0xffff
 const DEGREE = 1_000_000
 /** Bit 0 of a tool's flags. */
 const REPEATABLE = 1
-const TIERS = ['global', 'regional', 'local', 'leaf'] as const
 
 /** SHA-256 of the canonical JSON of a tool definition or of what a server says about itself, lower-case hexadecimal. */
 export function toolDigest(definition: unknown): string {
@@ -63,6 +63,7 @@ export function encodeRecord(record: NodeRecord): Uint8Array {
     coordinates: coordinates && [Math.round(coordinates.latitude * DEGREE), Math.round(coordinates.longitude * DEGREE)],
     addresses: record.addresses,
     draining: record.draining,
+    hub: record.hub && encodeHub(record.hub),
     servers: record.servers.map(encodeServer)
   })
 }
@@ -98,6 +99,7 @@ export function decodeRecord(payload: Uint8Array): NodeRecord {
     ...(coordinates && { coordinates }),
     addresses: map.array('addresses', { max: MAX_ADDRESSES }, (item, path) => readAddress(item, path)),
     draining: map.bool('draining'),
+    ...(map.has('hub') ? { hub: readHub(map.map('hub')) } : {}),
     servers
   }
 }

@@ -11,12 +11,35 @@ export interface NodeRecord {
   /** Display name (`node.id`). */
   name: string
   region: string
-  tier: 'global' | 'regional' | 'local' | 'leaf'
+  tier: Tier
   coordinates?: { latitude: number; longitude: number }
   /** Dialable multiaddrs, without the /p2p part. */
   addresses: string[]
   draining: boolean
+  /** This node is hub of the pool below; absent: it is not, or it is written by an earlier version. */
+  hub?: HubFacts
   servers: ServerEntry[]
+}
+
+/** What the writer of a record is to its federation: its place in the tree of pools. */
+export type Tier = 'global' | 'regional' | 'local' | 'leaf'
+
+/** What the members of a pool are told of one of them that is hub of another pool. */
+export interface HubFacts {
+  /** The pool below that this node is hub of. */
+  pool: string
+  /** Of that pool. */
+  tier: Tier
+  /** Fencing number of the lease. */
+  token: number
+  /** Living members of that pool, this node left out. */
+  children: number
+  /** Child hubs that it takes more. */
+  hubRoom: number
+  /** Leaves that it takes more. */
+  leafRoom: number
+  /** 0 to 1, in quarters, so that the record does not change with every call. */
+  load: number
 }
 
 export interface ServerEntry {

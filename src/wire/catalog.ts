@@ -10,6 +10,8 @@ export const MAX_DIGEST_ENTRIES = 10_000
 /** Records in one answer or push: smaller ones than this average are rare. */
 export const MAX_RECORDS_PER_BODY = 4_096
 export const MAX_DEFINITIONS_PER_REQUEST = 500
+/** Hubs between two leaves of a tree with three tiers of hubs, and one more for a leaf that answers; also what ends a loop. */
+export const MAX_DEFINITION_HOPS = 6
 /** One tool definition as canonical JSON; the largest seen in public servers have about 30 KiB. */
 export const MAX_DEFINITION_BYTES = 256 * 1024
 /** CBOR around the records or definitions of one body: map, keys, flag. */
@@ -50,6 +52,8 @@ export interface PushRequest extends Scope {
 export interface DefinitionsRequest {
   /** Lower-case hexadecimal. */
   digests: string[]
+  /** How many nodes may ask another one for what they lack, one after the other, at most MAX_DEFINITION_HOPS. @default 0: nobody */
+  hops?: number
 }
 
 export interface DefinitionsAnswer {
@@ -102,13 +106,15 @@ export function decodePush(bytes: Uint8Array): PushRequest {
   return { ...readScope(map), records: readRecords(map) }
 }
 
-export function encodeDefinitionsRequest({ digests }: DefinitionsRequest): Uint8Array {
-  return encodeCbor({ digests: digests.map(fromHex) })
+export function encodeDefinitionsRequest({ digests, hops }: DefinitionsRequest): Uint8Array {
+  return encodeCbor({ digests: digests.map(fromHex), ...(hops === undefined ? {} : { hops }) })
 }
 
 export function decodeDefinitionsRequest(bytes: Uint8Array): DefinitionsRequest {
   const map = fields(decodeCbor(bytes, { max: MAX_BODY_BYTES, what: 'the request for definitions' }), 'definitions')
-  return { digests: map.array('digests', { max: MAX_DEFINITIONS_PER_REQUEST }, readDigest) }
+  const hops = map.optionalInt('hops')
+  const digests = map.array('digests', { max: MAX_DEFINITIONS_PER_REQUEST }, readDigest)
+  return { digests, ...(hops === undefined ? {} : { hops: Math.min(hops, MAX_DEFINITION_HOPS) }) }
 }
 
 export function encodeDefinitionsAnswer({ definitions, more }: DefinitionsAnswer): Uint8Array {

@@ -7,6 +7,7 @@ import { createWorld, type World } from '../support/catalog-world.ts'
 import { WALL } from '../support/catalog-fixtures.ts'
 
 const SEEDS = 100
+const POOL_SEEDS = 50
 const NAMES = ['files', 'memory', 'graph', 'clock']
 
 /** A random set of servers; the claim of a name by a node never changes. */
@@ -105,7 +106,80 @@ async function play(seed: number): Promise<void> {
   for (const driver of drivers) driver.stop()
 }
 
+/** Two pools that one node, now this one and now that, is in both of. */
+async function playPools(seed: number): Promise<void> {
+  const size = 10
+  const world = createWorld(size, seed)
+  const home = (index: number) => (index < size / 2 ? 'root' : 'second')
+  world.loss = 0.3
+  world.places.forEach((_, index) => {
+    if (home(index) === 'second') {
+      world.leave(index, 'root')
+      world.enter(index, 'second')
+    }
+    world.setServers(index, randomServers(world, index, false))
+  })
+  world.places.forEach((_, index) => world.boot(index))
+  let hub = 0
+  world.enter(hub, 'second')
+  for (let round = 0; round < 20; round++) {
+    disturb(world)
+    if (world.random.float() < 0.3) {
+      const other = (pool: string) => (pool === 'root' ? 'second' : 'root')
+      world.leave(hub, other(home(hub)))
+      hub = randomInt(world.random, size)
+      world.enter(hub, other(home(hub)))
+    }
+    await world.run(100 + randomInt(world.random, 3_000))
+    // Nothing of a pool that it is not in can be called; only the hub's tools cross the border.
+    for (const [index, { driver, pools }] of world.places.entries()) {
+      if (driver === undefined) continue
+      expect(driver.pools().toSorted()).toEqual([...pools].sort())
+      const own = new Set([world.peer(index), ...[...pools].flatMap((pool) => [...driver.live(pool)])])
+      for (const peer of providers(driver)) expect(own.has(peer)).toBe(true)
+    }
+  }
+  world.loss = 0
+  world.places.forEach(({ driver }, index) => driver ?? world.boot(index))
+  everyPair(world, (a, b) => world.join(a, b))
+  await world.run(45_000)
+
+  for (const pool of ['root', 'second']) {
+    const inside = world.places.flatMap(({ pools, driver }) => (pools.has(pool) && driver !== undefined ? [driver] : []))
+    const [first] = inside as [CatalogDriver]
+    const peers = world.places.flatMap(({ pools }, index) => (pools.has(pool) ? [world.peer(index)] : []))
+    for (const driver of inside) {
+      expect(driver.live(pool).size).toBe(peers.length - 1)
+      const records = driver.records(pool).filter(({ peer }) => peers.includes(peer))
+      expect(records.map(({ peer }) => peer)).toEqual(peers)
+      expect(records).toEqual(first.records(pool).filter(({ peer }) => peers.includes(peer)))
+      for (const record of records) expect(record.pool).toBe(pool)
+    }
+  }
+  const withTools = (indexes: number[]) => indexes.filter((index) => (world.places[index]?.servers.length ?? 0) > 0).map((index) => world.peer(index)).sort()
+  for (const [index, { driver, pools }] of world.places.entries()) {
+    const seen = world.places.flatMap((other, at) => ([...other.pools].some((pool) => pools.has(pool)) ? [at] : []))
+    const offered = [...providers(driver)].sort()
+    // Of replicas with several definitions only those of the listed one are providers.
+    for (const peer of offered) expect(withTools(seen)).toContain(peer)
+    expect(offered.includes(world.peer(index))).toBe(withTools([index]).length > 0)
+    for (const { about, tools } of (driver as CatalogDriver).offers().servers) {
+      for (const digest of [about, ...tools.map((tool) => tool.digest)]) if (digest !== undefined) expect((driver as CatalogDriver).definition(digest)).toBeDefined()
+    }
+    driver?.stop()
+  }
+}
+
 describe('catalog', () => {
+  test(`two pools with one node in both stay apart and agree within (${POOL_SEEDS} seeds)`, { timeout: 120_000 }, async () => {
+    for (let seed = 1; seed <= POOL_SEEDS; seed++) {
+      await playPools(seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+    }
+  })
+
+
   test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS} seeds)`, { timeout: 240_000 }, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       await play(seed).catch((error: unknown) => {

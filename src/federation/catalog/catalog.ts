@@ -4,7 +4,7 @@ import { decodeGossip, encodeGossip, MAX_GOSSIP_BYTES, type DigestAnswer, type D
 import { errorMessage } from '../../base/errors.ts'
 import type { CatalogEffect, CatalogEvent, Now, UpdateSource } from './events.ts'
 import { createExchanges } from './exchanges.ts'
-import type { Descriptor, RecordSeal } from './ports.ts'
+import type { PoolDescriptor, RecordSeal } from './ports.ts'
 import { createRecords } from './records.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
@@ -12,6 +12,8 @@ import { createWaitingRoom } from './waiting-room.ts'
 export const RECORD_TTL = 10 * 60_000
 /** Renewed at half of it, so that one lost renewal changes nothing. */
 export const RENEW_AFTER = RECORD_TTL / 2
+/** When only the figures of a hub changed, its record is not published more often, ms: a hundred leaves that come at once are a few records. */
+export const HUB_REST = 5_000
 
 export interface CatalogOptions extends Scope, RecordSeal {
   self: string
@@ -29,7 +31,7 @@ export interface Catalog {
   record(peer: string): NodeRecord | undefined
   /** The own record as it is published; undefined before the first. */
   own(): Uint8Array | undefined
-  /** Members with a session: those whose servers are offered. */
+  /** Members with a session: those whose servers are offered, and with whom digests are compared. */
   live(): ReadonlySet<string>
 }
 
@@ -43,13 +45,16 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const scope: Scope = { federation, pool }
   const sessions = new Set<string>()
   const members = new Set<string>()
-  /** Both: kept as one set, for it is asked for with every change. */
+  /** Both: kept as one set, for it is asked for with every change. A session with a node of another pool is of no use to this one. */
   const live = new Set<string>()
   const waiting = createWaitingRoom()
   const records = createRecords({ ...scope, self })
-  const exchanges = createExchanges({ scope, random, records, sessions, members, syncEvery: options.syncEvery })
-  let mine: { servers: ServerEntry[]; descriptor: Descriptor } | undefined
+  const exchanges = createExchanges({ scope, random, records, live, members, syncEvery: options.syncEvery })
+  let mine: { servers: ServerEntry[]; descriptor: PoolDescriptor } | undefined
   let renewAt = Infinity
+  let publishedAt = -Infinity
+  /** Figures of a hub wait until then. */
+  let figuresAt = Infinity
   /** No record of ours may have this sequence or a lower one. */
   let lastSequence = 0
 
@@ -60,6 +65,8 @@ export function createCatalog(options: CatalogOptions): Catalog {
     const bytes = options.seal(record)
     lastSequence = sequence
     renewAt = now.mono + RENEW_AFTER
+    publishedAt = now.mono
+    figuresAt = Infinity
     records.putOwn(record, bytes)
     const whole = encodeGossip({ ...scope, record: bytes })
     const small = whole.length <= MAX_GOSSIP_BYTES ? whole : encodeGossip({ ...scope, peer: self, sequence })
@@ -90,8 +97,12 @@ export function createCatalog(options: CatalogOptions): Catalog {
   function settle(peer: string): CatalogEffect[] {
     const is = sessions.has(peer) && members.has(peer)
     if (is === live.has(peer)) return []
-    if (is) live.add(peer)
-    else live.delete(peer)
+    if (is) {
+      live.add(peer)
+      return [{ type: 'changed' }, ...exchanges.start(peer)]
+    }
+    live.delete(peer)
+    exchanges.forget(peer)
     return [{ type: 'changed' }]
   }
 
@@ -132,9 +143,14 @@ export function createCatalog(options: CatalogOptions): Catalog {
   function step(event: CatalogEvent, now: Now): CatalogEffect[] {
     switch (event.type) {
       case 'local': {
-        const same = mine !== undefined && JSON.stringify(mine) === JSON.stringify({ servers: event.servers, descriptor: event.descriptor })
+        const before = mine
         mine = { servers: event.servers, descriptor: event.descriptor }
-        return same ? [] : [...publish(now), { type: 'changed' }]
+        if (before !== undefined && JSON.stringify(before) === JSON.stringify(mine)) return []
+        if (before !== undefined && now.mono < publishedAt + HUB_REST && JSON.stringify(withoutFigures(before)) === JSON.stringify(withoutFigures(mine))) {
+          figuresAt = publishedAt + HUB_REST
+          return []
+        }
+        return [...publish(now), { type: 'changed' }]
       }
       case 'gossip':
         return onGossip(event.bytes, event.from, now)
@@ -151,11 +167,9 @@ export function createCatalog(options: CatalogOptions): Catalog {
       case 'session-up':
         if (sessions.has(event.peer) || event.peer === self) return []
         sessions.add(event.peer)
-        return [...settle(event.peer), ...exchanges.start(event.peer)]
-      case 'session-down':
-        if (!sessions.delete(event.peer)) return []
-        exchanges.forget(event.peer)
         return settle(event.peer)
+      case 'session-down':
+        return sessions.delete(event.peer) ? settle(event.peer) : []
       case 'member-up':
         return members.has(event.peer) || event.peer === self ? [] : memberUp(event.peer, now)
       case 'member-down':
@@ -164,7 +178,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       case 'tick': {
         waiting.expire(now.mono)
         const effects: CatalogEffect[] = records.expire(now.wall) ? [{ type: 'changed' }] : []
-        if (now.mono >= renewAt) effects.push(...publish(now))
+        if (now.mono >= renewAt || now.mono >= figuresAt) effects.push(...publish(now))
         return [...effects, ...exchanges.tick(now)]
       }
     }
@@ -178,6 +192,12 @@ export function createCatalog(options: CatalogOptions): Catalog {
     own: () => records.bytes(self),
     live: () => live
   }
+}
+
+/** Whether a hub takes more nodes is no figure: who looks for one must know at once. */
+function withoutFigures({ servers, descriptor }: { servers: ServerEntry[]; descriptor: PoolDescriptor }): unknown {
+  const { hub } = descriptor
+  return hub === undefined ? { servers, descriptor } : { servers, descriptor: { ...descriptor, hub: [hub.pool, hub.tier, hub.token, hub.hubRoom > 0, hub.leafRoom > 0] } }
 }
 
 function sameContent(a: NodeRecord, b: NodeRecord): boolean {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import { decodeDefinitionsAnswer, encodeDefinitionsRequest, MAX_DEFINITIONS_PER_REQUEST } from '../../wire/catalog.ts'
+import { canonicalJson } from '../../wire/canonical-json.ts'
+import { decodeDefinitionsAnswer, encodeDefinitionsRequest, MAX_DEFINITION_HOPS, MAX_DEFINITIONS_PER_REQUEST } from '../../wire/catalog.ts'
 import type { CatalogMetrics } from './metrics.ts'
 import type { Definition } from './ports.ts'
 
@@ -11,7 +12,7 @@ const MAX_DEFINITIONS = 20_000
 const MAX_DEFINITIONS_BYTES = 64 * 1024 * 1024
 /** A provider that failed is left alone this long, ms: sessions come back within seconds, bad nodes never. */
 const PROVIDER_REST = 5_000
-/** A definition that a provider did not have although its record says so: its record is about to change. */
+/** A definition that a provider did not have although its record says so: its record is about to change. A hub that could not get one may next time. */
 const MISS_REST = 30_000
 /** Deeper than any schema people write, shallow enough for every recursive reader. */
 export const MAX_DEPTH = 64
@@ -29,8 +30,13 @@ export interface DefinitionsDeps {
 /** Definitions of other nodes' tools, and what their servers say about themselves: fetched by digest, checked, kept. */
 export interface Definitions {
   get(digest: string): Definition | undefined
-  /** Everything that is offered now: digest -> providers. Fetches what is missing. */
-  want(wanted: ReadonlyMap<string, readonly string[]>): void
+  /** Canonical JSON of what is kept; undefined: it is not, or its writer did not write it canonically. */
+  json(digest: string): Uint8Array | undefined
+  /**
+   * Everything that is offered now: digest -> providers, the best first. Fetches what is missing.
+   * @param relaying hubs among them: they are asked to fetch what they lack @default none
+   */
+  want(wanted: ReadonlyMap<string, readonly string[]>, relaying?: ReadonlySet<string>): void
   /** Tries again what failed and has rested. */
   retry(): void
 }
@@ -46,6 +52,7 @@ export function createDefinitions(deps: DefinitionsDeps): Definitions {
   const cache = new Map<string, Cached>()
   let total = 0
   let wanted: ReadonlyMap<string, readonly string[]> = new Map()
+  let relaying: ReadonlySet<string> = new Set()
   const inFlight = new Set<string>()
   /** Peers being asked now. */
   const busy = new Set<string>()
@@ -92,15 +99,16 @@ export function createDefinitions(deps: DefinitionsDeps): Definitions {
     busy.add(peer)
     for (const digest of digests) inFlight.add(digest)
     let arrived = 0
+    const relays = relaying.has(peer)
     try {
-      const answer = decodeDefinitionsAnswer(await deps.request(peer, encodeDefinitionsRequest({ digests: [...digests] })))
+      const answer = decodeDefinitionsAnswer(await deps.request(peer, encodeDefinitionsRequest({ digests: [...digests], ...(relays ? { hops: MAX_DEFINITION_HOPS } : {}) })))
       const asked = new Set(digests)
       for (const { digest, json } of answer.definitions) {
         if (asked.has(digest) && wanted.has(digest) && keep(peer, digest, json)) arrived++
       }
       const missing = digests.filter((digest) => !cache.has(digest))
       // With `more` the rest is still to come, unless nothing comes at all.
-      if (!answer.more || arrived === 0) for (const digest of missing) resting.set(`${peer} ${digest}`, clock.now() + MISS_REST)
+      if (!answer.more || arrived === 0) for (const digest of missing) resting.set(`${peer} ${digest}`, clock.now() + (relays ? PROVIDER_REST : MISS_REST))
       metrics.fetches('ok').inc()
     } catch (error) {
       metrics.fetches('failed').inc()
@@ -118,7 +126,7 @@ export function createDefinitions(deps: DefinitionsDeps): Definitions {
 
   function keep(peer: string, digest: string, json: Uint8Array): boolean {
     if (cache.has(digest)) return false
-    const definition = parse(digest, json)
+    const definition = parseDefinition(digest, json)
     if (definition === undefined) {
       metrics.fetches('bad').inc()
       logger.warn('a node sent a tool definition that does not match its digest; it was ignored', { peer, digest })
@@ -137,8 +145,15 @@ export function createDefinitions(deps: DefinitionsDeps): Definitions {
 
   return {
     get: (digest) => cache.get(digest)?.definition,
-    want(next) {
+    json(digest) {
+      const cached = cache.get(digest)
+      if (cached === undefined) return undefined
+      const json = new Uint8Array(Buffer.from(canonicalJson(cached.definition)))
+      return sha256(json) === digest ? json : undefined
+    },
+    want(next, hubs = new Set()) {
       wanted = next
+      relaying = hubs
       full = false
       const providers = new Set([...next.values()].flat())
       for (const [key, until] of resting) {
@@ -152,8 +167,8 @@ export function createDefinitions(deps: DefinitionsDeps): Definitions {
 }
 
 /** The definition if the bytes match the digest and are a JSON object of sane depth. */
-function parse(digest: string, json: Uint8Array): Definition | undefined {
-  if (createHash('sha256').update(json).digest('hex') !== digest) return undefined
+export function parseDefinition(digest: string, json: Uint8Array): Definition | undefined {
+  if (sha256(json) !== digest) return undefined
   try {
     const value: unknown = JSON.parse(Buffer.from(json).toString('utf8'))
     const object = typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -161,6 +176,10 @@ function parse(digest: string, json: Uint8Array): Definition | undefined {
   } catch {
     return undefined
   }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 function isShallow(value: unknown, depth: number): boolean {

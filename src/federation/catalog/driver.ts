@@ -1,107 +1,67 @@
 import type { Timer } from '../../base/clock.ts'
-import { errorMessage } from '../../base/errors.ts'
 import { createListeners } from '../../base/listeners.ts'
 import { openRecord, sealRecord } from '../../wire/catalog-record.ts'
 import {
-  decodeDefinitionsRequest, decodeDigestAnswer, decodeDigestRequest, decodePush, encodeDefinitionsAnswer, encodeDigestAnswer, encodeDigestRequest, encodePush, fitBody
+  decodeDefinitionsRequest, decodeDigestRequest, decodePush, encodeDefinitionsAnswer, encodeDigestAnswer, fitBody, MAX_DEFINITION_HOPS, MAX_DEFINITIONS_PER_REQUEST
 } from '../../wire/catalog.ts'
-import type { NodeRecord } from '../../wire/catalog-types.ts'
+import type { HubFacts, NodeRecord } from '../../wire/catalog-types.ts'
 import { encodeCbor } from '../../wire/cbor.ts'
-import type { Signer } from '../../wire/envelope.ts'
-import { createCatalog } from './catalog.ts'
+import type { DistantServer } from '../../wire/summary-types.ts'
+import { RECORD_TTL } from './catalog.ts'
+import { createDefinitionRelay } from './definition-relay.ts'
 import { createDefinitions } from './definitions.ts'
-import type { CatalogEffect, CatalogEvent, Now } from './events.ts'
+import type { Announced, CatalogDriver, CatalogDriverOptions } from './driver-types.ts'
+import type { Now } from './events.ts'
+import { createFormerClaims } from './former-claims.ts'
 import { buildLocal, cleanDescriptor } from './local.ts'
 import { createCatalogMetrics } from './metrics.ts'
 import { computeOffers, type Offers } from './offers.ts'
-import type { CatalogDeps, CatalogRequestKind, Definition, Descriptor, LocalServer, RecordSeal } from './ports.ts'
+import { createPoolCatalog, type PoolCatalog } from './pool.ts'
+import type { CatalogDeps, CatalogRequestKind, Descriptor } from './ports.ts'
+import { sourcesOf, wantedDefinitions } from './sources.ts'
+
+export type { Announced, CatalogDriver, CatalogDriverOptions } from './driver-types.ts'
 
 /** Expiry, renewal and retries need no more precision than this, ms. */
 const TICK_EVERY = 1_000
 /** One exchange is at most 1 MiB: seconds on a slow line, ms. */
 export const REQUEST_TIMEOUT = 10_000
-/** Senders of bad records named in the log, once each; the oldest is forgotten. */
-const MAX_WARNED = 256
 
-export interface CatalogDriverOptions {
-  federation: string
-  pool: string
-  /** Own peer id. */
-  self: string
-  /** The node's key; `seal` may replace signing in simulations. */
-  signer: Signer
-  /** @default sealRecord and openRecord with `signer` */
-  seal?: RecordSeal
-  /** How often records are compared with a random peer, ms. @default 30 000 */
-  syncEvery?: number
-}
-
-/** How the members took what they were told. */
-export interface Announced {
-  /** They have answered: they act on the record now. */
-  told: number
-  /** They have not, in time: they learn of it by gossip, or by the next comparison of digests. */
-  missed: number
-}
-
-export interface CatalogDriver {
-  /** Replaces what this node says about itself; publishes if it changed. Call it again after reload, drain, new addresses. */
-  setLocal(servers: readonly LocalServer[], descriptor: Descriptor): void
-  /**
-   * Hands the own record to every member with a session and waits for the answers, at most `within` ms: who has answered acts on it
-   * already, what gossip cannot promise.
-   */
-  announce(within: number): Promise<Announced>
-  /** A usable session to an admitted peer exists. */
-  sessionUp(peer: string): void
-  /** None exists any more: the peer's tools are gone from `offers()` when this returns. */
-  sessionDown(peer: string): void
-  /** A member, alive or suspect: its record counts from now on. */
-  memberUp(peer: string): void
-  /** It left or was declared dead: its tools are gone from `offers()` when this returns. */
-  memberDown(peer: string): void
-  /** A message on the catalog topic; `from` is the peer that handed it over. Never throws. */
-  onGossip(bytes: Uint8Array, from: string): void
-  /** Answers another node's request. Throws SKEIN_PROTOCOL on malformed bodies. */
-  answer(kind: CatalogRequestKind, body: Uint8Array, from: string): Uint8Array
-  /** The same object until something changes. Tools and documents that are not here yet are included: see `definition`. */
-  offers(): Offers
-  /** All records held, the own one included, by peer id. */
-  records(): NodeRecord[]
-  /** The last comparison of digests that this node asked for and that worked; undefined: none yet. `at` in unix ms. */
-  lastSync(): { peer: string; at: number } | undefined
-  /** The record of one node, our own included. */
-  record(peer: string): NodeRecord | undefined
-  /** A tool's or a server's `about`: a local one, or an offered one that has been fetched. The same object as long as it is kept. */
-  definition(digest: string): Definition | undefined
-  /** Sentences: what other nodes cannot see although it is exposed, and why. */
-  problems(): readonly string[]
-  /** Offers changed or definitions arrived. Returns the way to stop. */
-  onChange(listener: () => void): () => void
-  start(): void
-  stop(): void
-}
-
-/** Runs the catalog machine against clock and network. */
+/** Runs a catalog machine for each pool against clock and network, and joins what they hold. */
 export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOptions): CatalogDriver {
   const { clock, network } = deps
+  const { federation, self } = options
   const logger = deps.logger.child({ area: 'catalog' })
   const metrics = createCatalogMetrics(deps.meter)
   const seal = options.seal ?? { seal: (record: NodeRecord) => sealRecord(record, options.signer), open: openRecord }
-  const catalog = createCatalog({ ...options, ...seal, random: deps.random })
   const changeListeners = createListeners<[]>(logger, 'a listener of the catalog')
-  const warned = new Set<string>()
+  const poolListeners = createListeners<[pool: string, open: boolean]>(logger, 'a listener for pools of the catalog')
+  const pools = new Map<string, PoolCatalog>()
+  const sessions = new Set<string>()
+  const former = createFormerClaims()
   let abort = new AbortController()
   let timer: Timer | undefined
   let local = buildLocal([])
+  let mine: { descriptor: Descriptor; hubOf: (pool: string) => HubFacts | undefined } | undefined
+  let distant: readonly DistantServer[] = []
+  let up: readonly string[] = []
   let offered: Offers | undefined
-  let lastSync: { peer: string; at: number } | undefined
+  let lastSync: { peer: string; at: number; pool: string } | undefined
+  /** Several steps that belong together tell of their change once. */
+  let holding = false
+  let held = false
   const request = (peer: string, kind: CatalogRequestKind, body: Uint8Array, timeout = REQUEST_TIMEOUT) =>
     network.request(peer, kind, body, { signal: abort.signal, timeout })
   const definitions = createDefinitions({ clock, logger, metrics, request: (peer, body) => request(peer, 'definitions', body), onArrival: notify })
+  const relay = createDefinitionRelay({
+    clock, logger, metrics,
+    here: (digest) => definitions.json(digest),
+    sources: (digests) => sourcesOf(digests, { records: records(), live: livePeers(), distant, holders: deps.holders, up }),
+    request: (peer, body, timeout) => request(peer, 'definitions', body, timeout)
+  })
 
   deps.meter.onCollect(() => {
-    metrics.records.set(catalog.records().length)
+    metrics.records.set(records().length)
     metrics.tools.set(offers().servers.reduce((sum, server) => sum + server.tools.length, 0))
   })
 
@@ -109,8 +69,30 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
     return { mono: clock.now(), wall: Math.floor(clock.wall()) }
   }
 
+  function records(): NodeRecord[] {
+    if (pools.size === 1) return [...pools.values()].flatMap((pool) => pool.records())
+    const newest = new Map<string, NodeRecord>()
+    for (const pool of pools.values()) {
+      for (const record of pool.records()) if (record.sequence > (newest.get(record.peer)?.sequence ?? -1)) newest.set(record.peer, record)
+    }
+    return [...newest.values()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+  }
+
+  function recordOf(peer: string): NodeRecord | undefined {
+    const found = [...pools.values()].flatMap((pool) => pool.record(peer) ?? [])
+    return found.reduce<NodeRecord | undefined>((newest, record) => (record.sequence > (newest?.sequence ?? -1) ? record : newest), undefined)
+  }
+
+  function livePeers(): ReadonlySet<string> {
+    const [first, ...others] = [...pools.values()].map((pool) => pool.live())
+    return others.length === 0 ? (first ?? new Set()) : new Set([...(first ?? []), ...others.flatMap((live) => [...live])])
+  }
+
   function offers(): Offers {
-    offered ??= computeOffers({ self: options.self, records: catalog.records(), live: catalog.live(), local: local.all, hidden: local.hidden })
+    offered ??= computeOffers({
+      self, records: records(), live: livePeers(), local: local.all, hidden: local.hidden, distant, former: former.list(),
+      ...(options.maxTools === undefined ? {} : { maxDistantTools: options.maxTools() })
+    })
     return offered
   }
 
@@ -119,139 +101,157 @@ export function createCatalogDriver(deps: CatalogDeps, options: CatalogDriverOpt
   }
 
   function changed(): void {
+    if (holding) {
+      held = true
+      return
+    }
     offered = undefined
-    const wanted = new Map<string, readonly string[]>()
-    const want = (digest: string, providers: readonly string[]) => {
-      if (local.definitions.has(digest)) return
-      // Two servers may share a definition; any provider of either has it.
-      const known = wanted.get(digest)
-      wanted.set(digest, known === undefined ? providers : [...new Set([...known, ...providers])])
-    }
-    for (const { about, providers, tools } of offers().servers) {
-      // First, for it is small and a whole view waits for it.
-      if (about !== undefined) want(about, providers)
-      for (const tool of tools) want(tool.digest, tool.providers)
-    }
-    definitions.want(wanted)
+    definitions.want(wantedDefinitions(offers().servers, local.definitions, distant), new Set(distant.flatMap(({ from }) => from)))
     notify()
   }
 
-  /** True if listeners were told of a change. */
-  function step(event: CatalogEvent): boolean {
-    const effects = catalog.step(event, now())
-    for (const effect of effects) if (effect.type !== 'changed') run(effect)
-    // Last and once, when all records of the step are in.
-    const told = effects.some((effect) => effect.type === 'changed')
-    if (told) changed()
-    return told
-  }
-
-  function run(effect: Exclude<CatalogEffect, { type: 'changed' }>): void {
-    switch (effect.type) {
-      case 'publish':
-        return publish(effect.bytes)
-      case 'digest':
-        return void exchange(effect)
-      case 'push':
-        return void push(effect.peer, encodePush(effect.push))
-      case 'counted':
-        metrics.updates(effect.source, effect.result).inc()
-        if (effect.result === 'bad' || effect.result === 'conflict' || effect.result === 'foreign') warnOnce(effect.from, effect.result, effect.message)
-    }
-  }
-
-  function publish(bytes: Uint8Array): void {
+  /** One change for all that `work` does. */
+  function together(work: () => void): void {
+    holding = true
     try {
-      network.publish(bytes)
-    } catch (error) {
-      logger.error('a record could not be published', { error: errorMessage(error) })
+      work()
+    } finally {
+      holding = false
+      if (held) {
+        held = false
+        changed()
+      }
     }
   }
 
-  function warnOnce(from: string, result: string, message = 'see protocols/catalog.md'): void {
-    if (warned.has(from)) return
-    warned.add(from)
-    if (warned.size > MAX_WARNED) warned.delete(warned.values().next().value as string)
-    logger.warn('a node sent a catalog record that cannot be used; it was ignored, and more from there will only be counted', { from, result, reason: message })
+  function describe(name: string, pool: PoolCatalog): boolean {
+    if (mine === undefined) return false
+    const hub = mine.hubOf(name)
+    return pool.step({ type: 'local', servers: local.exposed, descriptor: hub === undefined ? mine.descriptor : { ...mine.descriptor, hub } })
   }
 
-  async function exchange({ peer, request: digest }: Extract<CatalogEffect, { type: 'digest' }>): Promise<void> {
-    try {
-      const answer = decodeDigestAnswer(await request(peer, 'digest', encodeDigestRequest(digest)))
-      metrics.sync('ok').inc()
-      lastSync = { peer, at: now().wall }
-      step({ type: 'answer', answer, from: peer })
-    } catch (error) {
-      metrics.sync('failed').inc()
-      logger.debug('comparing catalogs failed; it is tried again', { peer, error: errorMessage(error) })
-      step({ type: 'digest-failed', peer })
-    }
-  }
-
-  /** True if the peer has taken the records. */
-  async function push(peer: string, body: Uint8Array, timeout?: number): Promise<boolean> {
-    try {
-      await request(peer, 'push', body, timeout)
-      metrics.pushes('ok').inc()
-      return true
-    } catch (error) {
-      // The next comparison of digests finds what is missing.
-      metrics.pushes('failed').inc()
-      logger.debug('pushing records failed', { peer, error: errorMessage(error) })
-      return false
-    }
-  }
-
-  function answer(kind: CatalogRequestKind, body: Uint8Array, from: string): Uint8Array {
-    if (kind === 'digest') return encodeDigestAnswer(catalog.digest(decodeDigestRequest(body)))
-    if (kind === 'push') {
-      step({ type: 'push', push: decodePush(body), from })
-      return encodeCbor({})
-    }
-    const found = [...new Set(decodeDefinitionsRequest(body).digests)].flatMap((digest) => {
-      const json = local.served.get(digest)
-      return json === undefined ? [] : [{ digest, json }]
+  function openPool(name: string): void {
+    if (pools.has(name)) return
+    const pool = createPoolCatalog(
+      { network, logger, metrics, now, request, onChanged: changed, onSynced: (peer) => (lastSync = { peer, at: now().wall, pool: name }) },
+      { federation, pool: name, self, random: deps.random, ...seal, syncEvery: options.syncEvery }
+    )
+    pools.set(name, pool)
+    poolListeners.tell(name, true)
+    together(() => {
+      for (const peer of sessions) pool.step({ type: 'session-up', peer })
+      describe(name, pool)
     })
-    const count = fitBody(found.map(({ json }) => json.length))
-    return encodeDefinitionsAnswer({ definitions: found.slice(0, count), more: count < found.length })
+  }
+
+  function closePool(name: string): void {
+    const pool = pools.get(name)
+    if (pool === undefined) return
+    pool.close()
+    pools.delete(name)
+    const { mono, wall } = now()
+    for (const record of pool.records()) if (record.peer !== self) former.addRecord(record, mono + Math.max(0, record.expires - wall))
+    poolListeners.tell(name, false)
+    changed()
+  }
+
+  async function announce(within: number): Promise<Announced> {
+    const answers = (await Promise.all([...pools.values()].map((pool) => pool.announce(within)))).flat()
+    // Who is in two pools with us has to know it in both.
+    const missed = new Set(answers.flatMap(({ peer, told }) => (told ? [] : [peer])))
+    return { told: new Set(answers.map(({ peer }) => peer)).size - missed.size, missed: missed.size }
+  }
+
+  function answer(kind: CatalogRequestKind, body: Uint8Array, from: string): Uint8Array | Promise<Uint8Array> {
+    if (kind === 'definitions') return answerDefinitions(body, from)
+    if (kind === 'digest') {
+      const asked = decodeDigestRequest(body)
+      return encodeDigestAnswer(pools.get(asked.pool)?.digest(asked) ?? { records: [], wanted: [], more: false })
+    }
+    const push = decodePush(body)
+    const pool = pools.get(push.pool)
+    // One that we have just left: whoever pushes learns of it soon.
+    if (pool === undefined) metrics.updates('push', 'foreign').inc()
+    else pool.step({ type: 'push', push, from })
+    return encodeCbor({})
+  }
+
+  function answerDefinitions(body: Uint8Array, from: string): Uint8Array | Promise<Uint8Array> {
+    const { digests, hops = 0 } = decodeDefinitionsRequest(body)
+    const wanted = [...new Set(digests)]
+    const encode = (json: (digest: string) => Uint8Array | undefined) => {
+      const found = wanted.flatMap((digest) => {
+        const text = json(digest)
+        return text === undefined ? [] : [{ digest, json: text }]
+      })
+      const count = fitBody(found.map((one) => one.json.length))
+      return encodeDefinitionsAnswer({ definitions: found.slice(0, count), more: count < found.length })
+    }
+    if (hops === 0 || wanted.every((digest) => local.served.has(digest))) return encode((digest) => local.served.get(digest) ?? relay.json(digest))
+    const lacking = wanted.filter((digest) => !local.served.has(digest))
+    return relay.collect(lacking, hops, from).then((found) => encode((digest) => local.served.get(digest) ?? found.get(digest)))
   }
 
   function tick(): void {
     timer = clock.after(TICK_EVERY, tick)
-    step({ type: 'tick' })
+    together(() => {
+      for (const pool of pools.values()) pool.step({ type: 'tick' })
+      if (former.expire(clock.now())) changed()
+    })
     definitions.retry()
   }
 
   return {
-    setLocal(servers, descriptor) {
+    openPool,
+    closePool,
+    pools: () => [...pools.keys()],
+    onPool: (listener) => poolListeners.add(listener),
+    setLocal(servers, descriptor, hubOf = () => undefined) {
       const before = JSON.stringify(local.all) + [...local.hidden].join()
       const known = new Set(local.problems)
       local = buildLocal(servers)
+      mine = { descriptor: cleanDescriptor(descriptor), hubOf }
       // The node describes itself again all the time: only news are worth a line.
       for (const problem of local.problems) if (!known.has(problem)) logger.warn(problem)
-      const told = step({ type: 'local', servers: local.exposed, descriptor: cleanDescriptor(descriptor) })
-      // What is not exposed may have changed although the record did not.
-      if (!told && before !== JSON.stringify(local.all) + [...local.hidden].join()) changed()
+      together(() => {
+        for (const [name, pool] of pools) describe(name, pool)
+        // What is not exposed may have changed although no record did.
+        if (before !== JSON.stringify(local.all) + [...local.hidden].join()) changed()
+      })
     },
-    async announce(within) {
-      const record = catalog.own()
-      if (record === undefined) return { told: 0, missed: 0 }
-      const body = encodePush({ federation: options.federation, pool: options.pool, records: [record] })
-      // All at once: whoever came last in turns would be told last, and one that hangs would hold up the others.
-      const told = await Promise.all([...catalog.live()].map((peer) => push(peer, body, within)))
-      return { told: told.filter(Boolean).length, missed: told.filter((one) => !one).length }
+    setDistant(servers, above = []) {
+      up = above
+      if (servers === distant) return
+      const kept = new Set(servers.map(({ key }) => key))
+      former.add(distant.filter(({ key }) => !kept.has(key)), clock.now() + RECORD_TTL)
+      distant = servers
+      changed()
     },
-    sessionUp: (peer) => void step({ type: 'session-up', peer }),
-    sessionDown: (peer) => void step({ type: 'session-down', peer }),
-    memberUp: (peer) => void step({ type: 'member-up', peer }),
-    memberDown: (peer) => void step({ type: 'member-down', peer }),
-    onGossip: (bytes, from) => void step({ type: 'gossip', bytes, from }),
+    announce,
+    sessionUp(peer) {
+      if (peer === self || sessions.has(peer)) return
+      sessions.add(peer)
+      together(() => pools.forEach((pool) => pool.step({ type: 'session-up', peer })))
+    },
+    sessionDown(peer) {
+      if (sessions.delete(peer)) together(() => pools.forEach((pool) => pool.step({ type: 'session-down', peer })))
+    },
+    memberUp: (pool, peer) => void pools.get(pool)?.step({ type: 'member-up', peer }),
+    memberDown: (pool, peer) => void pools.get(pool)?.step({ type: 'member-down', peer }),
+    onGossip: (pool, bytes, from) => void pools.get(pool)?.step({ type: 'gossip', bytes, from }),
     answer,
     offers,
-    records: () => catalog.records(),
+    distant: () => distant,
+    records: (pool) => (pool === undefined ? records() : (pools.get(pool)?.records() ?? [])),
+    record: (peer, pool) => (pool === undefined ? recordOf(peer) : pools.get(pool)?.record(peer)),
+    published: () => (mine === undefined ? [] : local.exposed),
+    live: (pool) => pools.get(pool)?.live() ?? new Set(),
     lastSync: () => lastSync,
-    record: (peer) => catalog.record(peer),
-    definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest),
+    definition: (digest) => local.definitions.get(digest) ?? definitions.get(digest) ?? relay.get(digest),
+    async fetch(digests) {
+      const missing = digests.filter((digest) => !local.definitions.has(digest) && definitions.get(digest) === undefined)
+      await relay.collect(missing.slice(0, MAX_DEFINITIONS_PER_REQUEST), MAX_DEFINITION_HOPS)
+    },
     problems: () => local.problems,
     onChange: (listener) => changeListeners.add(listener),
     start() {

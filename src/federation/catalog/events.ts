@@ -1,6 +1,6 @@
 import type { ServerEntry } from '../../wire/catalog-types.ts'
 import type { DigestAnswer, DigestRequest, PushRequest } from '../../wire/catalog.ts'
-import type { Descriptor } from './ports.ts'
+import type { PoolDescriptor } from './ports.ts'
 import type { UpdateResult } from './records.ts'
 
 export interface Now {
@@ -14,7 +14,7 @@ export interface Now {
 export type UpdateSource = 'gossip' | 'answer' | 'push' | 'waiting'
 
 export type CatalogEvent =
-  | { type: 'local'; servers: ServerEntry[]; descriptor: Descriptor }
+  | { type: 'local'; servers: ServerEntry[]; descriptor: PoolDescriptor }
   | { type: 'gossip'; bytes: Uint8Array; from: string }
   | { type: 'push'; push: PushRequest; from: string }
   /** A digest of ours was answered. */

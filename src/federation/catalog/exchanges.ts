@@ -18,8 +18,8 @@ export interface ExchangeState {
   scope: Scope
   random: Random
   records: Records
-  /** Peers with a session; owned by the catalog. */
-  sessions: ReadonlySet<string>
+  /** Members with a session; owned by the catalog. */
+  live: ReadonlySet<string>
   /** Members, without this node; owned by the catalog. */
   members: ReadonlySet<string>
   /** Between two comparisons with a random peer, ms. @default SYNC_EVERY */
@@ -49,13 +49,13 @@ export interface Exchanges {
   answer(request: DigestRequest): DigestAnswer
 }
 
-export function createExchanges({ scope, random, records, sessions, members, syncEvery = SYNC_EVERY }: ExchangeState): Exchanges {
-  /** Bounded by `sessions`: forgotten with the session. */
+export function createExchanges({ scope, random, records, live, members, syncEvery = SYNC_EVERY }: ExchangeState): Exchanges {
+  /** Bounded by `live`: forgotten with the session. */
   const peers = new Map<string, PeerState>()
   let syncAt = 0
 
   function start(peer: string): CatalogEffect[] {
-    if (!sessions.has(peer)) return []
+    if (!live.has(peer)) return []
     const state = peers.get(peer) ?? { inFlight: false, again: false, failures: 0, retryAt: Infinity }
     peers.set(peer, state)
     if (state.inFlight) {
@@ -70,7 +70,7 @@ export function createExchanges({ scope, random, records, sessions, members, syn
   }
 
   function randomPeer(): string | undefined {
-    const all = [...sessions].sort()
+    const all = [...live].sort()
     return all[randomInt(random, all.length)]
   }
 
@@ -89,7 +89,7 @@ export function createExchanges({ scope, random, records, sessions, members, syn
   return {
     start,
     fetchAnnounced(peer, from) {
-      const target = sessions.has(peer) ? peer : sessions.has(from) ? from : randomPeer()
+      const target = live.has(peer) ? peer : live.has(from) ? from : randomPeer()
       return target === undefined ? [] : start(target)
     },
     answered(peer, answer, progress) {

@@ -11,6 +11,8 @@ export interface CatalogMetrics {
   sync(result: 'ok' | 'failed'): Counter
   pushes(result: 'ok' | 'failed'): Counter
   fetches(result: 'ok' | 'failed' | 'bad' | 'full'): Counter
+  relayBytes: Gauge
+  relayed(result: 'ok' | 'missing'): Counter
 }
 
 export function createCatalogMetrics(meter: Meter): CatalogMetrics {
@@ -27,6 +29,11 @@ export function createCatalogMetrics(meter: Meter): CatalogMetrics {
     'Requests for tool definitions. When `bad` grows, a node sends definitions that do not match its record; when `full` grows, the federation has more tools than this node keeps: use /mcp/<server>.',
     ['result']
   )
+  const relayed = meter.counter(
+    'skein_catalog_relayed_definitions_total',
+    'Tool definitions that this node fetched for members, or for a search. When `missing` grows, hubs tell of tools that are gone, or cannot be reached: skein topology.',
+    ['result']
+  )
   return {
     records: gauge('skein_catalog_records', 'Nodes whose record this node holds. When higher than the number of nodes, some left without a word; they go after 10 minutes.'),
     tools: gauge('skein_catalog_tools', 'Tools offered at this node, all servers together. When very high, clients should use /mcp/<server> instead of /mcp.'),
@@ -35,6 +42,8 @@ export function createCatalogMetrics(meter: Meter): CatalogMetrics {
     updates: (source, result) => updates.with(source, result),
     sync: (result) => sync.with(result),
     pushes: (result) => pushes.with(result),
-    fetches: (result) => fetches.with(result)
+    fetches: (result) => fetches.with(result),
+    relayBytes: gauge('skein_catalog_relay_bytes', 'Memory of tool definitions fetched for others. At 16 MiB the oldest go and are fetched again when asked for: nothing to do unless the hub is slow.'),
+    relayed: (result) => relayed.with(result)
   }
 }

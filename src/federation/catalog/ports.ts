@@ -10,7 +10,7 @@ export type CatalogRequestKind = 'digest' | 'push' | 'definitions'
 /** How the catalog reaches other nodes; node/ joins it to gossipsub and the RPC sessions. */
 export interface CatalogNetwork {
   /** To everyone in the pool, at best effort; never throws. At most 64 KiB. */
-  publish(bytes: Uint8Array): void
+  publish(pool: string, bytes: Uint8Array): void
   /** One request over the session with `peer`; bodies of at most 1 MiB either way. Rejects within `timeout` ms, or when `signal` aborts. */
   request(peer: string, kind: CatalogRequestKind, body: Uint8Array, options: { signal: AbortSignal; timeout: number }): Promise<Uint8Array>
 }
@@ -29,6 +29,11 @@ export interface CatalogDeps {
   meter: Meter
   logger: Logger
   network: CatalogNetwork
+  /**
+   * Hubs whose tables tell of these definitions: digest -> peers, those below first. A hub has more in its tables than it offers itself.
+   * @default only those of the servers given to `setDistant`
+   */
+  holders?(digests: ReadonlySet<string>): ReadonlyMap<string, readonly string[]>
 }
 
 export type Definition = Record<string, unknown>
@@ -64,5 +69,8 @@ export interface LocalTool {
   exposed: boolean
 }
 
-/** What the node says about itself beside its servers. */
+/** What the node says about itself beside its servers, the same in each of its pools. */
 export type Descriptor = Pick<NodeRecord, 'name' | 'addresses' | 'region' | 'tier' | 'coordinates' | 'draining'>
+
+/** What it says in one pool: there it may be known as hub of another one. */
+export type PoolDescriptor = Descriptor & Pick<NodeRecord, 'hub'>

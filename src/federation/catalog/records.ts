@@ -38,8 +38,11 @@ export interface Records {
 export function createRecords({ federation, pool, self }: Scope & { self: string }): Records {
   const held = new Map<string, Held>()
   let total = 0
+  /** Asked for with every comparison, and sorted only after a change. */
+  let sorted: readonly NodeRecord[] | undefined
 
   function remove(peer: string): void {
+    sorted = undefined
     total -= held.get(peer)?.bytes.length ?? 0
     held.delete(peer)
   }
@@ -82,7 +85,7 @@ export function createRecords({ federation, pool, self }: Scope & { self: string
       for (const { record } of gone) remove(record.peer)
       return gone.length > 0
     },
-    list: () => [...held.values()].map(({ record }) => record).sort((a, b) => (a.peer < b.peer ? -1 : 1)),
+    list: () => [...(sorted ??= [...held.values()].map(({ record }) => record).sort((a, b) => (a.peer < b.peer ? -1 : 1)))],
     get size() {
       return held.size
     }

@@ -12,6 +12,10 @@ export const MAX_DESCRIPTION = 200
 export const SEARCH_INSTRUCTIONS =
   'Many tools are available here, but they are not listed one by one. Find one with search_tools, read its arguments with describe_tool, then run it with call_tool.'
 
+/** Before the instructions of servers, where a list has not all tools. */
+export const MORE_INSTRUCTIONS =
+  'Not all tools that are available here are listed. Find others with search_tools, read their arguments with describe_tool, then run them with call_tool.'
+
 const READS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
 const NAME = { type: 'string', description: 'Name of a tool exactly as search_tools gave it.' }
 

@@ -24,7 +24,7 @@ const servers = [
 const view = buildView(servers, SEARCH)
 const call = (name: string, args: unknown, on: View<unknown> = view) => searchCall(on, name, args)
 const answer = (outcome: SearchOutcome): Json => {
-  if ('answer' in outcome) return outcome.answer
+  if ('answer' in outcome && !(outcome.answer instanceof Promise)) return outcome.answer
   throw new Error(`no answer: ${JSON.stringify(outcome)}`)
 }
 const textOf = (result: Json) => (result.content as [{ text: string }])[0].text

@@ -26,15 +26,16 @@ function setup() {
   }
   const driver = createCatalogDriver(
     { clock: createManualClock(), random: seededRandom(1), meter, logger: silentLogger, network },
-    { federation: 'fed', pool: 'root', self: me.peer, signer: me }
+    { federation: 'fed', self: me.peer, signer: me }
   )
+  driver.openPool('root')
   const pushes = () => Object.fromEntries(meter.snapshot().find(({ name }) => name === 'skein_catalog_push_total')?.samples.map(({ labels, value }) => [labels[0], value]) ?? [])
   return { driver, pushed, pushes }
 }
 
 test('the record as it is now goes to every member with a session, and whoever answered is counted', async () => {
   const { driver, pushed, pushes } = setup()
-  for (const peer of [told, silent]) driver.memberUp(peer)
+  for (const peer of [told, silent]) driver.memberUp('root', peer)
   for (const peer of [told, silent, noMember]) driver.sessionUp(peer)
   driver.setLocal([localServer('files', ['read'])], { ...DESCRIPTOR, draining: false })
   driver.setLocal([localServer('files', ['read'])], { ...DESCRIPTOR, draining: true })
@@ -51,7 +52,7 @@ test('the record as it is now goes to every member with a session, and whoever a
 
 test('without a record, or without anybody to tell, it is done at once', async () => {
   const { driver, pushed } = setup()
-  driver.memberUp(told)
+  driver.memberUp('root', told)
   driver.sessionUp(told)
   expect(await driver.announce(500)).toEqual({ told: 0, missed: 0 })
   driver.sessionDown(told)

@@ -280,6 +280,7 @@ test.each([1_000, 30_000, 600_000])('compares with a random peer every %i ms, a 
   const catalog = createCatalog({ ...SCOPE, self: me.peer, random: seededRandom(1), seal: (record) => sealRecord(record, me), open: openRecord, syncEvery })
   const at = (mono: number, event: CatalogEvent) => types(catalog.step(event, { mono, wall: WALL + mono }))
   const answer: CatalogEvent = { type: 'answer', answer: { records: [], wanted: [], more: false }, from: other.peer }
+  at(0, { type: 'member-up', peer: other.peer })
   expect(at(0, { type: 'session-up', peer: other.peer })).toContain('digest')
   at(0, answer)
   at(0, { type: 'tick' })

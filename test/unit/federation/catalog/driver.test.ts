@@ -29,20 +29,21 @@ function setup(respond: (peer: string, kind: CatalogRequestKind, body: Uint8Arra
   const warnings: string[] = []
   const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), child: () => logger }
   const network = {
-    publish: (bytes: Uint8Array) => void published.push(bytes),
+    publish: (_pool: string, bytes: Uint8Array) => void published.push(bytes),
     request: async (peer: string, kind: CatalogRequestKind, body: Uint8Array) => {
       asked.push(`${kind} ${peer}`)
       return respond(peer, kind, body)
     }
   }
-  const driver = createCatalogDriver({ clock, random: seededRandom(1), meter, logger, network }, { federation: 'fed', pool: 'root', self: me.peer, signer: me })
-  for (const { peer } of [other, third]) driver.memberUp(peer)
+  const driver = createCatalogDriver({ clock, random: seededRandom(1), meter, logger, network }, { federation: 'fed', self: me.peer, signer: me })
+  driver.openPool('root')
+  for (const { peer } of [other, third]) driver.memberUp('root', peer)
   const count = (name: string, ...labels: string[]) => meter.snapshot().find((metric) => metric.name === name)?.samples.find((sample) => sample.labels.join() === labels.join())?.value ?? 0
   const learn = (by: typeof other, ...servers: LocalServer[]) => {
     const entries = servers.map(({ name, claimed, stateless, tools }) => ({
       name, claimed, stateless, tools: tools.map(({ definition, repeatable }) => ({ name: String(definition.name), digest: toolDigest(definition), repeatable }))
     }))
-    driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(by.peer, { servers: entries }), by) }), by.peer)
+    driver.onGossip('root', encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(by.peer, { servers: entries }), by) }), by.peer)
   }
   return { clock, driver, published, asked, warnings, count, learn }
 }
@@ -113,7 +114,7 @@ describe('catalog driver', () => {
     expect(record.servers.map(({ name, tools }) => [name, ...tools.map((tool) => tool.name)])).toEqual([['files', 'a']])
     expect(s.driver.offers().servers.map(({ advertised, tools }) => [advertised, ...tools.map(({ tool }) => tool)])).toEqual([['files', 'a', 'secret'], ['graph', 'g']])
     const digests = ['a', 'secret', 'g'].map((name) => toolDigest(definition(name)))
-    const answer = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests }), other.peer))
+    const answer = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests }), other.peer) as Uint8Array)
     expect(answer.definitions.map(({ digest }) => digest)).toEqual([digests[0]])
     expect(s.driver.definition(digests[1] as string)).toEqual(definition('secret'))
   })
@@ -148,8 +149,8 @@ describe('catalog driver', () => {
 
   test('a sender of bad records is named once and counted always', () => {
     const s = setup(() => empty)
-    for (let n = 0; n < 3; n++) s.driver.onGossip(Uint8Array.of(n), other.peer)
-    s.driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(other.peer), third) }), third.peer)
+    for (let n = 0; n < 3; n++) s.driver.onGossip('root', Uint8Array.of(n), other.peer)
+    s.driver.onGossip('root', encodeGossip({ federation: 'fed', pool: 'root', record: sealRecord(nodeRecord(other.peer), third) }), third.peer)
     expect(s.warnings).toHaveLength(2)
     expect(s.count('skein_catalog_updates_total', 'gossip', 'bad')).toBe(4)
   })
@@ -173,9 +174,9 @@ describe('catalog driver', () => {
     s.learn(other, localServer('files', ['a']))
     s.driver.sessionUp(other.peer)
     expect(s.driver.offers().servers).toHaveLength(1)
-    s.driver.memberDown(other.peer)
+    s.driver.memberDown('root', other.peer)
     expect(s.driver.offers().servers).toEqual([])
-    s.driver.memberUp(other.peer)
+    s.driver.memberUp('root', other.peer)
     expect(s.driver.offers().servers).toHaveLength(1)
   })
 
@@ -194,9 +195,9 @@ describe('catalog driver', () => {
     const teller = setup(() => empty)
     teller.driver.setLocal([localServer('words', [], { about: { document: about, exposed: true } })], DESCRIPTOR)
     expect(teller.driver.records()[0]?.servers).toMatchObject([{ name: 'words', about: digest, tools: [] }])
-    const listener = setup((_, kind, body) => (kind === 'digest' ? empty : teller.driver.answer('definitions', body, third.peer)))
+    const listener = setup((_, kind, body) => (kind === 'digest' ? empty : (teller.driver.answer('definitions', body, third.peer) as Uint8Array)))
     const record = sealRecord(nodeRecord(other.peer, { servers: [{ name: 'words', claimed: 1, stateless: false, about: digest, tools: [] }] }), other)
-    listener.driver.onGossip(encodeGossip({ federation: 'fed', pool: 'root', record }), other.peer)
+    listener.driver.onGossip('root', encodeGossip({ federation: 'fed', pool: 'root', record }), other.peer)
     listener.driver.sessionUp(other.peer)
     await settle()
     expect(listener.driver.offers().servers).toMatchObject([{ advertised: 'words', about: digest, providers: [other.peer], tools: [] }])
@@ -213,7 +214,7 @@ describe('catalog driver', () => {
     s.driver.setLocal([localServer('half', ['t'], { about: { document: about, exposed: false } })], DESCRIPTOR)
     expect(s.driver.records()[0]?.servers).toMatchObject([{ name: 'half' }])
     expect(s.driver.records()[0]?.servers[0]).not.toHaveProperty('about')
-    expect(decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [toolDigest(about)] }), other.peer)).definitions).toEqual([])
+    expect(decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [toolDigest(about)] }), other.peer) as Uint8Array).definitions).toEqual([])
   })
 
   test('what is too large for others loses its longest lists first, by name', () => {
@@ -225,7 +226,7 @@ describe('catalog driver', () => {
     const shared = s.driver.definition(digest)
     expect(shared).toEqual({ ...about, resources: [], resourceTemplates: [], partial: ['resources', 'resourceTemplates'] })
     expect(s.warnings).toEqual([expect.stringMatching(/^server "big" .*resources, resourceTemplates/)])
-    const [answered] = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [digest] }), other.peer)).definitions
+    const [answered] = decodeDefinitionsAnswer(s.driver.answer('definitions', encodeDefinitionsRequest({ digests: [digest] }), other.peer) as Uint8Array).definitions
     expect(answered?.json.length).toBeLessThan(256 * 1024)
     const huge: About = { capabilities: {}, serverInfo: {}, instructions: 'x'.repeat(300_000), prompts: [{ name: 'p' }], resources: [], resourceTemplates: [] }
     s.driver.setLocal([localServer('big', [], { about: { document: huge, exposed: true } })], DESCRIPTOR)

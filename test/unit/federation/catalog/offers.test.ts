@@ -37,7 +37,7 @@ describe('computeOffers', () => {
     ['a stateful name to the earliest claim', { others: { [A]: [server('s', ['t'], { claimed: WALL + 1 })], [B]: [server('s', ['t'])] } }, ['s: t@B', 's-aaaaaaaa: t@A']],
     ['a tie to the lower peer id', { others: { [A]: [server('s', ['t'])], [B]: [server('s', ['t'])] } }, ['s: t@A', 's-bbbbbbbb: t@B']],
     ['a later local claimant under its long name', { local: [server('s', ['t'], { claimed: WALL + 1 })], others: { [A]: [server('s', ['t'])] } }, ['s: t@A', 's-selfself: t@M']],
-    ['a mix of stateful and stateless not as replicas', { others: { [A]: [free(['t'])], [B]: [server('s', ['t'], { claimed: WALL - 1 })], [Z]: [free(['t'])] } }, ['s: t@B', 's-aaaaaaaa: t@A', 's-zzzzzzzz: t@Z']],
+    ['the stateless ones of a name that an earlier stateful one has as replicas under a name of their own', { others: { [A]: [free(['t'])], [B]: [server('s', ['t'], { claimed: WALL - 1 })], [Z]: [free(['t'])] } }, ['s: t@B', 's-replicas: t@AZ']],
     ['the long name although the first claimant lost its session', { others: { [A]: [server('s', ['t'])], [B]: [server('s', ['t'])] }, dead: [A] }, ['s-bbbbbbbb: t@B']],
     ['a hidden local server under its plain name', { local: [server('s', ['t'], { claimed: WALL + 9 })], hidden: ['s'], others: { [A]: [server('s', ['u'])] } }, ['s: t@M', 's-aaaaaaaa: u@A']],
     ['unique names even for a server called like a long name', { others: { [A]: [server('s', ['t']), server('s-bbbbbbbb', ['v'])], [B]: [server('s', ['t'])] } }, ['s: t@A', 's-bbbbbbbb: v@A', 's-bbbbbbbb_: t@B']]
