@@ -1,0 +1,33 @@
+import type { Random } from '../../base/random.ts'
+import type { Certificate, QuorumAnswer, QuorumRequest } from '../../wire/quorum-types.ts'
+import type { Decisions } from './decisions.ts'
+import type { GroupEffect } from './events.ts'
+import type { QuorumRules } from './rules.ts'
+import type { VoteInfo } from './types.ts'
+import type { Voter } from './voter.ts'
+
+/** What the parts of a group's machine share. Effects are gathered in the order in which they must happen. */
+export interface GroupContext {
+  pool: string
+  self: string
+  random: Random
+  rules: QuorumRules
+  decisions: Decisions
+  voter: Voter
+  now(): number
+  emit(effect: GroupEffect): void
+  /** Asks `to`; `heard` gets the answer, or undefined when there is none. Returns how to stop waiting. */
+  ask(to: string, request: QuorumRequest, timeout: number, heard: (answer: QuorumAnswer | undefined) => void): () => void
+  /** This node's own voice as a voter: what it says is on disk before anything that follows. */
+  own(request: QuorumRequest): QuorumAnswer
+  /** Counted here: no need to check the votes. */
+  decided(certificate: Certificate): void
+  /** Checked. True: some cannot be proven without what this node lacks, so it should ask. */
+  learn(certificates: readonly Certificate[], source: 'asked' | 'told'): boolean
+  needed(key: string): number
+  vote(vote: Omit<VoteInfo, 'pool' | 'at'>): void
+  /** A voter says that it cannot read its row. */
+  damagedAt(peer: string, key: string): void
+  /** A new proposal of the machine's own. */
+  nextId(): number
+}
