@@ -1,0 +1,193 @@
+import type { Direction } from '../../wire/summary.ts'
+import type { SummaryRow } from '../../wire/summary-row.ts'
+import type { Claims } from './claims.ts'
+import type { Interest } from './interest.ts'
+import { mergeParts, type Part } from './merge.ts'
+import type { Edges } from './ports.ts'
+import { createShelf, type Shelf } from './shelf.ts'
+import type { Sources } from './sources.ts'
+
+/** One table for others, and who reads it. */
+export interface Audience {
+  readonly direction: Direction
+  readonly pool: string
+  token: number
+  /** Nodes of this pool are left out: the readers have their records. */
+  notIn: string
+  /** The table of the pool whose hub the reader is: a child does not get back what came from it. */
+  readonly without: string | undefined
+  readonly shelf: Shelf
+  /** Shown rows that changed since the last telling, and the hash before. */
+  pending: Set<string>
+  told: number
+}
+
+/** The tables that a hub tells: everything below it to the hub above, and to its members what they cannot see in their pools. */
+export interface Audiences {
+  edges(edges: Edges): void
+  /** Makes the tables right for these keys. */
+  refresh(dirty: ReadonlySet<string>): void
+  /** Another number of tools in the tables for members. */
+  setLimit(limit: number): void
+  /** A child said what it is interested in. */
+  interested(pool: string, peer: string): void
+  /** What `reader` may read; undefined: nothing. */
+  find(direction: Direction, pool: string, reader: string): Audience | undefined
+  all(): Iterable<Audience>
+}
+
+interface Place {
+  pool: string
+  /** Pool below by child hub. */
+  hubs: ReadonlyMap<string, string>
+  members: ReadonlySet<string>
+}
+
+const UP = 'up'
+
+/**
+ * Members that are no hubs and have asked for nothing special share one table; the others have one each, with the same rows wherever they agree.
+ * @param first tools in a table for members; the table for the hub above is complete
+ */
+export function createAudiences({ claims, sources, interest, self }: { claims: Claims; sources: Sources; interest: Interest; self: string }, first: number): Audiences {
+  let limit = first
+  /** By `up`, pool, or pool and member. Bounded by the hub's children. */
+  const audiences = new Map<string, Audience>()
+  let places = new Map<string, Place>()
+  let upReader: string | undefined
+
+  const idOf = (pool: string, peer?: string) => (peer === undefined ? `down ${pool}` : `down ${pool} ${peer}`)
+
+  function compute(audience: Audience, key: string): SummaryRow | undefined {
+    const parts: Part[] = claims.parts(key, audience.notIn)
+    for (const source of sources.below()) {
+      const row = source.pool === audience.without ? undefined : source.table.get(key)
+      if (row !== undefined) parts.push(row)
+    }
+    const above = audience.direction === 'down' ? sources.down()?.table.get(key) : undefined
+    if (above !== undefined) parts.push(above)
+    return mergeParts(parts, 1)
+  }
+
+  /** The row for one of several readers in a pool: that of all, unless some of it comes from the reader. */
+  function rowFor(audience: Audience, key: string, common: SummaryRow | undefined): SummaryRow | undefined {
+    if (audience.without === undefined || !sourceHas(audience.without, key)) return common
+    return compute(audience, key)
+  }
+
+  function sourceHas(pool: string, key: string): boolean {
+    for (const source of sources.below()) if (source.pool === pool) return source.table.get(key) !== undefined
+    return false
+  }
+
+  function settle(audience: Audience): void {
+    for (const key of audience.shelf.settle()) audience.pending.add(key)
+  }
+
+  function allKeys(): Set<string> {
+    const keys = new Set(claims.keys())
+    for (const source of sources.all()) for (const key of source.table.rows.keys()) keys.add(key)
+    return keys
+  }
+
+  function open(id: string, facts: Pick<Audience, 'direction' | 'pool' | 'token' | 'notIn' | 'without'>): Audience {
+    const audience: Audience = { ...facts, shelf: createShelf(facts.direction === 'up' ? Infinity : limit), pending: new Set(), told: 0 }
+    audiences.set(id, audience)
+    return audience
+  }
+
+  function fill(audience: Audience): void {
+    const common = audience.without === undefined ? undefined : audiences.get(idOf(audience.pool))
+    for (const key of allKeys()) audience.shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, common.shelf.get(key)))
+    settle(audience)
+    // Whoever reads it begins by comparing.
+    audience.pending.clear()
+    audience.told = audience.shelf.table.hash()
+  }
+
+  /** Opens what is needed and not there; returns the id. */
+  function need(id: string, facts: Pick<Audience, 'direction' | 'pool' | 'token' | 'notIn' | 'without'>, asked?: ReadonlySet<string>): string {
+    let audience = audiences.get(id)
+    if (audience === undefined || audience.pool !== facts.pool || audience.without !== facts.without || audience.notIn !== facts.notIn) {
+      audience = open(id, facts)
+      if (asked !== undefined) audience.shelf.ask(asked)
+      fill(audience)
+    }
+    audience.token = facts.token
+    return id
+  }
+
+  function needMember(pool: string, token: number, peer: string, without: string | undefined): string | undefined {
+    const asked = interest.child(peer)
+    if (without === undefined && asked.size === 0) return undefined
+    return need(idOf(pool, peer), { direction: 'down', pool, token, notIn: pool, without }, asked)
+  }
+
+  return {
+    edges({ up, hubOf }) {
+      const keep = new Set<string>()
+      places = new Map()
+      upReader = up?.peer
+      for (const { pool, token, children } of hubOf) {
+        keep.add(need(idOf(pool), { direction: 'down', pool, token, notIn: pool, without: undefined }))
+        const hubs = new Map<string, string>()
+        for (const { peer, hub } of children) {
+          if (peer === self) continue
+          if (hub !== undefined) hubs.set(peer, hub.pool)
+          const id = needMember(pool, token, peer, hub?.pool)
+          if (id !== undefined) keep.add(id)
+        }
+        places.set(pool, { pool, hubs, members: new Set(children.map(({ peer }) => peer)) })
+      }
+      const top = hubOf.at(-1)
+      if (up !== undefined && top !== undefined) keep.add(need(UP, { direction: 'up', pool: top.pool, token: top.token, notIn: up.pool, without: undefined }))
+      for (const id of audiences.keys()) if (!keep.has(id)) audiences.delete(id)
+    },
+    refresh(dirty) {
+      for (const key of dirty) {
+        const common = new Map<string, SummaryRow | undefined>()
+        for (const audience of audiences.values()) {
+          const { direction, pool, shelf } = audience
+          if (direction === 'up') {
+            shelf.put(key, compute(audience, key))
+            continue
+          }
+          // The one of all comes first, for it was opened first.
+          if (!common.has(pool)) common.set(pool, compute(audiences.get(idOf(pool)) as Audience, key))
+          shelf.put(key, rowFor(audience, key, common.get(pool)))
+        }
+      }
+      for (const audience of audiences.values()) settle(audience)
+    },
+    setLimit(next) {
+      limit = next
+      for (const { direction, shelf } of audiences.values()) if (direction === 'down') shelf.setLimit(next)
+    },
+    interested(pool, peer) {
+      const place = places.get(pool)
+      const common = audiences.get(idOf(pool))
+      if (place === undefined || common === undefined || !place.members.has(peer)) return
+      const without = place.hubs.get(peer)
+      const id = needMember(pool, common.token, peer, without)
+      if (id === undefined) {
+        audiences.delete(idOf(pool, peer))
+        return
+      }
+      const audience = audiences.get(id) as Audience
+      audience.shelf.ask(interest.child(peer))
+      settle(audience)
+      // Its only reader is comparing just now.
+      audience.pending.clear()
+      audience.told = audience.shelf.table.hash()
+    },
+    find(direction, pool, reader) {
+      if (direction === 'up') {
+        const audience = audiences.get(UP)
+        return audience !== undefined && audience.pool === pool && reader === upReader ? audience : undefined
+      }
+      if (places.get(pool)?.members.has(reader) !== true) return undefined
+      return audiences.get(idOf(pool, reader)) ?? audiences.get(idOf(pool))
+    },
+    all: () => audiences.values()
+  }
+}

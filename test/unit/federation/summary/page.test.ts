@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'vitest'
+import { CHILD_INTEREST_FOR } from '../../../../src/federation/summary/interest.ts'
+import { WARM_UP } from '../../../../src/federation/summary/driver.ts'
+import { SYNC_EVERY } from '../../../../src/federation/summary/reader.ts'
+import { GRACE, REMEMBER } from '../../../../src/federation/summary/resolve.ts'
+import { KEEP_LOST } from '../../../../src/federation/summary/sources.ts'
+import { FIRST_AFTER, TELL_EVERY } from '../../../../src/federation/summary/teller.ts'
+import { MAX_FOUND, MAX_INTEREST, MAX_QUERY, MAX_RELAYS, MAX_RESOLVED, MAX_SUMMARY_BODY, MAX_VISITED } from '../../../../src/wire/summary.ts'
+import { BUCKETS, MAX_SERVER_BYTES, MAX_TABLE_HOPS } from '../../../../src/wire/summary-row.ts'
+import { constantOf, expectStated } from '../../../support/stated.ts'
+
+const page = readFileSync(new URL('../../../../protocols/summary.md', import.meta.url), 'utf8')
+const own = (file: string, name: string) => constantOf(`federation/summary/${file}.ts`, name)
+
+/** A place on the page (`#` stands for an amount) and the constants that must be there. */
+const STATED: [string, number[]][] = [
+  ['Bodies have at most # either way', [MAX_SUMMARY_BODY]],
+  ['(1 to #; a row', [MAX_TABLE_HOPS]],
+  ['extras?]`, at most #:', [MAX_SERVER_BYTES]],
+  ['There are # buckets', [BUCKETS]],
+  ['ask again after #. Nobody answers so for more than #.', [own('reader', 'LATER'), WARM_UP]],
+  ['with `down`, at most # keys', [MAX_INTEREST]],
+  ['and counts for #.', [CHILD_INTEREST_FOR]],
+  ['and every # (± 25 %); after a failure after #, 2 s, 4 s, #.', [SYNC_EVERY, own('reader', 'RETRY_BASE'), own('reader', 'RETRY_CAP')]],
+  ['Requests have #.', [own('reader', 'SYNC_TIMEOUT')]],
+  ['waits # for others, later ones are told every # at most', [FIRST_AFTER, TELL_EVERY]],
+  ['(again after #, 2 s, #, as', [own('teller', 'REMIND_AFTER'), own('teller', 'REMIND_CAP')]],
+  ['its rows stay for #.', [KEEP_LOST]],
+  ['could not be compared # after', [KEEP_LOST]],
+  ['tool?, limit: 1 to #,', [MAX_RESOLVED]],
+  ['from the asked node on, at most #;', [MAX_RELAYS]],
+  ['in `visited` (at most #)', [MAX_VISITED]],
+  ['or has waited # after', [GRACE]],
+  ['from memory for #,', [REMEMBER]],
+  ['{query, limit: 1 to #,', [MAX_FOUND]],
+  ['at most # words of # characters', [own('search', 'MAX_WORDS'), MAX_QUERY]]
+]
+
+describe('limits and times on the page are those of the code', () => {
+  test.each(STATED)('%s', (text, values) => expectStated(page, text, values))
+})
