@@ -39,6 +39,11 @@ export function afterFailure(code: ErrorCode, facts: FailureFacts): Verdict {
   return MAY_HAVE_RUN.has(code) && facts.repeatable && facts.providers.length > 0 ? 'repeat' : 'fail'
 }
 
+/** Whether another provider would be asked if there were one: only then it is worth looking for one. */
+export function mayGoOn(code: ErrorCode, facts: Pick<FailureFacts, 'repeatable' | 'attempts' | 'timeLeft'>): boolean {
+  return afterFailure(code, { ...facts, providers: ['another'], triedPeers: [] }) !== 'fail'
+}
+
 /** The code the caller gets when the call fails for good: a lost session means that nobody knows whether it ran. */
 export function callerCode(code: ErrorCode): ErrorCode {
   return MAY_HAVE_RUN.has(code) ? 'SKEIN_OUTCOME_UNKNOWN' : code

@@ -2,10 +2,14 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Logger } from '../base/logger.ts'
 import { SkeinError } from '../base/errors.ts'
+import type { QuorumStore } from '../federation/quorum/ports.ts'
+import type { HomeStore, KnownHubs } from '../federation/tiers/ports.ts'
 import type { FederationStore, TokenStore } from '../security/ports.ts'
 import { openDatabase } from './database.ts'
 import { createFederationStore } from './federation-store.ts'
+import { createHomeStore, createKnownHubs } from './known-hubs.ts'
 import { createKnownPeers, type KnownPeers } from './known-peers.ts'
+import { createQuorumStore } from './quorum-store.ts'
 import { createTokenStore } from './token-store.ts'
 
 /** What a node remembers across restarts, in `<data-dir>/skein.db`. Every call is synchronous. */
@@ -13,9 +17,13 @@ export interface Store {
   tokens: TokenStore
   federation: FederationStore
   peers: KnownPeers
+  hubs: KnownHubs
+  home: HomeStore
   claims: NameClaims
+  /** What this node has promised and voted, and who votes. */
+  quorum: QuorumStore
   meta: Meta
-  /** Idempotent. Later calls of `tokens` and `federation` throw SKEIN_GOAWAY; the others read nothing and write nothing. */
+  /** Idempotent. Later calls of `tokens`, `federation` and `quorum` throw SKEIN_GOAWAY; the others read nothing and write nothing. */
   close(): void
 }
 
@@ -50,7 +58,16 @@ const MIGRATIONS = [
    CREATE TABLE peers (peer TEXT PRIMARY KEY, name TEXT NOT NULL, addresses TEXT NOT NULL, last_seen INTEGER NOT NULL) STRICT;
    CREATE INDEX peers_by_age ON peers (last_seen);
    CREATE TABLE claims (server TEXT PRIMARY KEY, claimed INTEGER NOT NULL) STRICT;
-   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`
+   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  `CREATE TABLE quorum (
+     pool TEXT NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, sum BLOB NOT NULL,
+     PRIMARY KEY (pool, key)
+   ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE hubs (
+     peer TEXT PRIMARY KEY, name TEXT NOT NULL, pool TEXT NOT NULL, tier TEXT NOT NULL, region TEXT NOT NULL,
+     latitude REAL, longitude REAL, addresses TEXT NOT NULL, last_seen INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX hubs_by_age ON hubs (last_seen);`
 ]
 
 /** Opens `<data-dir>/skein.db`, creating the folder (0700) and the file (0600). Throws SKEIN_DATA_DIR or SKEIN_KEY_FILE. */
@@ -67,17 +84,21 @@ export function openStore(dataDir: string, { logger }: { logger: Logger }): Stor
     if (closed) logger.debug('a late use of the closed store is ignored')
     return closed ? undefined : open
   }
+  const meta: Meta = {
+    get: (key) => optional()?.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] as string | undefined,
+    set(key, value) {
+      optional()?.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(key, value)
+    }
+  }
   return {
     tokens: createTokenStore(required),
     federation: createFederationStore(required),
     peers: createKnownPeers(optional),
+    hubs: createKnownHubs(optional),
+    home: createHomeStore(meta),
     claims: createClaims(optional),
-    meta: {
-      get: (key) => optional()?.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] as string | undefined,
-      set(key, value) {
-        optional()?.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(key, value)
-      }
-    },
+    quorum: createQuorumStore(required),
+    meta,
     close() {
       if (closed) return
       closed = true

@@ -91,6 +91,26 @@ describe('known peers', () => {
   })
 })
 
+describe('known hubs', () => {
+  const hub = (index: number, lastSeen: number) => ({ peer: `p${index}`, name: '', pool: 'root', tier: 'global' as const, region: 'eu', addresses: ['/ip4/127.0.0.1/tcp/1'], lastSeen })
+  test('survive a restart, last seen first', () => {
+    const placed = { ...hub(2, 20), coordinates: { latitude: -33.5, longitude: 151.25 } }
+    open().hubs.save(hub(1, 10), placed, hub(1, 30))
+    expect(reopen().hubs.list()).toEqual([hub(1, 30), placed])
+  })
+  test('are at most 256, with 4 addresses each', () => {
+    open().hubs.save(...Array.from({ length: 260 }, (_, index) => ({ ...hub(index, index), addresses: Array.from({ length: 6 }, () => '/ip4/127.0.0.1/tcp/1') })))
+    const list = store?.hubs.list() ?? []
+    expect([list.length, list.at(-1)?.peer, list[0]?.addresses.length]).toEqual([256, 'p4', 4])
+  })
+  test('the home pool is there after a restart', () => {
+    expect(open().home.load()).toBeUndefined()
+    store?.home.save({ pool: 'root', tier: 'global' })
+    store?.home.save({ pool: 'p1', tier: 'local' })
+    expect(reopen().home.load()).toEqual({ pool: 'p1', tier: 'local' })
+  })
+})
+
 describe('small things', () => {
   test('the first claim of a name stays', () => {
     expect([open().claims.claim('files', 100), store?.claims.claim('files', 200), reopen().claims.claim('files', 300), store?.claims.claim('git', 400)]).toEqual([100, 100, 100, 400])

@@ -1,0 +1,75 @@
+/** A hub that is lost without a trace is missed for this long at most, and a little more for the clocks, ms. */
+export const LEASE_TTL = 15_000
+/** Two renewals may fail. */
+export const RENEW_EVERY = 5_000
+/** One renewal at most; two more fit into the lease. */
+export const RENEW_WITHIN = 4_000
+/** After a failed renewal or takeover, ms, and up to as much again by chance. */
+export const RETRY_AFTER = 500
+/** Standbys wait for a ten-thousandth of drift a hundred times over: quartz is good to 50 millionths, but virtual machines pause. */
+export const DRIFT = 1.1
+/** A takeover is decided in a few round trips: the next standby proposes only if that did not happen, ms. */
+export const RANK_DELAY = 400
+export const RANK_JITTER = 200
+/** One takeover at most, ms. */
+export const TAKE_WITHIN = 4_000
+/** The newest lease, before a takeover, ms. */
+export const READ_WITHIN = 2_000
+/** What comes and goes is no voter, ms. */
+export const STABLE_AFTER = 10_000
+/** A restart takes seconds, a reboot a minute; longer, and another failure could leave the pool without a majority, ms. */
+export const REPLACE_AFTER = 60_000
+/** How often voters are looked at when nothing happens, ms. */
+export const VOTERS_EVERY = 5_000
+export const VOTERS_WITHIN = 5_000
+/** A node must be usable soon even where nobody tells it where to go, ms. */
+export const HOME_WITHIN = 3_000
+/** One question, its connection included: a hub that takes longer is no good one, ms. */
+export const ASK_WITHIN = 2_000
+/** Hubs visited in one search. */
+export const MAX_VISITS = 8
+/** Peers asked at the same time as long as nobody has answered. */
+export const WAVE = 2
+/** Peers of which nothing is known that are asked in one search. */
+export const MAX_SEEDS = 12
+/** An uplink never gives up, ms. */
+export const SEEK_BACKOFF = { base: 1_000, cap: 30_000 }
+/** Another hub is looked for, ms, and up to a quarter more or less by chance. */
+export const COMPARE_EVERY = 60_000
+/** The first time where the node is not below its `federation.parent`, ms. */
+export const PREFER_AGAIN = 5_000
+/** A better hub has to be so often in a row … */
+export const BETTER_TIMES = 3
+/** … by so much … */
+export const BETTER_BY = 0.1
+/** … and the node so long where it is, ms. */
+export const SETTLED_AFTER = 300_000
+/** Nodes of a flat federation look this often for the first hubs, ms … */
+export const NOTICE_EVERY = 5_000
+/** … and go there within this time by chance, and 20 ms more for each of them, so that a hub is not run over, ms. */
+export const FIRST_MOVE_SPREAD = 10_000
+export const FIRST_MOVE_EACH = 20
+/** Alone for longer than any failover of links: the pool is elsewhere, ms. */
+export const ALONE_AFTER = 15_000
+/** A pool without a hub and without a majority that could choose one is left by those who can go elsewhere after this time, ms: a restart may be faster. */
+export const HOPELESS_AFTER = 3_000
+/** The old pool is left when the new one has shown a member, or after this time, ms. */
+export const BREAK_AFTER = 10_000
+/** A place is kept for an accepted one until it is seen in the pool, ms. */
+export const RESERVED_FOR = 10_000
+/** Facts that count something change at most this often, so that a hub's record is not written at every join, ms. */
+export const FACTS_EVERY = 5_000
+/** News of the same moment are looked at together, ms. */
+export const GATHER = 20
+/** Whatever was missed is seen after this time, ms. */
+export const IDLE_CHECK = 30_000
+/** Giving back the leases at a stop, ms. */
+export const RESIGN_WITHIN = 2_000
+/** Members of the pool above in a lease, and of the own pool in an acceptance. */
+export const CONTACTS = 4
+/** Addresses of each of them. */
+export const CONTACT_ADDRESSES = 4
+/** Of one of them: four contacts with four such addresses fit into a register (4 KiB). */
+export const CONTACT_ADDRESS_CHARS = 128
+/** Who said goodbye may be restarting: a federation that is stopped as a whole keeps its voters, ms. */
+export const REPLACE_LEFT_AFTER = 15_000

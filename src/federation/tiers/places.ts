@@ -1,0 +1,345 @@
+import { backoffDelay } from '../../base/backoff.ts'
+import { errorMessage } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import { ROOT_POOL } from '../../wire/protocols.ts'
+import type { Acceptance, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
+import type { PoolKeeper } from './keeper.ts'
+import {
+  ALONE_AFTER, ASK_WITHIN, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, SEEK_BACKOFF, SETTLED_AFTER
+} from './limits.ts'
+import type { TiersMetrics } from './metrics.ts'
+import type { Home, TiersDeps, TiersOptions } from './ports.ts'
+import { isPreferred, preferredPeer, valueOf } from './score.ts'
+import { askOne, seek, type SeekDeps } from './seek.ts'
+import { asKnown, type TiersView } from './view.ts'
+
+/** Peers with a session that are asked in one search, and hubs from the disk. */
+const MAX_ASKED_PEERS = 6
+const MAX_ASKED_KNOWN = 6
+/** Half of what a hub takes: where nothing else is known of it. */
+const UNKNOWN_SHARE = 0.5
+
+export interface PlaceContext {
+  deps: TiersDeps
+  options: TiersOptions
+  logger: Logger
+  metrics: TiersMetrics
+  view: TiersView
+  seekDeps: Omit<SeekDeps, 'limits'>
+  keeper(pool: string): PoolKeeper | undefined
+  /** Joins a pool, and from now on belongs to it for this place. */
+  enter(home: Home, through: readonly string[]): void
+  /** The place has moved. */
+  moved(place: Place, from: string | undefined): void
+  kick(): void
+}
+
+/** Where this node belongs: its home, or the pool above one that it is hub of. */
+export interface Place {
+  /** The pool below; undefined: home. */
+  readonly below: string | undefined
+  current(): Home | undefined
+  /** Since when a hub is looked for without success, ms. */
+  seeking(): number | undefined
+  /** Every hub that answered was full. */
+  refused(): boolean
+  /** Members of the current pool, for a lease. */
+  contacts(): readonly Contact[]
+  step(now: number): number
+  /** A peer can be asked. */
+  peerUp(): void
+  /** Goes where a predecessor was, or a home that is remembered. */
+  resume(home: Home, contacts: readonly Contact[]): void
+  close(): void
+}
+
+/**
+ * @param fixed it never looks for another pool: the own one, or that of the founder
+ * @param tier of the node for its home, of the pool below otherwise
+ */
+export function createPlace(context: PlaceContext, { below, tier, fixed }: { below: string | undefined; tier: AttachRequest['tier']; fixed: boolean }): Place {
+  const { deps, options, logger, metrics, view } = context
+  const { clock, random } = deps
+  const { self } = options
+  const abort = new AbortController()
+  const begun = clock.now()
+  let current: Home | undefined
+  let since = begun
+  /** Somebody who must know has taken this node in, or it was there before. */
+  let confirmed = false
+  /** Taken in where there was no hub: the first hub may be followed at once. */
+  let flat = false
+  let busy = false
+  let attempt = 0
+  let nextAt = begun
+  let compareAt = Infinity
+  let noticeAt = Infinity
+  let moveAt: number | undefined
+  let better = { pool: '', times: 0 }
+  let aloneSince: number | undefined
+  let seekingSince: number | undefined
+  let refused = false
+  let cards: Contact[] = []
+
+  function request(look: boolean): AttachRequest {
+    return {
+      as: below === undefined ? 'leaf' : 'hub', tier, region: options.region, look,
+      ...(below === undefined ? {} : { pool: below }),
+      ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
+      ...(options.parent === undefined ? {} : { prefer: options.parent }),
+      ...(current === undefined ? {} : { current: current.pool })
+    }
+  }
+
+  const seekDeps = (): SeekDeps => ({ ...context.seekDeps, limits: view.limits() })
+
+  function shuffled<T>(items: readonly T[]): T[] {
+    return items.map((item) => ({ item, at: random.float() })).toSorted((a, b) => a.at - b.at).map(({ item }) => item)
+  }
+
+  /** Whom to ask: the preferred one, the pool above as a predecessor knew it, whoever is connected, hubs from the disk. */
+  function seeds(): Contact[] {
+    const preferred = preferredPeer(options.parent)
+    const inherited = (below === undefined ? undefined : context.keeper(below)?.lease()?.contacts) ?? []
+    const hub = current === undefined ? undefined : context.keeper(current.pool)?.lease()?.holder
+    // Those below know nobody above but this node.
+    const hubs = new Set(below === undefined ? [] : view.hubs().map(({ peer }) => peer))
+    const belongsBelow = (peer: string) => below !== undefined && view.isThere(peer, below) && !hubs.has(peer)
+    const connected = shuffled(deps.peers().filter((peer) => !belongsBelow(peer))).slice(0, MAX_ASKED_PEERS)
+    const known = deps.hubs.list().slice(0, MAX_ASKED_KNOWN)
+    const named = preferred === undefined ? deps.hubs.list().filter((info) => isPreferred(options.parent, info)).slice(0, 1) : [preferred]
+    const all: Contact[] = [...named, ...(hub === undefined ? [] : [{ peer: hub, addresses: [] }]), ...inherited, ...connected.map((peer) => ({ peer, addresses: [] })), ...known]
+    const seen = new Set([self])
+    return all.filter(({ peer }) => !seen.has(peer) && seen.add(peer))
+  }
+
+  async function run(work: () => Promise<void>): Promise<void> {
+    if (busy) return
+    busy = true
+    try {
+      await work()
+    } catch (error) {
+      if (!abort.signal.aborted) logger.warn('looking for a hub failed; it is tried again', { error: errorMessage(error) })
+    } finally {
+      busy = false
+      if (!abort.signal.aborted) context.kick()
+    }
+  }
+
+  async function search(from: readonly Contact[]): Promise<void> {
+    seekingSince ??= clock.now()
+    const found = await seek(seekDeps(), request(false), from, abort.signal)
+    remember(found.hubs)
+    if (found.best !== undefined) return adopt(found.best.acceptance)
+    refused = found.answered
+    metrics.attach(found.answered ? 'refused' : 'unanswered').inc()
+    nextAt = clock.now() + backoffDelay(attempt++, SEEK_BACKOFF, random)
+  }
+
+  async function adopt(acceptance: Acceptance): Promise<void> {
+    const { pool, tier: poolTier, hub, contacts } = acceptance
+    // The acceptor is connected; the others are ways in should it go away, so nobody waits for them long.
+    await Promise.all(contacts.filter(({ peer }) => peer !== self).map(({ peer, addresses }) => connect(peer, addresses)))
+    abort.signal.throwIfAborted()
+    metrics.attach('accepted').inc()
+    if (hub !== undefined) remember([hub])
+    settle({ pool, tier: poolTier }, hub === undefined, contacts)
+    // The one that is wished for may have been unknown until now.
+    if (options.parent !== undefined && (hub === undefined || !isPreferred(options.parent, hub))) compareAt = clock.now() + PREFER_AGAIN
+  }
+
+  function settle(home: Home, withoutHub: boolean, contacts: readonly Contact[]): void {
+    const from = current?.pool
+    confirmed = true
+    flat = withoutHub
+    attempt = 0
+    seekingSince = undefined
+    refused = false
+    better = { pool: '', times: 0 }
+    moveAt = undefined
+    aloneSince = undefined
+    compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    noticeAt = clock.now() + NOTICE_EVERY * (0.5 + random.float())
+    if (from === home.pool) return
+    current = home
+    since = clock.now()
+    context.enter(home, contacts.map(({ peer }) => peer).filter((peer) => peer !== self))
+    context.moved(place, from)
+  }
+
+  async function connect(peer: string, addresses: readonly string[]): Promise<boolean> {
+    const late = new AbortController()
+    const timer = clock.after(ASK_WITHIN, () => late.abort(new Error('no connection in time')))
+    context.seekDeps.asking.add(peer)
+    try {
+      await deps.connect(peer, addresses, { signal: late.signal })
+      return true
+    } catch {
+      return false
+    } finally {
+      context.seekDeps.asking.delete(peer)
+      timer.cancel()
+    }
+  }
+
+  function remember(hubs: readonly HubInfo[]): void {
+    if (hubs.length > 0) deps.hubs.save(...hubs.map((info) => asKnown(info, clock.wall())))
+  }
+
+  /** The pool that all are in when there are no hubs; whether that is so is asked on. */
+  function fallBack(): void {
+    const known = attempt
+    if (refused) logger.warn('every hub is full: this node joins the top pool all the same. Raise federation.max_clusters, or start another hub')
+    settle({ pool: ROOT_POOL, tier: 'global' }, true, [])
+    confirmed = false
+    attempt = known
+    seekingSince = clock.now()
+    nextAt = Math.max(nextAt, clock.now())
+  }
+
+  function valueHere(accepted?: HubInfo): number {
+    const keeper = current === undefined ? undefined : context.keeper(current.pool)
+    const hub = accepted ?? (keeper === undefined ? undefined : view.hubOf(keeper))
+    return (hub === undefined ? undefined : valueOf(request(true), hub, view.limits(), deps.rtt(hub.peer))) ?? -1
+  }
+
+  function bestOf(hubs: readonly HubInfo[]): { info: HubInfo; value: number } | undefined {
+    const wanted = request(true)
+    const limits = view.limits()
+    let best: { info: HubInfo; value: number } | undefined
+    for (const info of hubs) {
+      if (info.pool === current?.pool || info.pool === below || info.peer === self) continue
+      if ((below === undefined ? info.leafRoom : info.hubRoom) === 0) continue
+      const value = valueOf(wanted, info, limits, deps.rtt(info.peer))
+      if (value !== undefined && (best === undefined || value > best.value)) best = { info, value }
+    }
+    return best
+  }
+
+  /** Asks the own hub whom it knows; goes elsewhere if that is better time after time. */
+  async function compare(): Promise<void> {
+    compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    const keeper = current === undefined ? undefined : context.keeper(current.pool)
+    const hub = keeper === undefined ? undefined : view.hubOf(keeper)
+    if (hub === undefined || hub.peer === self) return
+    const answer = await askOne(seekDeps(), hub, request(true), abort.signal)
+    if (answer === undefined || abort.signal.aborted) return
+    remember(answer.hubs)
+    const preferred = preferredPeer(options.parent)
+    if (options.parent !== undefined && !isPreferred(options.parent, hub) && preferred !== undefined) {
+      const said = await askOne(seekDeps(), preferred, request(false), abort.signal)
+      if (said?.accept?.hub?.peer === preferred.peer && movable()) return adopt(said.accept)
+    }
+    const here = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
+    const best = bestOf([...answer.hubs, ...view.hubs()])
+    if (best === undefined || best.value <= here + BETTER_BY) {
+      better = { pool: '', times: 0 }
+      return
+    }
+    better = { pool: best.info.pool, times: best.info.pool === better.pool ? better.times + 1 : 1 }
+    const wins = isPreferred(options.parent, best.info)
+    if (!wins && (better.times < BETTER_TIMES || clock.now() - since < SETTLED_AFTER)) return
+    await moveTo([best.info], here)
+  }
+
+  async function moveTo(hubs: readonly HubInfo[], here: number): Promise<void> {
+    const found = await seek(seekDeps(), request(false), hubs, abort.signal)
+    remember(found.hubs)
+    better = { pool: '', times: 0 }
+    if (found.best !== undefined && found.best.value > here + BETTER_BY && movable()) await adopt(found.best.acceptance)
+  }
+
+  /** Voters stay until others are chosen: a pool must not lose its majority because its members go to better places. */
+  function movable(): boolean {
+    const keeper = current === undefined ? undefined : context.keeper(current.pool)
+    if (fixed || keeper?.lease()?.holder === self) return false
+    if (keeper === undefined || !keeper.isVoter()) return true
+    const voters = keeper.voters()
+    return below !== undefined && voters.length >= 3 && voters.every((peer) => peer === self || view.others(keeper.pool).some((other) => other.peer === peer))
+  }
+
+  /** In a flat federation: the first hubs are followed soon, but not by all at once. */
+  function notice(now: number): void {
+    noticeAt = now + NOTICE_EVERY
+    if (!flat || current?.pool !== ROOT_POOL || !movable()) return
+    const best = bestOf(view.hubs())
+    if (best === undefined || best.value <= valueOfRoot() + BETTER_BY) moveAt = undefined
+    else moveAt ??= now + random.float() * (FIRST_MOVE_SPREAD + FIRST_MOVE_EACH * view.others(ROOT_POOL).length)
+  }
+
+  /** The top hub's rooms are not known well from here: half. */
+  function valueOfRoot(): number {
+    const root = context.keeper(ROOT_POOL)
+    const hub = root === undefined ? undefined : view.hubOf(root)
+    const limits = view.limits()
+    return hub === undefined ? -1 : valueHere({ ...hub, hubRoom: limits.maxRegionalHubs * UNKNOWN_SHARE, leafRoom: limits.maxClusters * UNKNOWN_SHARE })
+  }
+
+  /** Nobody else is here although somebody should be, or nobody who could choose a hub. */
+  function lost(now: number): boolean {
+    const keeper = current === undefined ? undefined : context.keeper(current.pool)
+    if (current === undefined || fixed || keeper?.acting() === true) return false
+    if (keeper?.hopeless() === true && !keeper.isVoter() && now >= (keeper.vacantSince() ?? now) + HOPELESS_AFTER) return true
+    if (current.pool === self || (current.pool === ROOT_POOL && options.founder === self)) return false
+    if (view.others(current.pool).length > 0) aloneSince = undefined
+    else aloneSince ??= now
+    return aloneSince !== undefined && now - aloneSince >= ALONE_AFTER
+  }
+
+  const place: Place = {
+    below,
+    current: () => current,
+    seeking: () => seekingSince,
+    refused: () => refused,
+    contacts() {
+      if (current === undefined) return []
+      cards = view.contacts(current.pool, cards).filter(({ peer }) => peer !== self)
+      return cards
+    },
+    step(now) {
+      if (abort.signal.aborted || (fixed && current !== undefined)) return Infinity
+      if (current === undefined && now >= begun + HOME_WITHIN && (below === undefined || !refused)) fallBack()
+      if (busy) return current === undefined ? Math.max(now + 1, begun + HOME_WITHIN) : Infinity
+      if (current === undefined || !confirmed || lost(now)) {
+        if (now < nextAt) return current === undefined && !refused ? Math.min(nextAt, begun + HOME_WITHIN) : nextAt
+        void run(() => search(seeds()))
+        return current === undefined ? begun + HOME_WITHIN : Infinity
+      }
+      // It was alone only for a while.
+      seekingSince = undefined
+      refused = false
+      if (flat && now >= noticeAt) notice(now)
+      if (moveAt !== undefined && now >= moveAt) {
+        moveAt = undefined
+        const best = bestOf(view.hubs())
+        if (best !== undefined) void run(() => moveTo([best.info], valueOfRoot()))
+        return best === undefined ? noticeAt : Infinity
+      }
+      if (now >= compareAt) {
+        if (movable()) void run(compare)
+        else compareAt = now + COMPARE_EVERY
+      }
+      const alone = aloneSince === undefined ? Infinity : aloneSince + ALONE_AFTER
+      const vacant = current === undefined ? undefined : context.keeper(current.pool)?.vacantSince()
+      const hopeless = vacant === undefined || vacant + HOPELESS_AFTER <= now ? Infinity : vacant + HOPELESS_AFTER
+      return Math.min(compareAt, hopeless, flat ? noticeAt : Infinity, moveAt ?? Infinity, alone)
+    },
+    peerUp() {
+      if (current !== undefined && confirmed && aloneSince === undefined) return
+      nextAt = clock.now()
+      context.kick()
+    },
+    resume(home, contacts) {
+      // Who is there is asked by the membership; that nobody answers is noticed as being alone.
+      settle(home, home.pool === ROOT_POOL, contacts)
+      void run(async () => void (await Promise.all(contacts.map(({ peer, addresses }) => connect(peer, addresses)))))
+    },
+    close: () => abort.abort(new Error('this place is given up'))
+  }
+  return place
+}
+
+/** What the lease of a pool says of the one above. */
+export function parentOf(lease: Lease | undefined): Home | undefined {
+  return lease?.parent === undefined ? undefined : { pool: lease.parent, tier: lease.parentTier ?? 'global' }
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '../../base/clock.ts'
+import { errorMessage } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Random } from '../../base/random.ts'
+import { decodeAttachAnswer, encodeAttachRequest } from '../../wire/tiers.ts'
+import type { Acceptance, AttachAnswer, AttachRequest, Contact, HubInfo } from '../../wire/tiers-types.ts'
+import { ASK_WITHIN, BETTER_BY, MAX_SEEDS, MAX_VISITS, WAVE } from './limits.ts'
+import type { TiersDeps } from './ports.ts'
+import { valueOf, type Limits } from './score.ts'
+
+/** Of the value: those who ask at the same time do not all go to the same hub. */
+const SPREAD = 0.05
+
+export interface SeekDeps {
+  clock: Clock
+  random: Random
+  logger: Logger
+  ask: TiersDeps['ask']
+  connect: TiersDeps['connect']
+  rtt: TiersDeps['rtt']
+  limits: Limits
+  /** Peers that are being asked. */
+  asking: Set<string>
+}
+
+export interface Found {
+  best: { acceptance: Acceptance; value: number } | undefined
+  /** All that were heard of. */
+  hubs: readonly HubInfo[]
+  /** Somebody answered at all. */
+  answered: boolean
+}
+
+/**
+ * Looks for a place: asks `seeds` until one answers, then whom they name, best first, as long as those promise to be better than the
+ * best acceptance so far; at most eight visits, nobody twice. Never rejects, except with the signal's reason.
+ */
+export async function seek(deps: SeekDeps, request: AttachRequest, seeds: readonly Contact[], signal: AbortSignal): Promise<Found> {
+  const visited = new Set<string>()
+  const hubs = new Map<string, { info: HubInfo; value: number }>()
+  const unknown = seeds.slice(0, MAX_SEEDS)
+  let best: Found['best']
+  let answered = false
+
+  function value(info: HubInfo): number {
+    return valueOf(request, info, deps.limits, deps.rtt(info.peer)) ?? -Infinity
+  }
+
+  function heard(answer: AttachAnswer | undefined): void {
+    if (answer === undefined) return
+    answered = true
+    for (const info of answer.hubs) {
+      const own = value(info)
+      const key = `${info.peer} ${info.pool}`
+      if (own > -Infinity && !hubs.has(key)) hubs.set(key, { info, value: own + (deps.random.float() - 0.5) * SPREAD })
+    }
+    const { accept } = answer
+    if (accept === undefined) return
+    // Without a hub it is the one pool of a flat federation: good when there is nothing else.
+    const worth = accept.hub === undefined ? -1 : value(accept.hub)
+    if (best === undefined || worth > best.value) best = { acceptance: accept, value: worth }
+  }
+
+  function next(): Contact[] {
+    const known = [...hubs.values()].filter(({ info }) => !visited.has(info.peer)).toSorted((a, b) => b.value - a.value)[0]
+    if (known !== undefined && betterThanBest(known.value)) return [known.info]
+    if (best !== undefined) return []
+    return unknown.filter(({ peer }) => !visited.has(peer)).slice(0, WAVE)
+  }
+
+  const pending = new Map<string, Promise<void>>()
+  const betterThanBest = (worth: number) => best === undefined || worth > best.value + BETTER_BY
+  /** Whoever was asked in the same wave may yet have the better offer. */
+  const worthWaiting = () => pending.size > 0 && (best === undefined || [...hubs.values()].some(({ info, value: worth }) => pending.has(info.peer) && betterThanBest(worth)))
+  for (let visits = 0; ; ) {
+    const asked = visits < MAX_VISITS ? next() : []
+    if (asked.length === 0 && !worthWaiting()) break
+    if (asked.length > 0) visits++
+    for (const contact of asked) {
+      visited.add(contact.peer)
+      const answer = askOne(deps, contact, request, signal).then((said) => {
+        pending.delete(contact.peer)
+        heard(said)
+      })
+      pending.set(contact.peer, answer)
+    }
+    await Promise.race(pending.values())
+    signal.throwIfAborted()
+  }
+  return { best, hubs: [...hubs.values()].map(({ info }) => info), answered }
+}
+
+/** Undefined if it does not answer in time or not sensibly. */
+export async function askOne(deps: SeekDeps, { peer, addresses }: Contact, request: AttachRequest, signal: AbortSignal): Promise<AttachAnswer | undefined> {
+  const end = deps.clock.now() + ASK_WITHIN
+  deps.asking.add(peer)
+  const abort = new AbortController()
+  const onAbort = () => abort.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const timer = deps.clock.after(ASK_WITHIN, () => abort.abort(new Error('no answer in time')))
+  try {
+    await deps.connect(peer, addresses, { signal: abort.signal })
+    const body = await deps.ask(peer, 'attach', encodeAttachRequest(request), { timeout: Math.max(1, end - deps.clock.now()), signal: abort.signal })
+    return decodeAttachAnswer(body)
+  } catch (error) {
+    deps.logger.debug('a node did not say where to attach', { peer, error: errorMessage(error) })
+    return undefined
+  } finally {
+    timer.cancel()
+    signal.removeEventListener('abort', onAbort)
+    deps.asking.delete(peer)
+  }
+}

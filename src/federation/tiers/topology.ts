@@ -1,0 +1,120 @@
+import { SkeinError } from '../../base/errors.ts'
+import type { NodeRecord } from '../../wire/catalog-types.ts'
+import { ROOT_POOL } from '../../wire/protocols.ts'
+import { decodeTopology, encodeTopologyRequest, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_NODES } from '../../wire/tiers-topology.ts'
+import type { TopologyNode, TopologyRequest } from '../../wire/tiers-types.ts'
+import type { PoolKeeper } from './keeper.ts'
+import { isLiving, tierOf } from './order.ts'
+import type { TierMember, TiersDeps, TiersOptions } from './ports.ts'
+import type { TierEdges } from './types.ts'
+import type { TiersView } from './view.ts'
+
+/** Of the time that is left, for the way back: a hub below that is slow must not cost the whole answer. */
+const SHARE_BELOW = 0.7
+/** Hubs asked at the same time. */
+const PARALLEL = 8
+const MIN_WITHIN = 100
+
+export interface TopologyContext {
+  deps: TiersDeps
+  options: TiersOptions
+  view: TiersView
+  keepers: ReadonlyMap<string, PoolKeeper>
+  edges(): TierEdges
+  home(): string | undefined
+}
+
+/** The tree of the federation, asked from hub to hub, cut where it is too deep, too large or too slow. */
+export function createTopology({ deps, options, view, keepers, edges, home }: TopologyContext): {
+  tree(options: { signal: AbortSignal; timeout: number; depth: number }): Promise<TopologyNode>
+  answer(request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode>
+} {
+  const { clock, members } = deps
+  const { self } = options
+
+  async function tree({ signal, timeout, depth }: { signal: AbortSignal; timeout: number; depth: number }): Promise<TopologyNode> {
+    return answer({ up: true, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH), max: MAX_TOPOLOGY_NODES, within: timeout }, signal)
+  }
+
+  async function answer(request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
+    const end = clock.now() + request.within
+    const { up } = edges()
+    if (request.up && up !== undefined) return ask(up.peer, { ...request, within: Math.max(MIN_WITHIN, request.within * 0.9) }, signal)
+    return below(request, end, signal)
+  }
+
+  async function ask(peer: string, request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
+    const within = Math.floor(request.within)
+    return decodeTopology(await deps.ask(peer, 'topology', encodeTopologyRequest({ ...request, within }), { timeout: within, signal }))
+  }
+
+  /** The tree below this node: of the pool that is asked for, or of the highest it is hub of; in a flat federation of all. */
+  async function below(request: TopologyRequest, end: number, signal: AbortSignal): Promise<TopologyNode> {
+    const hubs = edges().hubOf
+    const edge = request.pool === undefined ? hubs.at(-1) : hubs.find(({ pool }) => pool === request.pool)
+    if (request.pool !== undefined && edge === undefined) {
+      throw new SkeinError('SKEIN_NOT_FOUND', 'this node is not the hub of that pool any more: ask again in a few seconds')
+    }
+    const pool = edge?.pool ?? home() ?? ROOT_POOL
+    // A hub of several pools appears once, with the members of all of them that are not above the one asked for.
+    const pools = edge === undefined ? [pool] : hubs.slice(0, hubs.indexOf(edge) + 1).map((one) => one.pool)
+    const records = new Map(pools.flatMap((one) => deps.catalog.records(one).map((record) => [record.peer, record] as const)))
+    const root = ownNode(records.get(self), edge?.pool)
+    // Dead ones too: that they are missing is what one looks for.
+    const there = new Map(pools.flatMap((one) => members.members(one).filter((member) => member.peer !== self && member.state !== 'left').map((member) => [member.peer, member] as const)))
+    const shown = request.depth === 0 ? [] : [...there.values()].slice(0, request.max - 1)
+    if (there.size > shown.length) root.more = there.size - shown.length
+    root.children = await descend(shown.map((member) => memberNode(member, records.get(member.peer))), records, request, end, signal)
+    return root
+  }
+
+  async function descend(nodes: TopologyNode[], records: ReadonlyMap<string, NodeRecord>, request: TopologyRequest, end: number, signal: AbortSignal): Promise<TopologyNode[]> {
+    const hubs = nodes.flatMap((node, at) => {
+      const hub = node.alive && node.pool !== undefined ? records.get(node.peer)?.hub : undefined
+      return hub === undefined ? [] : [{ at, node, hub }]
+    })
+    let room = request.max - 1 - nodes.length
+    const share = Math.max(1, Math.floor((room + hubs.length) / Math.max(1, hubs.length)))
+    const queue = [...hubs]
+    async function work(): Promise<void> {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const { at, node, hub } = next
+        const within = (end - clock.now()) * SHARE_BELOW
+        let found: TopologyNode | undefined
+        if (request.depth > 1 && room > 0 && within >= MIN_WITHIN) {
+          found = await ask(node.peer, { up: false, pool: hub.pool, depth: request.depth - 1, max: share, within }, signal).catch(() => undefined)
+        }
+        if (found === undefined || found.peer !== node.peer) node.more = hub.children
+        else {
+          room -= sizeOf(found) - 1
+          nodes[at] = { ...found, ...(node.rtt === undefined ? {} : { rtt: node.rtt }) }
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, queue.length) }, work))
+    return nodes
+  }
+
+  function ownNode(record: NodeRecord | undefined, pool: string | undefined): TopologyNode {
+    return {
+      peer: self, name: options.name, tier: options.tier, region: options.region, role: pool === undefined ? 'member' : 'hub', ...(pool === undefined ? {} : { pool }),
+      alive: true, draining: deps.draining?.() ?? record?.draining ?? false, load: deps.load(), servers: record?.servers.length ?? 0, children: []
+    }
+  }
+
+  function memberNode(member: TierMember, record: NodeRecord | undefined): TopologyNode {
+    const rtt = deps.rtt(member.peer)
+    const hub = record?.hub
+    return {
+      peer: member.peer, name: member.name, tier: tierOf(member.tier), region: member.region, role: hub === undefined ? 'member' : 'hub',
+      ...(hub === undefined ? {} : { pool: hub.pool }),
+      alive: isLiving(member), draining: record?.draining ?? false, load: hub?.load ?? 0, ...(rtt === undefined ? {} : { rtt }), servers: record?.servers.length ?? 0, children: []
+    }
+  }
+
+  return { tree, answer }
+}
+
+function sizeOf(node: TopologyNode): number {
+  return node.children.reduce((sum, child) => sum + sizeOf(child), 1)
+}

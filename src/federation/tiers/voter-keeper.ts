@@ -1,0 +1,78 @@
+import { errorMessage } from '../../base/errors.ts'
+import type { Tier } from '../../wire/admission-documents.ts'
+import type { KeeperContext } from './keeper.ts'
+import { REPLACE_AFTER, REPLACE_LEFT_AFTER, VOTERS_EVERY, VOTERS_WITHIN } from './limits.ts'
+import type { TierGroup, TierMember } from './ports.ts'
+import { isLiving, RELAYED } from './order.ts'
+import { decideVoters } from './voters.ts'
+
+export interface VoterKeeperContext extends Pick<KeeperContext, 'deps' | 'options' | 'logger' | 'metrics' | 'kick'> {
+  pool: string
+  tier: Tier
+  enteredAt: number
+  group(): TierGroup | undefined
+  /** It is for this node to change the voters now. */
+  manages(): boolean
+  living(peer: string): boolean
+  tierOf(peer: string): Tier
+  draining(): ReadonlySet<string>
+  /** Alive for a while. */
+  steady(member: TierMember | undefined, now: number): boolean
+}
+
+/** Sees to the voters of one pool, while this node is the one to do so. */
+export function createVoterKeeper(context: VoterKeeperContext): { /** Returns when it wants to be asked again, ms. */ step(now: number): number } {
+  const { deps, options, logger, metrics, pool } = context
+  const { clock, members } = deps
+  const { self } = options
+  let nextAt = context.enteredAt + VOTERS_EVERY
+  let changing = false
+
+  function isGone(peer: string, now: number): boolean {
+    const member = members.member(peer, pool)
+    if (peer === self || isLiving(member)) return false
+    if (member === undefined) return now - context.enteredAt >= REPLACE_AFTER
+    return now - member.since >= (member.state === 'left' ? REPLACE_LEFT_AFTER : REPLACE_AFTER)
+  }
+
+  function look(group: TierGroup, now: number): void {
+    const { peers, settled } = group.voters()
+    const away = context.draining()
+    const candidates = members
+      .members(pool)
+      .filter((other) => other.peer === self || (context.steady(other, now) && !away.has(other.peer) && other.addresses.some((address) => !address.includes(RELAYED))))
+      .map((other) => ({ peer: other.peer, tier: context.tierOf(other.peer), since: other.since }))
+    const next = decideVoters({
+      tier: context.tier, voters: peers, settled, manager: self, candidates, gone: (peer) => isGone(peer, now), living: context.living, tierOf: context.tierOf
+    })
+    if (next !== undefined) void change(group, next)
+  }
+
+  async function change(group: TierGroup, peers: readonly string[]): Promise<void> {
+    changing = true
+    try {
+      await group.changeVoters(peers, { within: VOTERS_WITHIN })
+      metrics.voterChanges('ok').inc()
+      logger.debug('the voters of a pool have changed', { pool, voters: peers.length })
+      // The next one may follow at once.
+      nextAt = clock.now()
+    } catch (error) {
+      metrics.voterChanges('failed').inc()
+      logger.debug('the voters of a pool could not be changed; it is tried again', { pool, error: errorMessage(error) })
+    } finally {
+      changing = false
+      context.kick()
+    }
+  }
+
+  return {
+    step(now) {
+      const group = context.group()
+      if (group === undefined || changing || !group.voters().peers.includes(self)) return Infinity
+      if (now < nextAt) return nextAt
+      nextAt = now + VOTERS_EVERY
+      if (context.manages()) look(group, now)
+      return nextAt
+    }
+  }
+}
