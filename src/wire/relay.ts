@@ -1,3 +1,4 @@
+import { readCredentialBundle, type CredentialBundle } from './admission-documents.ts'
 import { decodeCbor, encodeCbor, fields, readString } from './cbor.ts'
 import { ENVELOPE_OVERHEAD, openEnvelope, sealEnvelope, type Signer } from './envelope.ts'
 import { METHOD } from './protocols.ts'
@@ -12,13 +13,22 @@ export const RELAY_ATTRIBUTE = {
   /** u16: the method there. */
   METHOD: 241,
   /** Envelope of a RelayTicket, signed by the origin. */
-  TICKET: 242
+  TICKET: 242,
+  /** The origin's CredentialBundle, for a target of another pool. */
+  ORIGIN: 243
 } as const
 
-/** What a relay passes on. Everything else is between neighbours: membership and admission must never be. */
+/** What a node serves to nodes of other pools over relays: calls, and the definitions of its tools. */
+export const RELAYABLE_FROM_AFAR: ReadonlySet<number> = new Set([METHOD.ECHO, METHOD.CATALOG_DEFINITIONS, METHOD.MCP_CALL, METHOD.MCP_END_SESSION])
+
+/**
+ * What a relay passes on. Everything else is between neighbours: membership, admission and the entry into a pool must never be. Votes are
+ * signed, and hub and child must hear each other although the link between them is cut.
+ */
 export const RELAYABLE: ReadonlySet<number> = new Set([
-  METHOD.ECHO, METHOD.CATALOG_DIGEST, METHOD.CATALOG_PUSH, METHOD.CATALOG_DEFINITIONS, METHOD.MCP_CALL, METHOD.MCP_END_SESSION,
-  METHOD.GOSSIP_TEST
+  ...RELAYABLE_FROM_AFAR, METHOD.CATALOG_DIGEST, METHOD.CATALOG_PUSH, METHOD.GOSSIP_TEST, METHOD.QUORUM_PREPARE, METHOD.QUORUM_ACCEPT,
+  METHOD.QUORUM_LEARN, METHOD.QUORUM_FORWARD, METHOD.TIER_TOPOLOGY, METHOD.SUMMARY_SYNC, METHOD.SUMMARY_CHANGED, METHOD.SUMMARY_RESOLVE,
+  METHOD.SUMMARY_SEARCH
 ])
 
 /** Relays on one path: as often as a request may be passed on. */
@@ -28,6 +38,11 @@ export const TICKET_NONCE_BYTES = 8
 /** A federation id, five relays, a target, a time. */
 const MAX_TICKET_PAYLOAD = 1_024
 export const MAX_TICKET: number = MAX_TICKET_PAYLOAD + ENVELOPE_OVERHEAD
+/**
+ * All attributes of an OPEN take 8 KiB: this leaves room for PATH, ticket and those of the inner method. A usual bundle takes 700 bytes; one
+ * with sixteen long roles does not fit, and its node is reached within its pools only.
+ */
+export const MAX_ORIGIN = 4_096
 /** A target, five peer ids, a time. */
 const MAX_WAY = 1_024
 /** A peer id of Ed25519 has 52 characters. */
@@ -64,6 +79,15 @@ export function openTicket(bytes: Uint8Array): { ticket: RelayTicket; origin: st
   return { ticket, origin: signer }
 }
 
+export function encodeOrigin(bundle: CredentialBundle): Uint8Array {
+  return encodeCbor(bundle)
+}
+
+/** Throws SKEIN_PROTOCOL; whether the credential is good is the reader's question. */
+export function decodeOrigin(bytes: Uint8Array): CredentialBundle {
+  return readCredentialBundle(fields(decodeCbor(bytes, { max: MAX_ORIGIN, what: 'the credential of the origin' }), 'the credential of the origin'))
+}
+
 /** What a relayed OPEN says beside its body. */
 export interface RelayHead {
   /** Who has had it: the origin first, who sends it now last. */
@@ -72,10 +96,12 @@ export interface RelayHead {
   /** The method at the target. */
   method: number
   ticket: Uint8Array
+  /** The origin's CredentialBundle, encoded; absent within a pool. */
+  origin?: Uint8Array
 }
 
 /** The header of a relayed OPEN: what the inner request says, with the facts of the relay. */
-export function relayHeader(inner: CallHeader | undefined, { path, target, method, ticket }: RelayHead, hops: number): CallHeader {
+export function relayHeader(inner: CallHeader | undefined, { path, target, method, ticket, origin }: RelayHead, hops: number): CallHeader {
   const attributes = new Map(inner?.attributes)
   const number = Buffer.allocUnsafe(2)
   number.writeUInt16BE(method)
@@ -83,6 +109,7 @@ export function relayHeader(inner: CallHeader | undefined, { path, target, metho
   attributes.set(RELAY_ATTRIBUTE.TARGET, Buffer.from(target))
   attributes.set(RELAY_ATTRIBUTE.METHOD, number)
   attributes.set(RELAY_ATTRIBUTE.TICKET, ticket)
+  if (origin !== undefined) attributes.set(RELAY_ATTRIBUTE.ORIGIN, origin)
   return inner?.trace === undefined ? { hops, attributes } : { hops, attributes, trace: inner.trace }
 }
 
@@ -97,9 +124,11 @@ export function readRelayHead({ attributes }: CallHeader): RelayHead {
   const method = attributes?.get(RELAY_ATTRIBUTE.METHOD)
   const ticket = attributes?.get(RELAY_ATTRIBUTE.TICKET)
   if (method?.length !== 2) throw protocolError('a relayed OPEN names its inner method in two bytes')
+  const origin = attributes?.get(RELAY_ATTRIBUTE.ORIGIN)
   if (ticket === undefined || ticket.length > MAX_TICKET) throw protocolError(`a relayed OPEN has a ticket of at most ${MAX_TICKET} bytes`)
+  if (origin !== undefined && origin.length > MAX_ORIGIN) throw protocolError(`the credential of the origin takes at most ${MAX_ORIGIN} bytes in a relayed OPEN`)
   return {
-    path, ticket,
+    path, ticket, ...(origin === undefined ? {} : { origin }),
     target: text(RELAY_ATTRIBUTE.TARGET, 'the peer id of its target', MAX_PEER_ID),
     method: ((method[0] as number) << 8) | (method[1] as number)
   }

@@ -1,20 +1,21 @@
 import { backoffDelay } from '../../base/backoff.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { ErrorCode } from '../../base/error-codes.ts'
-import { errorMessage, isSkeinError } from '../../base/errors.ts'
+import { errorMessage } from '../../base/errors.ts'
 import { createListeners } from '../../base/listeners.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Meter } from '../../base/meter.ts'
 import type { Random } from '../../base/random.ts'
 import { METHOD } from '../../wire/protocols.ts'
-import { RELAYABLE, relayHeader } from '../../wire/relay.ts'
+import { MAX_RELAYS, RELAYABLE, RELAYABLE_FROM_AFAR, relayHeader } from '../../wire/relay.ts'
 import { DEFAULT_HOPS } from '../../wire/rpc-frames.ts'
 import type { Tickets } from '../relay/tickets.ts'
 import type { ClientExchange, OpenOptions, Rpc } from '../types.ts'
 import { FRESH, answerReach, askForWay } from './ask.ts'
+import { isRelayFault } from './fault.ts'
 import { createReachMetrics } from './metrics.ts'
+import { createSuggestions } from './suggestions.ts'
 import { chooseAsked, choosePath, createTarget, type RelayWay, type Target } from './target.ts'
-import type { Reach, ReachPath } from './types.ts'
+import type { Reach, ReachPath, SuggestedWay } from './types.ts'
 
 /** After a session closed, ms: others must have noticed too if the peer died, and it may connect again by itself. */
 const FIRST_ASK = 250
@@ -46,6 +47,10 @@ export interface ReachDeps {
   tickets: Tickets
   /** Ends the connections of a peer at once. */
   abandon(peer: string): void
+  /** This node's credential bundle, encoded (wire/relay.ts): shown to nodes of other pools. @default they are not called */
+  origin?(): Uint8Array | undefined
+  /** The way to a node of another pool failed: asks anew, and suggests what it hears. Resolves in any case, after `within` ms at the latest. */
+  resolveAgain?(peer: string, within: number): Promise<void>
 }
 
 /** Keeps the way to every peer, and takes it. Hundreds of members may lose theirs at the same moment: all work is bounded. */
@@ -57,15 +62,16 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
   const lives = createListeners<[string, boolean]>(logger, 'a listener of the ways to members')
   /** Bounded by members and sessions. */
   const targets = new Map<string, Target>()
+  const suggestions = createSuggestions(clock, settle)
   let asking = 0
   let timer: Timer | undefined
   let timerAt = Infinity
   let stopped = false
 
   deps.meter.onCollect(() => {
-    const counts = { direct: 0, relayed: 0, none: 0 }
-    for (const { path } of targets.values()) counts[path?.kind ?? 'none']++
-    for (const kind of ['direct', 'relayed', 'none'] as const) metrics.peers[kind].set(counts[kind])
+    const counts = { direct: 0, relayed: 0, none: 0, suggested: 0 }
+    for (const { path, suggested } of targets.values()) counts[path === undefined ? 'none' : path === suggested ? 'suggested' : path.kind]++
+    for (const kind of ['direct', 'relayed', 'none', 'suggested'] as const) metrics.peers[kind].set(counts[kind])
   })
 
   function targetOf(peer: string): Target {
@@ -93,10 +99,10 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
     if (path !== undefined) target.replacing = false
     const changed = path !== target.path
     target.path = path
-    const live = path !== undefined || target.replacing
+    const live = (path !== undefined && (target.member || target.direct)) || target.replacing
     const turned = live !== target.live
     target.live = live
-    if (!target.member && !target.direct) {
+    if (!target.member && !target.direct && target.suggested === undefined) {
       target.confirm?.cancel()
       targets.delete(peer)
     }
@@ -153,7 +159,16 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
 
   /** Whoever is reached over this peer needs another way. */
   function lostRelay(relay: string): void {
-    for (const target of targets.values()) if (target.relay?.via[0] === relay) replace(target)
+    for (const target of targets.values()) {
+      if (target.suggested?.via[0] === relay) forget(target)
+      if (target.relay?.via[0] === relay) replace(target)
+    }
+  }
+
+  /** Whoever suggested the way is asked again when it is needed (`other`). */
+  function forget(target: Target): void {
+    suggestions.drop(target)
+    settle(target)
   }
 
   function replace(target: Target): void {
@@ -263,7 +278,7 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
     })
   }
 
-  function relayed(target: Target, way: RelayWay, method: number, body: Uint8Array, options: OpenOptions): ClientExchange {
+  function relayed(target: Target, way: ReachPath, method: number, body: Uint8Array, options: OpenOptions): ClientExchange {
     const { peer } = target
     const now = clock.now()
     // An idle way is checked seldom: from now on often.
@@ -272,10 +287,15 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
       arm()
     }
     target.usedAt = now
-    const header = relayHeader(options.header, { path: [self], target: peer, method, ticket: tickets.make(peer, way.via) }, options.header?.hops ?? DEFAULT_HOPS)
+    suggestions.used(target)
+    const origin = target.member ? undefined : deps.origin?.()
+    const head = { path: [self], target: peer, method, ticket: tickets.make(peer, way.via), ...(origin === undefined ? {} : { origin }) }
+    const header = relayHeader(options.header, head, options.header?.hops ?? DEFAULT_HOPS)
     const exchange = rpc.open(way.via[0] as string, METHOD.RELAY, body, { ...options, header })
     exchange.answer.catch((error: unknown) => {
-      if (target.relay === way && isRelayFault(error)) replace(target)
+      if (!isRelayFault(error)) return
+      if (target.relay === way) replace(target)
+      else if (target.suggested === way) forget(target)
     })
     return exchange
   }
@@ -283,8 +303,8 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
   function open(peer: string, method: number, body: Uint8Array, options: OpenOptions): ClientExchange {
     const target = targets.get(peer)
     const way = target?.path
-    if (target === undefined || way?.kind !== 'relayed' || !RELAYABLE.has(method)) return rpc.open(peer, method, body, options)
-    return relayed(target, way as RelayWay, method, body, options)
+    if (target === undefined || way?.kind !== 'relayed' || !(target.member ? RELAYABLE : RELAYABLE_FROM_AFAR).has(method)) return rpc.open(peer, method, body, options)
+    return relayed(target, way, method, body, options)
   }
 
   async function other(peer: string, used: ReachPath | undefined, within: number): Promise<boolean> {
@@ -293,7 +313,12 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
       return path !== undefined && path !== used && path.stalled !== true
     }
     if (isOther()) return true
-    if (targets.get(peer)?.replacing !== true) return false
+    const target = targets.get(peer)
+    if (target?.replacing !== true) {
+      if (target?.member === true || deps.resolveAgain === undefined) return false
+      await deps.resolveAgain(peer, within)
+      return isOther()
+    }
     return new Promise((resolve) => {
       const done = () => {
         limit.cancel()
@@ -306,6 +331,21 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
       const limit = clock.after(within, done)
       const stops = [lives.add(onNews), changes.add(onNews)]
     })
+  }
+
+  function suggest(peer: string, { via, rtt }: SuggestedWay): void {
+    const [first] = via
+    const toFirst = first === undefined ? undefined : targets.get(first)?.path
+    if (toFirst === undefined || toFirst.stalled === true || rpc.session(first as string)?.draining === true) return
+    // The hub itself may be reached over others only.
+    const relays = [...toFirst.via, ...via]
+    if (relays.length > MAX_RELAYS || new Set([self, peer, ...relays]).size < relays.length + 2) return
+    const target = targetOf(peer)
+    // The same way is the same object, so that nothing moves to it that is there.
+    const way = target.suggested?.via.join() === relays.join() ? target.suggested : { kind: 'relayed' as const, via: relays, rtt }
+    way.rtt = rtt
+    suggestions.keep(target, way)
+    settle(target)
   }
 
   const stopListening = [
@@ -322,6 +362,7 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
     other,
     onChange: (listener) => changes.add(listener),
     onLive: (listener) => lives.add(listener),
+    suggest,
     live: () => [...targets.values()].flatMap((target) => (target.live ? [target.peer] : [])),
     memberUp(peer) {
       if (peer === self || targets.get(peer)?.member === true) return
@@ -342,17 +383,9 @@ export function createReach(deps: ReachDeps, { self }: { self: string }): Reach 
     stop() {
       stopped = true
       timer?.cancel()
+      suggestions.stop()
       for (const stop of stopListening) stop()
       for (const { confirm } of targets.values()) confirm?.cancel()
     }
   }
-}
-
-/** Of what a relay says: only that call is concerned. A relay that is full works: another provider takes the call. */
-const RELAY_WORKS: ReadonlySet<ErrorCode> = new Set(['SKEIN_CANCELLED', 'SKEIN_DEADLINE', 'SKEIN_LIMIT', 'SKEIN_BUSY'])
-
-/** The relay, or the way behind it, failed: not the target. */
-function isRelayFault(error: unknown): boolean {
-  if (!isSkeinError(error) || RELAY_WORKS.has(error.code)) return false
-  return error.code === 'SKEIN_UNDELIVERED' || error.code === 'SKEIN_GOAWAY' || (error.data as { relay?: unknown } | undefined)?.relay !== undefined
 }

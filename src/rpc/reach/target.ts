@@ -1,10 +1,16 @@
 import type { Timer } from '../../base/clock.ts'
 import type { ReachPath } from './types.ts'
 
-/** A way over relays that somebody has confirmed. */
+/** A way over relays that somebody has confirmed, or suggests. */
 export interface RelayWay extends ReachPath {
   readonly kind: 'relayed'
   readonly rtt: number
+}
+
+/** One that a hub knows: it may not have measured it. */
+export interface SuggestedRelayWay extends ReachPath {
+  readonly kind: 'relayed'
+  rtt: number | undefined
 }
 
 /** What is known of the ways to one peer. */
@@ -17,6 +23,8 @@ export interface Target {
   /** … on which nothing comes although requests wait. */
   stalled: boolean
   relay: RelayWay | undefined
+  /** A way that somebody else knows: to a node of another pool. Written by suggestions.ts. */
+  suggested: SuggestedRelayWay | undefined
   /** What calls take now. */
   path: ReachPath | undefined
   readonly directPath: ReachPath
@@ -52,16 +60,16 @@ export function createTarget(peer: string, rtt: () => number | undefined): Targe
     }
   }
   const target: Target = {
-    peer, member: false, direct: false, stalled: false, relay: undefined, path: undefined, directPath, live: false, replacing: false, since: 0, askAt: Infinity,
+    peer, member: false, direct: false, stalled: false, relay: undefined, suggested: undefined, path: undefined, directPath, live: false, replacing: false, since: 0, askAt: Infinity,
     asking: 0, failures: 0, tried: new Set(), usedAt: -Infinity, confirm: undefined
   }
   return target
 }
 
 /** The way that calls take: direct when that works, else over relays, else what there is. */
-export function choosePath({ direct, stalled, relay, directPath }: Target): ReachPath | undefined {
+export function choosePath({ direct, stalled, relay, suggested, directPath }: Target): ReachPath | undefined {
   if (direct && !stalled) return directPath
-  return relay ?? (direct ? directPath : undefined)
+  return relay ?? suggested ?? (direct ? directPath : undefined)
 }
 
 /** A member that can be asked: linked, and neither stalled nor leaving. */

@@ -1,7 +1,7 @@
 import type { Counter, Gauge, Meter } from '../../base/meter.ts'
 
 /** Why a relay does not pass an exchange on. */
-const REFUSALS = ['ticket', 'hops', 'busy', 'unreachable', 'other'] as const
+const REFUSALS = ['ticket', 'origin', 'hops', 'busy', 'unreachable', 'other'] as const
 export type RelayRefusal = (typeof REFUSALS)[number]
 
 export interface RelayMetrics {
@@ -16,7 +16,7 @@ export interface RelayMetrics {
 export function createRelayMetrics(meter: Meter): RelayMetrics {
   const refused = meter.counter(
     'skein_rpc_relay_refused_total',
-    'Exchanges this node did not pass on or take from a relay, by reason. Many ticket: compare clocks, or look for a hostile node; busy: more nodes should reach each other directly.',
+    'Exchanges this node did not pass on or take from a relay, by reason. Many ticket: compare clocks, or look for a hostile node; origin: nodes of other pools with credentials that have ended, or banned ones; busy: more nodes should reach each other directly.',
     ['reason']
   )
   const exchanges = meter.counter('skein_rpc_relay_exchanges_total', 'Relayed exchanges, passed on by this node or taken in by it. Many: look why members do not reach each other directly.', ['side'])
@@ -25,6 +25,7 @@ export function createRelayMetrics(meter: Meter): RelayMetrics {
     received: exchanges.with('received'),
     refused: {
       ticket: refused.with('ticket'),
+      origin: refused.with('origin'),
       hops: refused.with('hops'),
       busy: refused.with('busy'),
       unreachable: refused.with('unreachable'),

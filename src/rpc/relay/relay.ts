@@ -3,7 +3,7 @@ import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Meter } from '../../base/meter.ts'
 import { METHOD } from '../../wire/protocols.ts'
-import { RELAYABLE, readRelayHead, relayHeader, type RelayHead } from '../../wire/relay.ts'
+import { RELAYABLE, RELAYABLE_FROM_AFAR, readRelayHead, relayHeader, type RelayHead } from '../../wire/relay.ts'
 import type { Rpc, ServerExchange } from '../types.ts'
 import { createRelayMetrics, type RelayRefusal } from './metrics.ts'
 import { pipe } from './pipe.ts'
@@ -16,6 +16,11 @@ export const MAX_PER_ORIGIN = 256
 export const MAX_CARRIED = 2_048
 /** Bodies of carried requests, which are kept until their exchange ends, bytes: of one origin four of the largest … */
 export const MAX_BYTES_PER_ORIGIN = 64 * 1_048_576
+/**
+ * … for one neighbour that brings what nodes of other pools began, half of all: nobody here knows those nodes, so a hostile neighbour could
+ * make up as many as it likes. How many exchanges it may bring, its session bounds …
+ */
+export const MAX_BYTES_PER_NEIGHBOUR = 256 * 1_048_576
 /** … and of all: as much as a node that is there for others can spare. */
 export const MAX_BYTES = 512 * 1_048_576
 
@@ -25,8 +30,13 @@ export interface RelayDeps {
   logger: Logger
   rpc: Pick<Rpc, 'handle' | 'open' | 'session' | 'serve' | 'carry'>
   tickets: Tickets
-  /** Alive or suspect. */
+  /** Alive or suspect in one of this node's pools. */
   isMember(peer: string): boolean
+  /**
+   * Whether the bytes are a credential bundle that makes this peer a member of the federation now, and it is not banned: asked about nodes of
+   * other pools for each exchange. @default nobody of another pool is served
+   */
+  standing?(origin: string, bundle: Uint8Array): boolean
   /** An exchange of this origin came over relays. */
   onReceived(origin: string): void
 }
@@ -35,8 +45,17 @@ export interface RelayOptions {
   self: string
   /** @default MAX_BYTES_PER_ORIGIN */
   maxBytesPerOrigin?: number
+  /** @default MAX_BYTES_PER_NEIGHBOUR */
+  maxBytesPerNeighbour?: number
   /** @default MAX_BYTES */
   maxBytes?: number
+}
+
+/** Whom a carried exchange counts for. */
+interface Share {
+  peer: string
+  /** `origin`: where it began; `neighbour`: who brought it here. */
+  as: 'origin' | 'neighbour'
 }
 
 /** What is passed on now, for one origin or for all. */
@@ -47,33 +66,53 @@ interface Carried {
 }
 
 /** Serves METHOD.RELAY: passes exchanges of others on, and takes in what others pass on to this node. */
-export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYTES_PER_ORIGIN, maxBytes = MAX_BYTES }: RelayOptions): void {
+export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYTES_PER_ORIGIN, maxBytesPerNeighbour = MAX_BYTES_PER_NEIGHBOUR, maxBytes = MAX_BYTES }: RelayOptions): void {
   const { clock, rpc, tickets } = deps
   const metrics = createRelayMetrics(deps.meter)
+  const limits = {
+    origin: { exchanges: MAX_PER_ORIGIN, bytes: maxBytesPerOrigin },
+    neighbour: { exchanges: Infinity, bytes: maxBytesPerNeighbour }
+  }
   /** Bounded by what runs. */
-  const origins = new Map<string, Carried>()
+  const carried = { origin: new Map<string, Carried>(), neighbour: new Map<string, Carried>() }
   const all: Carried = { exchanges: 0, bytes: 0 }
 
   deps.meter.onCollect(() => metrics.running.set(all.exchanges))
 
+  function sharesOf(origin: string, neighbour: string): Share[] {
+    const own: Share = { peer: origin, as: 'origin' }
+    return deps.isMember(origin) ? [own] : [own, { peer: neighbour, as: 'neighbour' }]
+  }
+
+  function carriedFor({ peer, as }: Share): Carried {
+    return carried[as].get(peer) ?? { exchanges: 0, bytes: 0 }
+  }
+
   /** Counts one more, or one less. */
-  function count(origin: string, exchanges: 1 | -1, bytes: number): void {
-    const own = origins.get(origin) ?? { exchanges: 0, bytes: 0 }
-    for (const sum of [own, all]) {
+  function count(shares: readonly Share[], exchanges: 1 | -1, bytes: number): void {
+    const add = (sum: Carried) => {
       sum.exchanges += exchanges
       sum.bytes += exchanges * bytes
     }
-    if (own.exchanges > 0) origins.set(origin, own)
-    else origins.delete(origin)
+    for (const share of shares) {
+      const own = carriedFor(share)
+      add(own)
+      if (own.exchanges > 0) carried[share.as].set(share.peer, own)
+      else carried[share.as].delete(share.peer)
+    }
+    add(all)
     rpc.carry(all.exchanges)
   }
 
   /** Why one more with such a body would be too much; undefined: it is not. */
-  function overload(origin: string, size: number): string | undefined {
-    const own = origins.get(origin) ?? { exchanges: 0, bytes: 0 }
-    const what = `this node already passes on ${all.exchanges} exchanges, ${own.exchanges} of them of that node`
-    if (own.exchanges >= MAX_PER_ORIGIN || all.exchanges >= MAX_CARRIED) return what
-    if (own.bytes + size > maxBytesPerOrigin || all.bytes + size > maxBytes) return `${what}, with ${all.bytes} bytes of requests, ${own.bytes} of them of that node`
+  function overload(shares: readonly Share[], size: number): string | undefined {
+    for (const share of shares) {
+      const own = carriedFor(share)
+      const limit = limits[share.as]
+      const what = `this node already passes on ${all.exchanges} exchanges, ${own.exchanges} of them of that ${share.as === 'origin' ? 'node' : 'neighbour'}`
+      if (own.exchanges >= limit.exchanges || all.exchanges >= MAX_CARRIED) return what
+      if (own.bytes + size > limit.bytes || all.bytes + size > maxBytes) return `${what}, with ${all.bytes} bytes of requests, ${own.bytes} of them of that one`
+    }
     return undefined
   }
 
@@ -98,7 +137,7 @@ export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYT
       const place = path.length - 1
       const isOnPath = target === self ? ticket.relays.length === place : ticket.relays[place] === self
       if (!isOnPath || path.slice(1).some((peer, index) => ticket.relays[index] !== peer)) return wrong('the relay ticket is for another path')
-      return deps.isMember(origin) ? undefined : wrong('the origin is no member')
+      return undefined
     } catch (error) {
       return toSkeinError(error)
     }
@@ -116,8 +155,19 @@ export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYT
     const forged = forgery(head, exchange.peer)
     if (forged !== undefined) return refuse(exchange, 'ticket', forged)
     if (!RELAYABLE.has(head.method)) return refuse(exchange, 'other', new SkeinError('SKEIN_BAD_REQUEST', `method ${head.method} is not relayed: call the node directly`))
-    if (head.target === self) take(exchange, head)
-    else pass(exchange, head)
+    if (head.target !== self) return pass(exchange, head)
+    const unwelcome = stranger(head)
+    if (unwelcome !== undefined) return refuse(exchange, 'origin', unwelcome)
+    take(exchange, head)
+  }
+
+  /** Undefined: this node serves the origin. Of another pool it has to show that it is a member of the federation, and may ask for less. */
+  function stranger({ path, method, origin: bundle }: RelayHead): SkeinError | undefined {
+    const origin = path[0] as string
+    if (deps.isMember(origin)) return undefined
+    if (bundle === undefined) return wrong('the origin is in none of the pools of this node and shows no credential')
+    if (deps.standing?.(origin, bundle) !== true) return wrong('the credential that the origin shows is not good here, or the origin is banned')
+    return RELAYABLE_FROM_AFAR.has(method) ? undefined : new SkeinError('SKEIN_BAD_REQUEST', `method ${method} is for nodes of the same pool`)
   }
 
   function take(exchange: ServerExchange, head: RelayHead): void {
@@ -129,16 +179,19 @@ export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYT
 
   function pass(exchange: ServerExchange, head: RelayHead): void {
     const { path, target } = head
-    const origin = path[0] as string
+    // A relay does not know the nodes of other pools; it knows its neighbours, and they answer for what they bring.
+    if (!deps.isMember(exchange.peer)) return refuse(exchange, 'origin', wrong('the node that brought it is in none of the pools of this node'))
     const hops = exchange.header.hops ?? 0
     if (hops === 0) return refuse(exchange, 'hops', new SkeinError('SKEIN_HOPS', 'the exchange may not be passed on any more: its hops are used up'))
     const size = exchange.body.length
-    const tooMuch = overload(origin, size)
+    const shares = sharesOf(path[0] as string, exchange.peer)
+    const tooMuch = overload(shares, size)
     if (tooMuch !== undefined) return refuse(exchange, 'busy', new SkeinError('SKEIN_BUSY', `${tooMuch}: use another way or try again later`))
     const next = nextOf(head)
+    if (next !== target && !deps.isMember(next)) return refuse(exchange, 'unreachable', new SkeinError('SKEIN_UNDELIVERED', `${next} is in none of the pools of this node now: use another way`))
     const session = rpc.session(next)
     if (session === undefined || session.draining) return refuse(exchange, 'unreachable', new SkeinError('SKEIN_UNDELIVERED', `there is no session with ${next} here: use another way`))
-    count(origin, 1, size)
+    count(shares, 1, size)
     metrics.carried.inc()
     metrics.bytes.inc(size)
     pipe(
@@ -150,7 +203,7 @@ export function createRelay(deps: RelayDeps, { self, maxBytesPerOrigin = MAX_BYT
       {
         count: (bytes) => metrics.bytes.inc(bytes),
         own: (error) => (error.code === 'SKEIN_CANCELLED' ? error : ownError(error)),
-        over: () => count(origin, -1, size)
+        over: () => count(shares, -1, size)
       }
     )
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openTicket, readRelayHead, relayHeader } from '../../../src/wire/relay.ts'
+import { innerHeader, openTicket, readRelayHead, relayHeader } from '../../../src/wire/relay.ts'
 import { decodeRelayVector, encodeRelayVector, readRelayVectors, RELAY_VECTORS } from '../../support/relay-vectors.ts'
 import { testSigner } from '../../support/security-world.ts'
 
@@ -22,13 +22,18 @@ describe('the head of a relayed OPEN', () => {
     expect(readRelayHead(header)).toEqual(head)
     expect(header.attributes?.get(3)).toEqual(Uint8Array.of(1))
   })
+  test('has the credential of the origin where there is one', () => {
+    const own = { ...head, origin: new Uint8Array(700) }
+    expect(readRelayHead(relayHeader(undefined, own, 4))).toEqual(own)
+    expect(innerHeader(relayHeader(undefined, own, 4)).attributes?.size).toBe(1)
+  })
   test.each([[1], [240], [241], [242]])('without tag %i it is none', (tag) => {
     const attributes = new Map(relayHeader(undefined, head, 4).attributes)
     attributes.delete(tag)
     expect(() => readRelayHead({ attributes })).toThrow(expect.objectContaining({ code: 'SKEIN_PROTOCOL' }))
   })
-  test('a path, a target, a method or a ticket that is too long is refused', () => {
-    for (const [tag, size] of [[1, 319], [240, 53], [241, 3], [242, 5_000]] as const) {
+  test('a path, a target, a method, a ticket or a credential that is too long is refused', () => {
+    for (const [tag, size] of [[1, 319], [240, 53], [241, 3], [242, 5_000], [243, 4_097]] as const) {
       const attributes = new Map(relayHeader(undefined, head, 4).attributes).set(tag, new Uint8Array(size).fill(97))
       expect(() => readRelayHead({ attributes }), String(tag)).toThrow(expect.objectContaining({ code: 'SKEIN_PROTOCOL' }))
     }
