@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { describeConfig, sections, type ConfigRow } from '../src/config/schema.ts'
+import { tierExamples } from './config-tier-examples.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const MADE = 'Made from src/config by `node scripts/gen-config.ts`; edit there.'
@@ -13,7 +14,8 @@ export function generatedFiles(): Record<string, string> {
     'docs/config.md': referencePage(),
     'config/minimal.example.yaml': minimalExample(),
     'config/node.example.yaml': nodeExample(),
-    'config/joining.example.yaml': joiningExample()
+    'config/joining.example.yaml': joiningExample(),
+    ...Object.fromEntries(Object.entries(tierExamples()).map(([path, text]) => [path, `${HEAD}#\n${text}`]))
   }
 }
 
@@ -38,7 +40,8 @@ A node needs no configuration to start. What it is told comes from four places; 
 
 \`skein config validate\` checks a file without starting a node, \`skein config print\` shows what would be in force (secrets left out),
 \`skein config schema\` prints the JSON Schema for editors. Examples: [minimal](../config/minimal.example.yaml),
-[joining](../config/joining.example.yaml), [every key](../config/node.example.yaml).
+[joining](../config/joining.example.yaml), a [global](../config/global-hub.example.yaml), [regional](../config/regional-hub.example.yaml) and
+[local](../config/local-hub.example.yaml) hub, a [leaf](../config/leaf.example.yaml) below them, [every key](../config/node.example.yaml).
 
 **Durations** are numbers of seconds or texts such as \`500ms\`, \`20s\`, \`30m\`, \`1h\`, \`2d\`. **Sizes** are numbers of bytes or texts such as \`64KiB\`, \`16MiB\`.
 **Paths** in the file are relative to the file, those of variables and options to the current directory; \`~/\` is the home directory.
@@ -57,6 +60,8 @@ A file that holds \`security.token\`, and a \`security.token_file\`, must not be
 | \`SKEIN_TOKEN\` | short for \`SKEIN_SECURITY_TOKEN\` |
 | \`SKEIN_DATA_DIR\` | short for \`SKEIN_NODE_DATA_DIR\` |
 | \`SKEIN_REGION\`, \`SKEIN_HUB_TIER\` | short for \`SKEIN_NODE_REGION\`, \`SKEIN_NODE_HUB_TIER\` |
+| \`SKEIN_PARENT\`, \`SKEIN_PARENT_HUB\` | short for \`SKEIN_FEDERATION_PARENT\` |
+| \`SKEIN_MAX_REGIONAL_HUBS\`, \`SKEIN_MAX_CHILD_HUBS\`, \`SKEIN_MAX_CLUSTERS\` | short for \`SKEIN_FEDERATION_MAX_REGIONAL_HUBS\`, \`SKEIN_FEDERATION_MAX_CHILD_HUBS\`, \`SKEIN_FEDERATION_MAX_CLUSTERS\` |
 | \`SKEIN_LOG_LEVEL\`, \`SKEIN_METRICS_ENABLED\` | short for \`SKEIN_MONITORING_LOG_LEVEL\`, \`SKEIN_MONITORING_METRICS_ENABLED\` |
 
 Other names that start with \`SKEIN_\` give a warning, with the nearest name that exists.
@@ -101,7 +106,7 @@ ${table(server)}
 ## Keys of other guides
 
 Files written for older operations guides start a node too: \`network.listen_port\`, \`gossip_port\`, \`membership_port\`, \`consensus_port\`, \`gossip.strategy\`,
-the section \`consensus\`, and \`security.tls_enabled\`, \`cert_file\`, \`key_file\`, \`ca_file\`, \`authentication\`, \`authorization\`
+and \`security.tls_enabled\`, \`cert_file\`, \`key_file\`, \`ca_file\`, \`authentication\`, \`authorization\`
 have no effect and give a warning that names what replaced them.
 `
 }

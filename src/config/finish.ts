@@ -12,6 +12,8 @@ import { readBounded, type ConfigFile } from './yaml-file.ts'
 /** A join token has under 4 KiB. */
 const MAX_TOKEN_BYTES = 16_384
 const OTHERS_MAY_READ = 0o004
+/** ms, of the operations guide: the higher, the farther its peers and the less often their tables change. Leaves: as in a flat federation. */
+const GOSSIP_INTERVALS: Record<Config['node']['hubTier'], number> = { global: 2_000, regional: 1_000, local: 500, leaf: 1_000 }
 
 export interface FinishInput {
   file: ConfigFile | undefined
@@ -77,6 +79,7 @@ export function finishConfig(parsed: ParsedConfig, input: FinishInput): Config {
       bootstrapFile: network.bootstrapFile === undefined ? undefined : pathOf('network.bootstrap_file', network.bootstrapFile),
       bootstrapEnvironment
     },
+    gossip: { ...parsed.gossip, interval: parsed.gossip.interval ?? GOSSIP_INTERVALS[node.hubTier] },
     security: { ...security, token, tokenFile },
     mcp: { ...parsed.mcp, views: viewConfigs(parsed.mcp.views), servers }
   })

@@ -10,7 +10,6 @@ const GUIDE_KEYS: Record<string, string> = {
   'network.membership_port': 'it is not used; all traffic between nodes goes over the one port of network.listen',
   'network.consensus_port': 'it is not used; all traffic between nodes goes over the one port of network.listen',
   'gossip.strategy': 'it is not used; the gossip mesh both pushes and pulls, see gossip.fanout and gossip.sync_interval',
-  consensus: 'this section is not used; nothing here is put to a vote',
   'security.tls_enabled': 'it is not used; traffic between nodes is always encrypted',
   'security.cert_file': 'it is not used; nodes prove who they are with the key in node.data_dir',
   'security.key_file': 'it is not used; the key of the node is in node.data_dir',

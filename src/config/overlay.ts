@@ -16,6 +16,11 @@ const SHORT_VARIABLES: Record<string, string> = {
   SKEIN_LOG_LEVEL: 'monitoring.log_level',
   SKEIN_REGION: 'node.region',
   SKEIN_HUB_TIER: 'node.hub_tier',
+  SKEIN_PARENT: 'federation.parent',
+  SKEIN_PARENT_HUB: 'federation.parent',
+  SKEIN_MAX_REGIONAL_HUBS: 'federation.max_regional_hubs',
+  SKEIN_MAX_CHILD_HUBS: 'federation.max_child_hubs',
+  SKEIN_MAX_CLUSTERS: 'federation.max_clusters',
   SKEIN_METRICS_ENABLED: 'monitoring.metrics_enabled'
 }
 /** Read elsewhere: the file to load, the addresses of the bootstrap method `environment`, the limits of the graph child. */
@@ -26,6 +31,7 @@ const FLAGS: Record<string, { key: string; flag: string }> = {
   nodeId: { key: 'node.id', flag: '--node-id' },
   region: { key: 'node.region', flag: '--region' },
   hubTier: { key: 'node.hub_tier', flag: '--hub-tier' },
+  parent: { key: 'federation.parent', flag: '--parent' },
   dataDir: { key: 'node.data_dir', flag: '--data-dir' },
   listen: { key: 'network.listen', flag: '--listen' },
   announce: { key: 'network.announce', flag: '--announce' },
@@ -44,6 +50,7 @@ export interface Flags {
   nodeId?: string | undefined
   region?: string | undefined
   hubTier?: string | undefined
+  parent?: string | undefined
   dataDir?: string | undefined
   listen?: readonly string[] | undefined
   announce?: readonly string[] | undefined

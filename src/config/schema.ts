@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { isGroup, type Group, type Key, type KeyInfo, type Kind } from './key.ts'
 import { mcp, serverKeys } from './mcp-section.ts'
-import { breaker, gossip, membership, monitoring, network, node, rpc, security } from './sections.ts'
+import { breaker, catalog, consensus, federation, gossip, membership, monitoring, network, node, rpc, security } from './sections.ts'
 import { viewKeys } from './views-section.ts'
 
 /** The one schema: what the file, the environment and the flags may say, and from which docs, examples and JSON Schema are made. */
-export const sections = { node, network, membership, gossip, monitoring, security, mcp, rpc, breaker } satisfies Group['keys']
+export const sections = { node, network, federation, membership, gossip, catalog, consensus, monitoring, security, mcp, rpc, breaker } satisfies Group['keys']
 
 type CamelName<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<CamelName<Tail>>}` : S
 type ValueOf<E> = E extends Key<infer T> ? T : E extends { keys: infer K } ? ValuesOf<K> : never

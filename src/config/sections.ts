@@ -1,10 +1,16 @@
 import * as z from 'zod'
 import { PROFILES, type ProfileName } from '../membership/profiles.ts'
-import { addresses, choice, duration, integer, listOf, number, optionalDuration, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
+import { addressProblem } from './addresses.ts'
+import { addresses, choice, duration, integer, key, listOf, number, optionalDuration, optionalNumber, optionalText, path, port, size, text, texts, truth, type Group } from './key.ts'
 
 /** What a node may be called: it is part of tool names when two nodes claim one server name. */
 const NODE_ID = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores and start with a letter or digit')
 const SHORT_NAME = z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, 'must be at most 63 letters, digits, dots, dashes or underscores')
+/** A multiaddr is told from the other two by its first character. */
+const PARENT = z.string().min(1).max(1_024).superRefine((parent, context) => {
+  const problem = parent.startsWith('/') ? addressProblem(parent) : undefined
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
 const HOST = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'must be an IP address or host name, without a port')
 
 export const BOOTSTRAP_METHODS = ['ipfs_nodes', 'file_based', 'environment'] as const
@@ -16,10 +22,12 @@ export const node = {
   about: 'Who this node is.',
   keys: {
     id: text('node', { about: 'Display name of this node; others see it in `skein peers` and in tool names when two nodes claim one server name.', defaultText: 'the host name', sample: 'alpha' }, NODE_ID),
-    region: text('', { about: 'Where this node is, such as us-east; published in its record.' }, SHORT_NAME),
-    hub_tier: choice('leaf', HUB_TIERS, { about: 'Place of this node in the hierarchy of hubs; published in its record.' }),
+    region: text('', { about: 'Where this node is, such as us-east; published in its record. Without coordinates it decides how near a hub is.' }, SHORT_NAME),
+    hub_tier: choice('leaf', HUB_TIERS, {
+      about: 'Place of this node in the hierarchy: a hub (global, regional, local) founds and leads a pool of nodes below it, a leaf belongs to one. Without any hub the federation is flat: docs/tiers.md.'
+    }),
     coordinates: {
-      about: 'Where on Earth this node is; published in its record. Give both or neither.',
+      about: 'Where on Earth this node is; published in its record. Give both or neither; near hubs are preferred.',
       keys: {
         latitude: optionalNumber(-90, 90, 'degrees', { about: 'Degrees north of the equator.', defaultText: 'none', sample: 52.52 }),
         longitude: optionalNumber(-180, 180, 'degrees', { about: 'Degrees east of Greenwich.', defaultText: 'none', sample: 13.4 })
@@ -66,6 +74,23 @@ export const network = {
   }
 } satisfies Group
 
+/** Over this many, a hub's own connections and memory would no longer be those of one pool (docs/tiers.md). */
+const MOST_CHILDREN = 1_000
+
+export const federation = {
+  about: 'The place of this node in a federation with hubs (docs/tiers.md). The limits are for hubs; what the federation has decided on with `skein consensus propose` comes first.',
+  keys: {
+    parent: key(PARENT.optional(), 'text', 'text', '', undefined, {
+      about: 'The hub that this node wants to belong to, as long as it lives: name, peer id or multiaddr.',
+      defaultText: 'chosen by distance, load and room',
+      sample: 'hub-eu'
+    }),
+    max_regional_hubs: integer(10, 1, MOST_CHILDREN, { about: 'Child hubs that a global hub takes; more are sent on to another hub.' }),
+    max_child_hubs: integer(20, 1, MOST_CHILDREN, { about: 'Child hubs that a regional hub takes; more are sent on to another hub.' }),
+    max_clusters: integer(100, 1, MOST_CHILDREN, { about: 'Leaves that a hub of any tier takes; more are sent on to another hub.' })
+  }
+} satisfies Group
+
 // A node that finds itself slow waits up to eight times as long: with these bounds it still judges within minutes.
 export const membership = {
   about: 'How fast a member that went silent is found, and how sure one wants to be. The same on all nodes; times and their meaning: docs/membership.md.',
@@ -94,10 +119,31 @@ export const membership = {
 export const gossip = {
   about: 'How news about tools travels between nodes.',
   keys: {
-    interval: duration('1s', '100ms', '1m', { about: 'Heartbeat of the gossip mesh.' }),
+    interval: optionalDuration('100ms', '1m', { about: 'Heartbeat of the gossip mesh.', defaultText: '2s at a global hub, 500ms at a local one, 1s at all others', sample: '1s' }),
     fanout: integer(6, 2, 32, { about: 'Peers in the gossip mesh of this node.' }),
     max_message_bytes: size('64KiB', '4KiB', '1MiB', { about: 'Larger gossip messages are neither sent nor accepted; the same on all nodes.' }),
     sync_interval: duration('30s', '1s', '1h', { about: 'How often two nodes compare what they know, so that no lost message matters.' })
+  }
+} satisfies Group
+
+export const catalog = {
+  about: 'What this node knows of the tools in the federation.',
+  keys: {
+    max_tools: integer(1_000, 10, 100_000, {
+      about: 'Tools in the list at /mcp and in those of views, and tools that this node keeps of servers outside its pools: whole servers, nearest first; the rest is found by `skein tools search` and /mcp/@search.'
+    })
+  }
+} satisfies Group
+
+export const consensus = {
+  about: 'Votes on what the federation decides: leases of hubs, settings, bans (docs/tiers.md). The same on all nodes.',
+  keys: {
+    threshold: optionalNumber(0.5, 1, '', {
+      about: 'Share of the voters that must agree to a setting or a ban, never less than a majority; leases take a majority whatever this says.',
+      defaultText: '0.7 in the pool root, where settings and bans are; 0.6 in a regional pool, 0.5 in a local one',
+      sample: 0.7
+    }),
+    proposal_timeout: duration('10s', '1s', '10m', { about: 'How long a proposal may take to be decided; then it expires and has no effect.' })
   }
 } satisfies Group
 

@@ -44,6 +44,13 @@ export interface Config {
     readonly httpHost: string
     readonly httpPort: number
   }
+  readonly federation: {
+    /** Name, peer id or multiaddr of a hub; undefined: chosen by score. */
+    readonly parent: string | undefined
+    readonly maxRegionalHubs: number
+    readonly maxChildHubs: number
+    readonly maxClusters: number
+  }
   readonly membership: {
     readonly profile: ProfileName
     /** ms; undefined: that of the profile, as the next two. */
@@ -54,12 +61,22 @@ export interface Config {
     readonly suspicionTimeout: number | undefined
   }
   readonly gossip: {
-    /** ms */
+    /** ms; by node.hub_tier where it is not configured. */
     readonly interval: number
     readonly fanout: number
     readonly maxMessageBytes: number
     /** ms */
     readonly syncInterval: number
+  }
+  readonly catalog: {
+    /** Tools of servers outside the node's pools. */
+    readonly maxTools: number
+  }
+  readonly consensus: {
+    /** 0.5 to 1; undefined: by the tier of the pool. */
+    readonly threshold: number | undefined
+    /** ms */
+    readonly proposalTimeout: number
   }
   readonly monitoring: {
     readonly metricsEnabled: boolean

@@ -74,6 +74,11 @@ describe('order', () => {
     ['SKEIN_LOG_LEVEL', 'INFO', 'monitoring.logLevel', 'info'],
     ['SKEIN_REGION', 'us', 'node.region', 'us'],
     ['SKEIN_HUB_TIER', 'global', 'node.hubTier', 'global'],
+    ['SKEIN_PARENT', 'hub-eu', 'federation.parent', 'hub-eu'],
+    ['SKEIN_PARENT_HUB', 'hub-eu', 'federation.parent', 'hub-eu'],
+    ['SKEIN_MAX_REGIONAL_HUBS', '3', 'federation.maxRegionalHubs', 3],
+    ['SKEIN_MAX_CHILD_HUBS', '4', 'federation.maxChildHubs', 4],
+    ['SKEIN_MAX_CLUSTERS', '5', 'federation.maxClusters', 5],
     ['SKEIN_METRICS_ENABLED', 'false', 'monitoring.metricsEnabled', false],
     ['SKEIN_BOOTSTRAP', '/ip4/1.2.3.4/tcp/1, /dns4/a.b/tcp/2', 'network.bootstrapEnvironment', ['/ip4/1.2.3.4/tcp/1', '/dns4/a.b/tcp/2']],
     ['SKEIN_NETWORK_LISTEN', '/ip4/127.0.0.1/tcp/0', 'network.listen', ['/ip4/127.0.0.1/tcp/0']],
@@ -157,6 +162,33 @@ describe('membership', () => {
   })
 })
 
+describe('tiers', () => {
+  test('the heartbeat of the gossip mesh follows the tier, unless it is configured', () => {
+    const interval = (text: string) => load(directory, text).config.gossip.interval
+    expect(['global', 'regional', 'local', 'leaf'].map((tier) => interval(`node: {hub_tier: ${tier}}`))).toEqual([2_000, 1_000, 500, 1_000])
+    expect(interval('node: {hub_tier: global}\ngossip: {interval: 3s}')).toBe(3_000)
+  })
+
+  test('limits and thresholds have the defaults of the guide, the threshold that of the pool', () => {
+    const { federation, consensus, catalog } = load(directory, undefined).config
+    expect({ federation, consensus, catalog }).toEqual({
+      federation: { parent: undefined, maxRegionalHubs: 10, maxChildHubs: 20, maxClusters: 100 },
+      consensus: { threshold: undefined, proposalTimeout: 10_000 },
+      catalog: { maxTools: 1_000 }
+    })
+  })
+
+  test('the parent is a name, a peer id or a multiaddr, and that is checked', () => {
+    expect(load(directory, 'federation: {parent: hub-eu}').config.federation.parent).toBe('hub-eu')
+    expect(load(directory, undefined, { flags: { parent: '/ip4/127.0.0.1/tcp/4001' } }).config.federation.parent).toBe('/ip4/127.0.0.1/tcp/4001')
+    expect(() => load(directory, 'federation: {parent: /ip4/999.0.0.1/tcp/1}')).toThrow('federation.parent')
+  })
+
+  test('a threshold under one half is refused: two halves could decide against each other', () => {
+    expect(() => load(directory, 'consensus: {threshold: 0.4}')).toThrow('consensus.threshold: must be at least 0.5')
+  })
+})
+
 describe('a configuration from an operations guide', () => {
   const guide = `
 node:
@@ -204,6 +236,7 @@ security:
   test('is accepted', () => {
     expect(config.node).toMatchObject({ id: 'global-hub-001', region: 'us-east', hubTier: 'global', coordinates: { latitude: 40.7128, longitude: -74.006 } })
     expect(config.gossip).toMatchObject({ interval: 1_000, fanout: 3 })
+    expect(config.consensus).toEqual({ threshold: 0.6, proposalTimeout: 10_000 })
     expect(config.membership).toEqual({ profile: 'lan', probeInterval: 2_000, probeTimeout: 5_000, suspicionTimeout: 30_000 })
     expect(config.monitoring.healthCheckInterval).toBe(30_000)
     // The guide's port is not taken over silently: the warning says where clients find the node.
@@ -212,10 +245,10 @@ security:
 
   test('with one warning for each key that has no meaning, with its line and what replaced it', () => {
     const file = join(directory, 'node.yaml')
-    expect(warnings).toHaveLength(12)
+    expect(warnings).toHaveLength(11)
     expect(warnings[0]).toBe(`${file}:10:3: network.listen_port: it is not used; clients reach the node at network.http_port (8080 by default), other nodes at network.listen`)
     const keys = ['listen_port', 'gossip_port', 'membership_port', 'consensus_port'].map((name) => `network.${name}`)
     const security = ['tls_enabled', 'cert_file', 'key_file', 'ca_file', 'authentication', 'authorization'].map((name) => `security.${name}`)
-    for (const [index, key] of [...keys, 'gossip.strategy', 'consensus', ...security].entries()) expect(warnings[index]).toContain(`: ${key}: `)
+    for (const [index, key] of [...keys, 'gossip.strategy', ...security].entries()) expect(warnings[index]).toContain(`: ${key}: `)
   })
 })
