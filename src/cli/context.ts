@@ -29,6 +29,8 @@ export interface StartFlags {
   fallbackDataDir: string
   nodeId?: string
   region?: string
+  hubTier?: string
+  parent?: string
   federation?: string
   httpHost?: string
   httpPort?: number

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCall } from './commands/call.ts'
 import { addConfig } from './commands/config.ts'
+import { addConsensus } from './commands/consensus.ts'
 import { addDrain } from './commands/drain.ts'
 import { addImport } from './commands/import.ts'
 import { addJoin } from './commands/join.ts'
@@ -15,10 +16,11 @@ import { addStatus } from './commands/status.ts'
 import { addStop } from './commands/stop.ts'
 import { addToken } from './commands/token.ts'
 import { addTools } from './commands/tools.ts'
+import { addTopology } from './commands/topology.ts'
 import type { CliContext } from './context.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
-const ADD = [addStart, addJoin, addStatus, addMembers, addPeers, addTools, addCall, addRoute, addToken, addConfig, addImport, addNet, addMcp, addReload, addDrain, addStop]
+const ADD = [addStart, addJoin, addStatus, addMembers, addPeers, addTopology, addTools, addCall, addRoute, addConsensus, addToken, addConfig, addImport, addNet, addMcp, addReload, addDrain, addStop]
 
 function exitCodeHelp(): string {
   return `\nExit codes:\n${EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}`).join('\n')}`

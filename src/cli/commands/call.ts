@@ -48,11 +48,11 @@ function progressText(name: string, line: ControlLine): string {
   return message === undefined ? `${name}: ${amount}` : `${name}: ${amount} ${message}`
 }
 
-/** One line for each attempt: where it went and why, how long that was expected to take, and what came of it. */
+/** One line for each attempt: where it went, over whom and why, how long that was expected to take, and what came of it. */
 export function traceText({ correlation, attempts }: CallTrace): string {
-  const rows = attempts.map(({ name, peer, path, why, expected, ms, ended }) => [
+  const rows = attempts.map(({ name, peer, path, names, why, expected, ms, ended }) => [
     name || peer,
-    path.length === 1 ? 'here' : path.length === 2 ? 'direct' : `over ${path.length - 2} other`,
+    path.length === 1 ? 'here' : path.length === 2 ? 'direct' : names.join(' > '),
     REASON_TEXT[why],
     `${expected.toFixed(1)} ms`,
     `${ms.toFixed(1)} ms`,

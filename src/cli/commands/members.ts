@@ -19,8 +19,16 @@ const WAYS = { silence: 'did not answer', refused: 'its machine refuses connecti
 /** A member that is only known to have left has no name. */
 const label = ({ name, self }: MemberInfo) => (self ? `${name} (self)` : name || '-')
 
+/** Most nodes are in one pool and need no column for it. A pool has the id of its founder, who is often there. */
+function poolsColumn(members: readonly MemberInfo[]): { head: string[]; cell(member: MemberInfo): string[] } {
+  if (new Set(members.flatMap(({ pools }) => pools)).size < 2) return { head: [], cell: () => [] }
+  const names = new Map(members.map(({ peer, name }) => [peer, name]))
+  return { head: ['POOLS'], cell: ({ pools }) => [pools.map((pool) => names.get(pool) || pool).join(', ') || '-'] }
+}
+
 /** @param now unix ms */
 export function membersTable(members: readonly MemberInfo[], now: number): string {
+  const { head, cell } = poolsColumn(members)
   const rows = members.map((member) => [
     label(member),
     member.state,
@@ -30,9 +38,10 @@ export function membersTable(members: readonly MemberInfo[], now: number): strin
     formatSeconds((now - member.since) / 1000),
     member.rtt === undefined ? '-' : `${member.rtt.toFixed(1)} ms`,
     member.self ? '-' : member.linked ? 'yes' : 'no',
+    ...cell(member),
     member.peer
   ])
-  return table(['NAME', 'STATE', 'TIER', 'REGION', 'VERSION', 'SINCE', 'RTT', 'LINK', 'PEER'], rows)
+  return table(['NAME', 'STATE', 'TIER', 'REGION', 'VERSION', 'SINCE', 'RTT', 'LINK', ...head, 'PEER'], rows)
 }
 
 /** @param nameOf the name of a peer, or its id where that is not known */
@@ -81,7 +90,7 @@ async function watch(client: ControlClient, context: CliContext, json: boolean):
 
 export function addMembers(program: Command, context: CliContext): void {
   withCommonOptions(program.command('members'))
-    .description('who is in the pool of this node: alive, suspected, dead or gone, and since when; this node is one of them')
+    .description('who is in the pools of this node: alive, suspected, dead or gone, and since when; this node is one of them')
     .option('--watch', 'go on with a line for each change until Ctrl-C; with --json one JSON object a line')
     .action(async (flags: Flags) => {
       const client = await clientOf(context, flags)

@@ -110,6 +110,8 @@ export function addStart(program: Command, context: CliContext): void {
     .option('--config <file>', 'YAML configuration (default: SKEIN_CONFIG)')
     .option('--node-id <name>', "the node's display name (node.id)")
     .option('--region <name>', 'region (node.region)')
+    .option('--hub-tier <tier>', 'global, regional, local or leaf (node.hub_tier)')
+    .option('--parent <hub>', 'name, peer id or multiaddr of the hub to belong to (federation.parent)')
     .option('--federation <name>', 'name of a new federation (security.federation)')
     .option('--http-host <address>', 'address of the HTTP port (network.http_host)')
     .option('--http-port <port>', 'port for MCP and probes, 0 takes any (network.http_port)')

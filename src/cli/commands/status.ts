@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { NodeStatus, ServerStatus } from '../../node/api.ts'
+import type { NodeStatus, ServerStatus, TiersStatus } from '../../node/api.ts'
 import { clientOf, withCommonOptions } from '../command.ts'
 import type { CommonFlags } from '../command.ts'
 import type { CliContext } from '../context.ts'
@@ -8,7 +8,14 @@ import { fields, printJson, printLine, shorten, table } from '../output.ts'
 
 const ERROR_WIDTH = 60
 
-function summary(status: NodeStatus, now: number): string {
+const label = ({ name, peer }: { name: string; peer: string }) => name || peer
+
+function tierRows({ pools, up }: TiersStatus): [string, string][] {
+  const lines = pools.map(({ pool, tier, isHub, hub }) => `${pool} (${tier}): ${isHub ? 'this node is its hub' : hub === undefined ? 'no hub' : `hub ${label(hub)}`}`)
+  return [...lines.map((line, index): [string, string] => [index === 0 ? 'pools' : '', line]), ...(up === undefined ? [] : [['up', label(up)] as [string, string]])]
+}
+
+export function summary(status: NodeStatus, now: number): string {
   const { federation } = status
   const rows: [string, string][] = [
     ['node', `${status.name} (${status.peer})`],
@@ -20,6 +27,7 @@ function summary(status: NodeStatus, now: number): string {
     ...status.addresses.map((address, index): [string, string] => [index === 0 ? 'addresses' : '', address]),
     ['data', status.dataDir],
     ['members', `${status.members.total}, this node included${status.members.healthy === status.members.total ? '' : `; ${status.members.total - status.members.healthy} suspected`}`],
+    ...(status.tiers === undefined ? [] : tierRows(status.tiers)),
     ['peers', String(status.peers)],
     ['tools', String(status.tools)]
   ]

@@ -17,7 +17,8 @@ const MEMBER = object(
     addresses: list(text()),
     incarnation: count('Only the member itself raises it.'),
     since: number('When it came into this state as seen from here, unix ms.'),
-    linked: flag('There is an authenticated connection.')
+    linked: flag('There is an authenticated connection.'),
+    pools: list(text(), 'Pools of this node that have it in this state; more than one only for hubs.')
   },
   { rtt }
 )

@@ -14,6 +14,18 @@ const SERVER = object(
   { protocol: oneOf(['2025', '2026'], 'Revisions of MCP that it speaks: with sessions or without.'), error: text('Why it is down.') }
 )
 
+const NAMED = object({ peer: text('Peer id.'), name: text() })
+
+const TIERS = object(
+  {
+    home: text('The pool that this node belongs to, whatever else it leads.'),
+    role: oneOf(['hub', 'member'], 'hub: of at least one pool.'),
+    pools: list(object({ pool: text(), tier: oneOf(['global', 'regional', 'local', 'leaf']), isHub: flag('This node leads it.') }, { hub: NAMED }), 'Those it is in, the lowest first.')
+  },
+  { up: NAMED },
+  'Its place in the tree of pools, and whom it asks for what its pools do not have. Not there in a flat federation.'
+)
+
 const STATUS = object(
   {
     name: text(), peer: text('Peer id.'), version: text(), pid: count(),
@@ -29,7 +41,7 @@ const STATUS = object(
     tools: count('Offered to clients of this node.'),
     notices: list(text(), 'What a person should read.')
   },
-  { metricsUrl: text() }
+  { metricsUrl: text(), tiers: TIERS }
 )
 
 const rate = number('In percent; 0 where nothing was tried.')

@@ -61,6 +61,7 @@ export function openApiDocument(routes: ApiRoutes, version: string): Record<stri
       { name: 'node', description: 'This node itself.' },
       { name: 'federation', description: 'The federation as this node sees it.' },
       { name: 'tools', description: 'What clients may call.' },
+      { name: 'consensus', description: 'What the federation decides by vote.' },
       { name: 'gossip', description: 'What goes over gossip.' },
       { name: 'operations', description: 'Taking a node out, and back in.' }
     ],

@@ -2,7 +2,7 @@ import type { NodeApi } from '../../node/api.ts'
 import type { JsonSchema } from './schema.ts'
 
 /** Where a route stands in the document of the API. */
-export type ApiTag = 'node' | 'federation' | 'tools' | 'gossip' | 'operations'
+export type ApiTag = 'node' | 'federation' | 'tools' | 'consensus' | 'gossip' | 'operations'
 
 export interface ApiInput {
   /** The parameters after `?`, as texts that keep the route's schemas; those of routes that take none are not looked at. */

@@ -1,13 +1,15 @@
 import { ADMIN_ROUTES } from './admin-routes.ts'
+import { CONSENSUS_ROUTES } from './consensus-routes.ts'
 import { FEDERATION_ROUTES } from './federation-routes.ts'
 import { GOSSIP_ROUTES } from './gossip-routes.ts'
 import { NODE_ROUTES } from './node-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ApiRoute, ApiRoutes } from './route.ts'
+import { TOPOLOGY_ROUTES } from './topology-routes.ts'
 
 export type { ApiInput, ApiRoute, ApiRoutes } from './route.ts'
 
-const TABLES: ApiRoutes = { ...NODE_ROUTES, ...FEDERATION_ROUTES, ...GOSSIP_ROUTES, ...ADMIN_ROUTES }
+const TABLES: ApiRoutes = { ...NODE_ROUTES, ...FEDERATION_ROUTES, ...TOPOLOGY_ROUTES, ...CONSENSUS_ROUTES, ...GOSSIP_ROUTES, ...ADMIN_ROUTES }
 
 const OPENAPI: ApiRoute = {
   summary: 'Describes this API, as OpenAPI 3.1',

@@ -6,6 +6,7 @@ import { onlyFields, optionalBoolean, optionalNumber, optionalObject, optionalSt
 import type { Fields } from './body.ts'
 import { createLineStream } from './line-stream.ts'
 import type { LineStream } from './line-stream.ts'
+import { TIERS_ROUTES } from './tiers-routes.ts'
 
 /** Seconds; a token that lives longer than the machines it lets in is a mistake. */
 const TEN_YEARS = 10 * 365 * 24 * 3600
@@ -15,6 +16,9 @@ const MAX_TOKEN_USES = 10_000
 const ONE_DAY = 24 * 3600 * 1000
 /** Dial, admission and echo have deadlines of their own; this ends a test that hangs in spite of them. */
 const NET_TEST_TIMEOUT = 60_000
+/** Tools in the answer to a search: a screen, and what anybody reads. */
+const DEFAULT_FOUND = 20
+const MAX_FOUND = 200
 
 /** Answers one request: `plain` with a JSON body, `stream` with lines. */
 export type ControlRoute =
@@ -31,6 +35,12 @@ function tool(api: NodeApi, { name }: RouteInput): unknown {
   const found = api.tool(name)
   if (found === undefined) throw new SkeinError('SKEIN_NOT_FOUND', `There is no tool ${name} here. \`skein tools ls\` shows the names.`)
   return found
+}
+
+function searchTools(api: NodeApi, { fields }: RouteInput): unknown {
+  onlyFields(fields, ['query', 'limit'])
+  const limit = optionalNumber(fields, 'limit', { min: 1, max: MAX_FOUND, integer: true }) ?? DEFAULT_FOUND
+  return api.searchTools(requiredString(fields, 'query'), { limit })
 }
 
 function route(api: NodeApi, { name }: RouteInput): unknown {
@@ -111,8 +121,10 @@ const ROUTES: Record<string, ControlRoute> = {
   'GET /peers': { kind: 'plain', run: (api) => api.peers() },
   'GET /members': { kind: 'plain', run: (api) => api.members() },
   'POST /members/watch': { kind: 'stream', run: watchMembers, check: (fields) => onlyFields(fields, []) },
+  ...TIERS_ROUTES,
   'GET /tools': { kind: 'plain', run: (api) => api.tools() },
   'GET /tools/': { kind: 'plain', run: tool },
+  'POST /tools/search': { kind: 'plain', run: searchTools },
   'GET /route/': { kind: 'plain', run: route },
   'GET /tokens': { kind: 'plain', run: (api) => api.tokens() },
   'GET /health': { kind: 'plain', run: (api) => api.health() },

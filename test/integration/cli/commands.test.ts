@@ -25,7 +25,11 @@ describe('questions to a running node, as text and as JSON', () => {
     [['peers'], /beta +connected[^]*12\.4 ms[^]*gamma +known[^]*refused/, [{ name: 'beta' }, { name: 'gamma' }]],
     [['tools', 'ls'], /NAME +AT +DESCRIPTION\ngraph__echo +here, beta \(12 ms\) +Says it back\./, [{ name: 'graph__echo' }]],
     [['tools', 'show', 'graph__echo'], /repeatable +yes[^]*Says it back\.[^]*"type": "object"/, { definition: { inputSchema: { type: 'object' } } }],
+    [['tools', 'search', 'says', 'back', '--limit', '1'], /NAME +HERE +NODES +DESCRIPTION\ngraph__echo +found +3 +Says it back\.\n6 more: use more precise words, or --limit\./, { tools: [{ name: 'graph__echo' }], total: 7 }],
     [['route', 'explain', 'graph__echo'], /PROVIDER[^]*alpha \(here\) +good[^]*chosen\nbeta +good +12\.4 ms measured[^]*12\.4 ms longer[^]*goes to alpha: this node itself/, { choice: { why: 'local' }, candidates: [{ name: 'alpha' }, { name: 'beta' }] }],
+    [['topology'], /NODE +TIER[^]*alpha \(self\) +global +eu +hub +alive +25 %[^]*├─ beta +regional +us +hub +draining +0 % +12\.4 ms +1[^]*│ {2}└─ 3 more[^]*└─ 12D3KooWC +leaf +- +member +dead/, { tiered: true, nodes: [{ name: 'alpha', children: [{ name: 'beta' }, {}] }] }],
+    [['consensus', 'ls'], /pool +root \(global\)\nhub +alpha; token 4, 15 s\nvoters +alpha \(self\), beta, gamma \(dead\); list 3\n[^]*! 3 of 3 votes[^]*setting\/max_tools +2000 +1\n[^]*setting\/max_tools +root +change +expired +2\/3/, { groups: [{ pool: 'root' }], proposals: [{ state: 'expired' }] }],
+    [['consensus', 'propose', 'setting/max_tools', '2000'], /^setting\/max_tools was put to the vote\.\n$/, { outcome: 'decided', version: 2 }],
     [['token', 'ls'], /t1 +1\/3 +1970-01-02/, [{ id: 't1' }]],
     [['token', 'create'], /skein1abc[^]*one node[^]*On the other machine:\n {2}npx skein join skein1abc/, { token: 'skein1abc' }],
     [['reload'], /attached +files[^]*after restart +network\.http_port/, { attached: ['files'] }]
@@ -50,6 +54,24 @@ describe('questions to a running node, as text and as JSON', () => {
     await mkdir(dataDir)
     const { run } = await start({ dataDir })
     expect((await run(['status'])).code).toBe(0)
+  })
+})
+
+describe('skein topology and skein consensus', () => {
+  test('hand their options over', async () => {
+    const { run, api } = await start()
+    await run(['topology', '--depth', '2'])
+    await run(['consensus', 'propose', 'ban/12D3KooWB', 'its key was stolen', '--expect', '3'])
+    expect(api.asked).toEqual([
+      { what: 'topology', input: { depth: 2 } },
+      { what: 'propose', input: { key: 'ban/12D3KooWB', value: 'its key was stolen', expect: 3 } }
+    ])
+  })
+
+  test('none takes it back; what was not decided is code 1', async () => {
+    const { run, api } = await start()
+    expect(await run(['consensus', 'propose', 'setting/max_tools', 'none'])).toMatchObject({ code: 1, stdout: 'setting/max_tools was put to the vote.\n' })
+    expect(api.asked).toEqual([{ what: 'propose', input: { key: 'setting/max_tools', value: null, expect: undefined } }])
   })
 })
 
@@ -193,7 +215,7 @@ describe('skein mcp', () => {
 })
 
 describe('no node', () => {
-  test.each([[['status']], [['peers']], [['tools', 'ls']], [['tools', 'show', 'x']], [['call', 'x']], [['token', 'ls']], [['token', 'create']], [['net', 'test', '/x']], [['reload']], [['stop']]])(
+  test.each([[['status']], [['peers']], [['topology']], [['consensus', 'ls']], [['tools', 'ls']], [['tools', 'show', 'x']], [['call', 'x']], [['token', 'ls']], [['token', 'create']], [['net', 'test', '/x']], [['reload']], [['stop']]])(
     '%j: code 3 and what to do',
     async (argv) => {
       const dataDir = await temporaryDir()

@@ -9,14 +9,15 @@ import { silentLogger } from '../../../src/base/logger.ts'
 import { createMeter } from '../../../src/base/meter.ts'
 import { createHttpApi } from '../../../src/http/api/create-api.ts'
 import { API_PATHS, API_ROUTES, methodsOf } from '../../../src/http/api/routes.ts'
+import { TOPOLOGY_NODE } from '../../../src/http/api/topology-routes.ts'
 import { schemaProblem } from '../../../src/http/api/schema.ts'
 import type { HostRules } from '../../../src/http/mcp/guards.ts'
 import { createHttpEdge } from '../../../src/http/server.ts'
-import type { NodeApi } from '../../../src/node/api.ts'
+import type { NodeApi, TopologyNodeInfo } from '../../../src/node/api.ts'
 import { loadApiToken } from '../../../src/store/api-token.ts'
 import { removeTemporaryDirs, temporaryDir } from '../../support/control-node.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
-import { createFakeNodeApi, MEMBERS, type FakeNodeApi } from '../../support/fake-node-api.ts'
+import { createFakeNodeApi, MEMBERS, TOPOLOGY, type FakeNodeApi } from '../../support/fake-node-api.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 const ends: (() => unknown)[] = []
@@ -28,6 +29,8 @@ afterEach(async () => {
 const token = randomBytes(32).toString('base64url')
 /** Of the fake node. */
 const TOOL = 'graph__echo'
+/** Of routes that want more than an empty body. */
+const BODIES: Record<string, unknown> = { 'POST /api/consensus/proposals': { key: 'setting/max_tools', value: 2_000 } }
 const bearer = { authorization: `Bearer ${token}` }
 
 async function start(rules: Partial<HostRules> = {}, change: Partial<NodeApi> = {}, clock: Clock = systemClock) {
@@ -154,7 +157,8 @@ describe.each(Object.entries(API_ROUTES))('%s', (key, route) => {
 
   test('answers what its schema says, as JSON that nobody keeps', async () => {
     const { url, counted } = await start()
-    const answer = await fetch(url + path + search, { method, headers: bearer })
+    const sent = BODIES[key] === undefined ? { headers: bearer } : { headers: { ...bearer, 'content-type': 'application/json' }, body: JSON.stringify(BODIES[key]) }
+    const answer = await fetch(url + path + search, { method, ...sent })
     const body: unknown = await answer.json()
     expect([answer.status, answer.headers.get('content-type'), answer.headers.get('cache-control')]).toEqual([route.status ?? 200, 'application/json', 'no-store'])
     expect(schemaProblem(route.answer, body, 'the answer')).toBeUndefined()
@@ -170,6 +174,53 @@ describe.each(Object.entries(API_ROUTES))('%s', (key, route) => {
       const answer = await fetch(url + path, { method: any, headers: bearer })
       expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow])
     }
+  })
+})
+
+test('every node of the topology has the shape of the first', () => {
+  const check = (node: TopologyNodeInfo): void => {
+    expect(schemaProblem(TOPOLOGY_NODE, node, node.peer)).toBeUndefined()
+    for (const child of node.children) check(child)
+  }
+  for (const node of TOPOLOGY.nodes) check(node)
+})
+
+describe('GET /api/topology', () => {
+  test.each([['', undefined], ['?depth=0', 0], ['?depth=2', 2]])('%s', async (search, depth) => {
+    const { url, asked } = await start()
+    expect((await fetch(`${url}/api/topology${search}`, { headers: bearer })).status).toBe(200)
+    expect(asked).toEqual([{ what: 'topology', input: { depth } }])
+  })
+
+  test.each(['-1', '7', '10', 'all', ''])('depth=%s is refused', async (depth) => {
+    const { url } = await start()
+    expect((await fetch(`${url}/api/topology?depth=${depth}`, { headers: bearer })).status).toBe(400)
+  })
+})
+
+describe('POST /api/consensus/proposals', () => {
+  const post = (url: string, body: unknown) => fetch(`${url}/api/consensus/proposals`, { method: 'POST', headers: { ...bearer, 'content-type': 'application/json' }, body: JSON.stringify(body) })
+
+  test.each([
+    [{ key: 'setting/max_tools', value: 5 }, { key: 'setting/max_tools', value: 5, expect: undefined }],
+    [{ key: 'ban/12D3KooWB', value: null, expect: 0 }, { key: 'ban/12D3KooWB', value: null, expect: 0 }]
+  ])('%j reaches the node', async (body, input) => {
+    const { url, asked } = await start()
+    expect((await post(url, body)).status).toBe(200)
+    expect(asked).toEqual([{ what: 'propose', input }])
+  })
+
+  test.each([
+    [{ key: 'setting/max_tools' }, /no "value"/],
+    [{ value: 1 }, /no "key"/],
+    [{ key: 'x'.repeat(129), value: 1 }, /at most 128/],
+    [{ key: 'setting/max_tools', value: 1, expect: -1 }, /at least 0/],
+    [{ key: 'setting/max_tools', value: 1, within: 1 }, /unknown "within"/]
+  ])('%j is refused', async (body, message) => {
+    const { url, asked } = await start()
+    const answer = await post(url, body)
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { message: expect.stringMatching(message) } }])
+    expect(asked).toEqual([])
   })
 })
 

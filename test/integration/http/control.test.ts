@@ -104,6 +104,8 @@ describe('requests', () => {
     ['GET', '/tools/', undefined, 404, /does not know/],
     ['GET', '/tools/%E0%A4%A', undefined, 400, /not a valid URL/],
     ['DELETE', '/status', undefined, 404, /does not know DELETE/],
+    ['POST', '/tools/search', '{}', 400, /"query" must be a text/],
+    ['POST', '/tools/search', '{"query":"x","limit":0}', 400, /"limit" must be a whole number from 1 to 200/],
     ['POST', '/tokens', '{', 400, /not JSON/],
     ['POST', '/tokens', '[]', 400, /must be a JSON object/],
     ['POST', '/tokens', '{"use":3}', 400, /Unknown field "use"; allowed here: expires, uses/],
@@ -117,7 +119,14 @@ describe('requests', () => {
     ['POST', '/call', '{"name":"a","timeout":"1"}', 400, /"timeout" must be a number/],
     ['POST', '/members/watch', '{"since":1}', 400, /Unknown field "since"/],
     ['GET', '/members/watch', undefined, 404, /does not know/],
-    ['POST', '/net-test', '{"address":""}', 400, /"address" must be a text/]
+    ['POST', '/net-test', '{"address":""}', 400, /"address" must be a text/],
+    ['POST', '/topology', '{"depth":7}', 400, /"depth" must be a whole number from 0 to 6/],
+    ['POST', '/topology', '{"levels":1}', 400, /Unknown field "levels"/],
+    ['GET', '/topology', undefined, 404, /does not know/],
+    ['POST', '/consensus/propose', '{"value":1}', 400, /"key" must be a text/],
+    ['POST', '/consensus/propose', '{"key":"setting/max_tools"}', 400, /"value" is missing/],
+    ['POST', '/consensus/propose', `{"key":"${'x'.repeat(129)}","value":1}`, 400, /at most 128 characters/],
+    ['POST', '/consensus/propose', '{"key":"a","value":1,"expect":-1}', 400, /"expect" must be a whole number/]
   ])('%s %s %s is %i', async (method, path, body, status, message) => {
     const answer = await ask(await start(), method, path, body)
     expect(answer.status).toBe(status)

@@ -4,7 +4,7 @@ import type { MemberInfo } from '../../../src/node/api.ts'
 
 const member: MemberInfo = {
   peer: '12D3KooWB', name: 'beta', state: 'alive', self: false, tier: 'leaf', region: '', version: '0.1.0',
-  addresses: [], incarnation: 1, since: 1_700_000_000_000, linked: true
+  addresses: [], incarnation: 1, since: 1_700_000_000_000, linked: true, pools: ['root']
 }
 
 describe('the table of members', () => {
@@ -18,6 +18,11 @@ describe('the table of members', () => {
         'c             dead   leaf  -       0.1.0    1d 1h  -        no    12D3KooWB'
       ].join('\n')
     )
+  })
+
+  test('with several pools it says who is in which, by the names of their founders', () => {
+    const rows = membersTable([{ ...member, pools: ['root', member.peer] }, { ...member, peer: '12D3KooWC', name: 'c', pools: ['12D3KooWGone'] }, { ...member, peer: '12D3KooWD', name: 'd', pools: [] }], member.since)
+    expect(rows.split('\n').map((row) => row.split(/ {2,}/).slice(-2).join(' | '))).toEqual(['POOLS | PEER', 'root, beta | 12D3KooWB', '12D3KooWGone | 12D3KooWC', '- | 12D3KooWD'])
   })
 
   test('the clock of this machine may have been set back', () => expect(membersTable([member], member.since - 5_000)).toContain(' 0s '))

@@ -39,14 +39,14 @@ describe('skein route explain', () => {
 })
 
 test('the trace of a call has a line for each attempt', () => {
-  const attempt = { peer: '12D3KooWB', name: 'beta', path: ['12D3KooWA', '12D3KooWB'], why: 'best', expected: 17.64, ms: 3.21, ended: 'SKEIN_BUSY' } as const
-  expect(traceText({ correlation: 'abc', attempts: [attempt, { ...attempt, peer: '12D3KooWC', name: '', path: ['12D3KooWA', '12D3KooWX', '12D3KooWC'], why: 'only', ended: 'ok' }, { ...attempt, path: ['12D3KooWA'], why: 'local' }] })).toBe(
+  const attempt = { peer: '12D3KooWB', name: 'beta', path: ['12D3KooWA', '12D3KooWB'], names: ['alpha', 'beta'], why: 'best', expected: 17.64, ms: 3.21, ended: 'SKEIN_BUSY' } as const
+  expect(traceText({ correlation: 'abc', attempts: [attempt, { ...attempt, peer: '12D3KooWC', name: '', path: ['12D3KooWA', '12D3KooWX', '12D3KooWC'], names: ['alpha', 'hub', '12D3KooWC'], why: 'only', ended: 'ok' }, { ...attempt, path: ['12D3KooWA'], names: ['alpha'], why: 'local' }] })).toBe(
     [
       'correlation abc',
-      'PROVIDER   PATH          WHY                                       EXPECTED  TOOK    ENDED',
-      'beta       direct        nobody else is near its expected time     17.6 ms   3.2 ms  SKEIN_BUSY',
-      '12D3KooWC  over 1 other  nobody else offers it                     17.6 ms   3.2 ms  ok',
-      'beta       here          this node itself is as good as any other  17.6 ms   3.2 ms  SKEIN_BUSY'
+      'PROVIDER   PATH                     WHY                                       EXPECTED  TOOK    ENDED',
+      'beta       direct                   nobody else is near its expected time     17.6 ms   3.2 ms  SKEIN_BUSY',
+      '12D3KooWC  alpha > hub > 12D3KooWC  nobody else offers it                     17.6 ms   3.2 ms  ok',
+      'beta       here                     this node itself is as good as any other  17.6 ms   3.2 ms  SKEIN_BUSY'
     ].join('\n')
   )
 })

@@ -35,9 +35,9 @@ describe('skein start', () => {
   test('flags reach the node, typed, and only those that were given', async () => {
     const node = setup()
     node.end()
-    await node.run('--config', 'n.yaml', '--data-dir', 'd', '--http-port', '0', '--metrics-port', '9999', '--listen', '/a', '--listen', '/b', '--token', 't')
+    await node.run('--config', 'n.yaml', '--data-dir', 'd', '--http-port', '0', '--metrics-port', '9999', '--listen', '/a', '--listen', '/b', '--token', 't', '--hub-tier', 'local', '--parent', 'hub-eu')
     expect(node.given).toEqual([
-      { fallbackDataDir: '/nonexistent/.local/state/skein', config: 'n.yaml', dataDir: '/w/d', httpPort: 0, metricsPort: 9999, listen: ['/a', '/b'], token: 't' }
+      { fallbackDataDir: '/nonexistent/.local/state/skein', config: 'n.yaml', dataDir: '/w/d', httpPort: 0, metricsPort: 9999, listen: ['/a', '/b'], token: 't', hubTier: 'local', parent: 'hub-eu' }
     ])
   })
 

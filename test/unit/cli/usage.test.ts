@@ -12,6 +12,8 @@ describe('mistakes on the command line', () => {
     [['start', '--http-port', '99999'], /--http-port wants a whole number from 0 to 65535/],
     [['token', 'create', '--expires', 'soon'], /--expires wants a duration/],
     [['token', 'create', '--uses', '0'], /--uses wants a whole number/],
+    [['topology', '--depth', 'all'], /--depth wants a whole number from 0 to 6/],
+    [['consensus', 'propose', 'setting/max_tools', 'many'], /<value> of a setting wants a whole number, or none/],
     [['call', 'a__b', '{'], /not JSON/],
     [['call', 'a__b', '--timeout', '-3'], /timeout/]
   ])('%j: one sentence, code 2', async (argv, message) => {
