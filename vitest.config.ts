@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** These say how fast something must happen, or load a whole machine: one file at a time, after everything else. */
+const TIMED = [
+  'bad-providers', 'drain', 'failover', 'loaded-node', 'members', 'membership-processes', 'nat', 'relay', 'relay-blocked', 'replicas', 'rolling-update',
+  'routing-scenarios', 'routing-scenarios-hub', 'stop-early', 'tiers', 'tiers-*', 'timeout'
+].map((name) => `test/e2e/${name}.test.ts`)
+
 export default defineConfig({
   test: {
     // Real processes and handshakes share two cores with everything else.
@@ -12,9 +18,12 @@ export default defineConfig({
         test: { name: 'parts', include: ['test/{unit,sim,contract,fuzz,integration}/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 0 } }
       },
       {
-        // One file at a time, after everything else: these start several nodes each and some say how fast something must happen.
         extends: true,
-        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 1 } }
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: TIMED, maxWorkers: 2, sequence: { groupOrder: 1 } }
+      },
+      {
+        extends: true,
+        test: { name: 'e2e-timed', include: TIMED, maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 2 } }
       }
     ]
   }

@@ -11,6 +11,8 @@ import type { SkeinLibp2p } from './create-libp2p.ts'
 
 /** What the network needs of the admission rules; the bytes are its own business. */
 export interface AdmissionRules {
+  /** Not to be dialled: nothing that it shows could help. @default nobody is */
+  isBanned?(peer: string): boolean
   /** The request that shows our credential, or undefined while we have none. */
   presentRequest(): Uint8Array | undefined
   /** Checks the other side's answer to our `present`. Throws when it refused us or is not a member itself. */

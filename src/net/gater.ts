@@ -14,9 +14,9 @@ export interface Gater extends ConnectionGater {
 
 /**
  * Says no before anything is spent: to ourselves (an address of ours in somebody's list) and to peers that keep asking
- * for admission and are refused. The peer id is proven only from the encrypted stage on.
+ * for admission and are refused. Who is banned is not dialled, but may ask, and is told why not. The peer id is proven only from the encrypted stage on.
  */
-export function createGater(clock: Clock, self: string): Gater {
+export function createGater(clock: Clock, self: string, isBanned: (peer: string) => boolean = () => false): Gater {
   const refusals = new Map<string, { count: number; since: number }>()
 
   function isBarred(peer: string): boolean {
@@ -29,9 +29,9 @@ export function createGater(clock: Clock, self: string): Gater {
 
   const deny = (peer: { toString(): string }) => peer.toString() === self || isBarred(peer.toString())
   return {
-    denyDialPeer: (peer) => peer.toString() === self,
+    denyDialPeer: (peer) => peer.toString() === self || isBanned(peer.toString()),
     denyInboundEncryptedConnection: deny,
-    denyOutboundEncryptedConnection: (peer) => peer.toString() === self,
+    denyOutboundEncryptedConnection: (peer) => peer.toString() === self || isBanned(peer.toString()),
     refused(peer) {
       const known = refusals.get(peer)
       if (known !== undefined && clock.now() - known.since < WINDOW_MS) {

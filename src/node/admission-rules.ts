@@ -1,4 +1,5 @@
 import { ERROR_CODES } from '../base/error-codes.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { AdmissionRules } from '../net/admission-protocol.ts'
 import type { Rpc } from '../rpc/types.ts'
 import type { Admission } from '../security/admission.ts'
@@ -9,15 +10,33 @@ import { METHOD } from '../wire/protocols.ts'
 /** The issuer's own work is a signature and a disk write; the rest is the way there. */
 const FORWARD_TIMEOUT_MS = 10_000
 
+export interface AdmissionRuleDeps {
+  rpc: () => Rpc
+  isBanned: (peer: string) => boolean
+  /** A member took this node, or refused it as banned. @default nobody wants to know */
+  met?: (peer: string, how: 'taken' | 'banned') => void
+}
+
 /** Joins the admission rules (security/) to the streams (net/); requests for other issuers travel over RPC. */
-export function admissionRules(admission: Admission, rpc: () => Rpc): AdmissionRules {
+export function admissionRules(admission: Admission, { rpc, isBanned, met }: AdmissionRuleDeps): AdmissionRules {
   const forward: Forward = async (issuer, request, { signal }) => {
     const { body } = await rpc().call(issuer, METHOD.ADMISSION_REDEEM, request, { timeout: FORWARD_TIMEOUT_MS, signal })
     return body
   }
   return {
     presentRequest: () => (admission.federation() === undefined ? undefined : admission.presentRequest()),
-    checkPresentAnswer: (answer, peer) => ({ expires: admission.readPresentAnswer(answer, peer).expires }),
+    isBanned,
+    checkPresentAnswer(answer, peer) {
+      if (isBanned(peer)) throw new SkeinError('SKEIN_NOT_ADMITTED', 'the federation has banned that node')
+      try {
+        const { expires } = admission.readPresentAnswer(answer, peer)
+        met?.(peer, 'taken')
+        return { expires }
+      } catch (error) {
+        if (isSkeinError(error, 'SKEIN_BANNED')) met?.(peer, 'banned')
+        throw error
+      }
+    },
     async answer(request, peer) {
       const { bytes, admitted } = await admission.answer(request, peer, forward)
       const told = decodeAdmissionAnswer(bytes)

@@ -3,9 +3,14 @@ import type { MetricSnapshot } from '../base/meter.ts'
 import type { Choice, Figures } from '../routing/types.ts'
 import type { Era } from '../wire/mcp-spec.ts'
 import type { NodeOverview } from './overview.ts'
+import type { TiersOverview, TiersStatus } from './tiers-overview.ts'
+import type { ToolSearch } from './tool-search.ts'
+
+export type { ConsensusGroup, ConsensusProposal, ConsensusStatus, ConsensusVote, ProposeResult, TiersStatus, TopologyInfo, TopologyNodeInfo } from './tiers-overview.ts'
+export type { ToolMatch, ToolMatches } from './tool-search.ts'
 
 /** What the edges (http/, cli/) may ask of a running node: the public surface of layer 4. */
-export interface NodeApi extends NodeOverview {
+export interface NodeApi extends NodeOverview, TiersOverview, ToolSearch {
   readonly mcp: McpBackend
   status(): NodeStatus
   peers(): PeerInfo[]
@@ -72,8 +77,10 @@ export interface CallTrace {
 export interface TracedAttempt {
   peer: string
   name: string
-  /** Peer ids, this node first. */
+  /** Peer ids, this node first, when the call left. */
   path: readonly string[]
+  /** Display names of them; the end of the peer id where none is known. */
+  names: readonly string[]
   /** Why this provider was chosen. */
   why: Choice['why']
   /** ms until the answer, as expected when it was chosen, … */
@@ -117,6 +124,8 @@ export interface NodeStatus {
   /** `total`: alive or suspect, this node included; `healthy`: of these, the alive. */
   members: { total: number; healthy: number }
   tools: number
+  /** Its place in the tree of pools; absent in a flat federation. */
+  tiers?: TiersStatus
   /** Sentences a person should read: name conflicts, servers down, expiring credential. */
   notices: string[]
 }
@@ -169,6 +178,8 @@ export interface MemberInfo {
   rtt?: number
   /** There is an admitted connection. */
   linked: boolean
+  /** Pools of this node that have it in this state; more than one only for hubs. */
+  pools: string[]
 }
 
 /** One change in the pool, as this node saw it. */

@@ -5,18 +5,23 @@ import { SkeinError } from '../base/errors.ts'
 import { createListeners } from '../base/listeners.ts'
 import { failedCall } from '../mcp/failed-call.ts'
 import { isAskable } from '../mcp/askable.ts'
-import type { CallSink, ClientContext, McpBackend, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
-import { searchCall } from '../mcp/search/search.ts'
-import { buildView, viewSpecOf, type View, type ViewSpec, type WideView } from '../mcp/views.ts'
+import type { CallSink, ClientContext, McpBackend, McpOutcome, McpRequest, McpRunner, RunningCall } from '../mcp/ports.ts'
+import { isSearchCall, searchCall } from '../mcp/search/search.ts'
+import { buildView, viewSpecOf, type View, type ViewLimits, type ViewSpec, type WideView } from '../mcp/views.ts'
 import type { Explanation } from '../routing/types.ts'
+import type { Json } from '../wire/json-rpc.ts'
 import { createAttempts } from './attempts.ts'
+import type { Distant } from './distant.ts'
 import { createListenings } from './listening.ts'
+import type { FarToolSearch } from './far-tools.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { ToolTarget, VisibleServer } from './offered.ts'
 import { openState } from './request-state.ts'
 import { routeOf, type Federation, type Route, type RoutedRequest, type TracedRequest } from './routes.ts'
 import type { Routing } from './routing.ts'
+import { farToolsOf, showsFar } from './search-view.ts'
 import { createSessionHomes } from './session-homes.ts'
+import { createToolSearch, type ToolSearch } from './tool-search.ts'
 
 export interface BackendDeps {
   self: string
@@ -37,11 +42,17 @@ export interface BackendDeps {
   /** `mcp.views`; the same array until it changes. */
   views(): readonly WideView[]
   routing: Routing
+  /** How much a list shows; asked anew each time. @default all that is known */
+  limits?: () => Required<ViewLimits>
+  /** What is in no list of this node. @default nothing */
+  far?: { search: FarToolSearch; definition(digest: string): Json | undefined }
+  /** Providers beyond the pools of this node. @default there are none */
+  distant?: Pick<Distant, 'known' | 'find' | 'called' | 'forget'>
 }
 
-export interface Backend extends McpBackend {
+export interface Backend extends McpBackend, ToolSearch {
   run(request: TracedRequest, sink: CallSink): RunningCall
-  /** Where a call of this tool would go now, and why; undefined: there is no such tool. */
+  /** Where a call of this tool would go now, and why, as far as is known without asking a hub; undefined: there is no such tool. */
   explain(advertised: string): { target: ToolTarget; explanation: Explanation } | undefined
   /** Everything listed in `/mcp`, by advertised name. */
   targets(): ReadonlyMap<string, ToolTarget>
@@ -58,6 +69,7 @@ interface Built {
   spec: ViewSpec
   /** What it was built of. */
   servers: readonly VisibleServer[]
+  limits: ViewLimits
 }
 
 /** The federation as the downstream side sees it: views over all servers, and calls that go to a provider and fail over. */
@@ -71,9 +83,14 @@ export function createBackend(deps: BackendDeps): Backend {
   /** Views that were built, also before the last change. */
   let built = new Map<string | undefined, Built>()
   let notifying = false
-  const federation: Federation = { view: viewOf, server: (advertised) => (all(), byName.get(advertised)) }
+  const federation: Federation = { view: viewOf, server: (advertised) => (all(), byName.get(advertised)), found: searched }
   const attempts = createAttempts({ ...deps, home: ({ client }, server) => homeOf(client, server), route: (request) => routeOf(federation, request), start })
-  const listenings = createListenings({ ...deps, federation, choose: ({ name, providers }, client) => deps.routing.choose(name, providers, { sticky: homeOf(client, name) })?.peer, start })
+  const listenings = createListenings({ ...deps, federation, choose: (server, client) => deps.routing.choose(server.name, providersOf(server), { sticky: homeOf(client, server.name) })?.peer, start })
+
+  /** Those of the pools first; distant ones are only asked when there are no others. */
+  function providersOf(target: ToolTarget | VisibleServer): readonly string[] {
+    return target.providers.length > 0 || target.distant === undefined ? target.providers : (deps.distant?.known(target) ?? [])
+  }
 
   function all(): readonly VisibleServer[] {
     if (servers !== undefined) return servers
@@ -96,10 +113,25 @@ export function createBackend(deps: BackendDeps): Backend {
     const parts = own === undefined ? found : [own]
     const before = built.get(name)
     const known = before !== undefined && sameSpec(before.spec, spec) ? before : undefined
-    const view = known !== undefined && sameItems(known.servers, parts) ? known.view : buildView(found, spec, known)
+    const limits: ViewLimits = deps.limits?.() ?? {}
+    const isSame = known !== undefined && sameItems(known.servers, parts) && known.limits.maxTools === limits.maxTools && known.limits.more === limits.more
+    const view = isSame ? known.view : buildView(found, spec, known, limits)
+    // Once, not at every change of what it has: which servers they are is in the status.
+    if (view.cut !== undefined && before?.view.cut === undefined) deps.logger.warn(view.cut)
     views.set(name, view)
-    built.set(name, { view, spec, servers: parts })
+    built.set(name, { view, spec, servers: parts, limits })
     return view
+  }
+
+  /** A tool that is in no list, but was found by a search in this view, or at this node's command line. */
+  function searched(viewName: string | undefined, name: string): ToolTarget | undefined {
+    const view = viewOf(viewName)
+    if (view === undefined || (viewName !== undefined && !view.searches)) return undefined
+    const known = deps.far?.search.find(name, view.table.get(name))
+    const spec = built.get(viewName)?.spec
+    if (typeof known !== 'object' || spec === undefined || !showsFar(spec, known)) return undefined
+    deps.far?.search.called(known)
+    return known.target
   }
 
   function start(peer: string, route: Route, request: RoutedRequest, timeout: number, sink: CallSink): RunningCall {
@@ -119,9 +151,9 @@ export function createBackend(deps: BackendDeps): Backend {
   }
 
   function run(request: TracedRequest, sink: CallSink): RunningCall {
-    if (request.view?.startsWith('@') === true && request.method === 'tools/call') {
+    if (request.method === 'tools/call' && (request.view === undefined || request.view.startsWith('@'))) {
       const view = viewOf(request.view)
-      if (view?.mode === 'search') return runSearch(view, request, sink)
+      if (view !== undefined && isSearchCall(view, String(request.params['name']))) return runSearch(view, request, sink)
     }
     return runRouted(request, sink)
   }
@@ -129,9 +161,12 @@ export function createBackend(deps: BackendDeps): Backend {
   /** The tools of a search view answer themselves, or stand for a call of another tool. */
   function runSearch(view: View<ToolTarget>, request: TracedRequest, sink: CallSink): RunningCall {
     const { params } = request
-    const meant = searchCall(view, String(params['name']), params['arguments'])
+    const abort = new AbortController()
+    const spec = built.get(request.view)?.spec
+    const far = deps.far === undefined || spec === undefined ? undefined : farToolsOf(view, spec, deps.far.search, deps.far.definition, abort.signal)
+    const meant = searchCall(view, String(params['name']), params['arguments'], far)
     if ('call' in meant) return runRouted({ ...request, params: { ...params, ...meant.call } }, sink)
-    if ('answer' in meant) return { outcome: Promise.resolve({ result: meant.answer }), cancel() {} }
+    if ('answer' in meant) return answered(meant.answer, abort)
     return failedCall(new SkeinError('SKEIN_NOT_FOUND', meant.problem))
   }
 
@@ -159,9 +194,10 @@ export function createBackend(deps: BackendDeps): Backend {
     },
     explain(advertised) {
       const target = viewOf(undefined)?.table.get(advertised)
-      return target === undefined ? undefined : { target, explanation: deps.routing.explain(target.server, target.providers, { tool: target.tool }) }
+      return target === undefined ? undefined : { target, explanation: deps.routing.explain(target.server, providersOf(target), { tool: target.tool }) }
     },
     targets: () => viewOf(undefined)?.table ?? new Map(),
+    ...createToolSearch({ view: () => viewOf(undefined), shows: (tool) => showsFar((built.get(undefined) as Built).spec, tool), far: deps.far }),
     notices: () => [...new Set([undefined, ...deps.views().map(({ name }) => `@${name}`)].flatMap((name) => viewOf(name)?.notices ?? []))],
     changed() {
       servers = undefined
@@ -173,6 +209,20 @@ export function createBackend(deps: BackendDeps): Backend {
       queueMicrotask(notify)
     },
     rerouted: (peer) => listenings.rerouted(peer)
+  }
+}
+
+/** @param abort ends what it waits for */
+function answered(answer: Json | Promise<Json>, abort: AbortController): RunningCall {
+  if (!(answer instanceof Promise)) return { outcome: Promise.resolve({ result: answer }), cancel() {} }
+  const { promise, resolve, reject } = Promise.withResolvers<McpOutcome>()
+  answer.then((result) => resolve({ result }), reject)
+  return {
+    outcome: promise,
+    cancel(reason) {
+      reject(new SkeinError('SKEIN_CANCELLED', reason))
+      abort.abort(new Error(reason))
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { randomHex, type Random } from '../base/random.ts'
 import type { Config } from '../config/types.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Mesh } from '../net/discovery/mesh.ts'
 import type { Host } from '../net/host.ts'
 import type { Reach } from '../rpc/reach/types.ts'
@@ -21,6 +21,9 @@ import { isPublished } from './local-servers.ts'
 import { createMemberViews } from './member-views.ts'
 import { runNetTest } from './net-test.ts'
 import { createRouteViews } from './route-views.ts'
+import { createTiersOverview } from './create-tiers-overview.ts'
+import type { Distant } from './distant.ts'
+import type { TierParts } from './tiers-setup.ts'
 import type { NodeOverview } from './overview.ts'
 import type { ToolTarget } from './offered.ts'
 
@@ -32,7 +35,7 @@ export interface ApiParts {
   backend: Backend
   catalog: CatalogDriver
   host: Host
-  membership: Membership
+  membership: PoolMembers
   mesh: Mesh
   rpc: Rpc
   reach: Pick<Reach, 'path'>
@@ -46,6 +49,10 @@ export interface ApiParts {
   health(): Health
   drain: Drain
   overview: NodeOverview
+  place: TierParts
+  distant: Pick<Distant, 'provider'>
+  /** Id of the federation. */
+  federation: string
   metrics(): MetricSnapshot[]
   config(): Config
   reload: Reloader
@@ -65,8 +72,16 @@ export function createNodeApi(parts: ApiParts): NodeApi {
   const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => parts.reach.path(peer)?.rtt })
   const routeViews = createRouteViews({ self: host.self, backend, nameOf, via: (peer) => parts.reach.path(peer)?.via ?? [] })
 
+  const { tiersStatus, ...tiersApi } = createTiersOverview({
+    self: host.self, federation: parts.federation, clock, nameOf, quorum: parts.place.quorum, tiers: parts.place.tiers,
+    members: (pool) => membership.members(pool),
+    record: (peer) => catalog.record(peer),
+    rtt: (peer) => parts.reach.path(peer)?.rtt,
+    proposalTimeout: () => parts.config().consensus.proposalTimeout
+  })
+
   function nameOf(peer: string): string {
-    return membership.member(peer)?.name ?? catalog.record(peer)?.name ?? ''
+    return membership.member(peer)?.name ?? catalog.record(peer)?.name ?? parts.distant.provider(peer)?.name ?? ''
   }
 
   function rttOf(peer: string): { rtt?: number } {
@@ -126,6 +141,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const { total } = memberViews.counts()
     return [
       ...(parts.drain.status().state === 'serving' ? [] : ['this node takes no calls, for it was drained: `skein drain --undo` takes it back into service']),
+      ...[parts.place.bans.notice()].filter((notice) => notice !== undefined),
       ...catalog.offers().notices,
       ...catalog.problems(),
       ...backend.notices(),
@@ -139,11 +155,13 @@ export function createNodeApi(parts: ApiParts): NodeApi {
 
   return {
     ...parts.overview,
+    ...tiersApi,
     mcp: backend,
     status(): NodeStatus {
       const { id, name, issuer } = admission.federation() as { id: string; name: string; issuer: boolean }
       const credentialExpires = admission.myCredential().credential.expires
       const config = parts.config()
+      const tiers = tiersStatus()
       return {
         name: config.node.id,
         peer: host.self,
@@ -162,7 +180,8 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         peers: host.peers().length,
         members: memberViews.counts(),
         tools: backend.targets().size,
-        notices: notices(credentialExpires)
+        ...(tiers === undefined ? {} : { tiers }),
+        notices: [...notices(credentialExpires), ...(tiers === undefined ? [] : tiersApi.consensus().groups.flatMap(({ problems }) => problems))]
       }
     },
     peers,
@@ -210,6 +229,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         if (traced !== undefined) options.onTrace?.(traced.trace)
       }
     },
+    searchTools: (query, options) => backend.searchTools(query, options),
     explainRoute: routeViews.explain,
     async createToken(options): Promise<CreatedToken> {
       const { expires, uses, tier, region, roles } = options

@@ -8,7 +8,7 @@ import type { Config } from '../config/types.ts'
 import { createCatalogDriver } from '../federation/catalog/driver.ts'
 import type { Descriptor } from '../federation/catalog/ports.ts'
 import { createUpstreamConnector } from '../mcp-io/connect.ts'
-import { createMembership, type Membership } from '../membership/driver.ts'
+import { createPoolMembers, type PoolMembers } from '../membership/pools.ts'
 import type { LocalMember } from '../membership/types.ts'
 import { createDownstream, type Downstream } from '../mcp/downstream/create-downstream.ts'
 import { createUpstreamHost } from '../mcp/upstream/host.ts'
@@ -22,7 +22,6 @@ import { createAdmission } from '../security/admission.ts'
 import { openDatastore } from '../store/datastore.ts'
 import { openStore } from '../store/store.ts'
 import { verifyToken } from '../security/token.ts'
-import { ROOT_POOL } from '../wire/protocols.ts'
 import { signerFromSeed } from '../wire/envelope.ts'
 import { admissionRules, serveForwardedAdmission } from './admission-rules.ts'
 import type { Health, NodeApi } from './api.ts'
@@ -36,6 +35,7 @@ import { localServers, serverSpecs } from './local-servers.ts'
 import { createRemoteRunner } from './mcp-over-rpc.ts'
 import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './credential.ts'
 import { createOverview } from './create-overview.ts'
+import { setUpDistant } from './distant-setup.ts'
 import { setUpDrain } from './drain-setup.ts'
 import { linkMembership } from './membership-links.ts'
 import { localMember, membershipProfile, nextBoot } from './membership-setup.ts'
@@ -48,7 +48,11 @@ import { publishedCheck } from './published.ts'
 import { createRouting } from './routing.ts'
 import { serveMcpCalls } from './serve-mcp.ts'
 import { settleIn } from './settle-in.ts'
-import { createStatementSeal } from './statement-seal.ts'
+import { createOrigins } from './origins.ts'
+import { createStatementSeals } from './statement-seal.ts'
+import { farTools, listLimits } from './summary-links.ts'
+import { setUpTiers, type TierParts } from './tiers-setup.ts'
+import { wantsStrangers } from './strangers.ts'
 
 export interface NodeDeps {
   logger: Logger
@@ -108,7 +112,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const self = identity.peer
     const signer = signerFromSeed(identity.seed)
     const admission = createAdmission(
-      { clock, random, logger, meter, signer, tokens: store.tokens, federation: store.federation },
+      { clock, random, logger, meter, signer, tokens: store.tokens, federation: store.federation, isBanned },
       { credentialLifetime: config.security.credentialLifetimeDays * DAY_MS }
     )
     const { token } = options
@@ -135,12 +139,12 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     await lifecycle.start({ name: 'peer store', stop: () => datastore.close() })
     const listen = await listenAddresses()
     // Sessions exist only between members, so nothing uses this before it is set below.
-    const joined: { rpc?: Rpc; membership?: Membership } = {}
+    const joined: { rpc?: Rpc; membership?: PoolMembers; place?: TierParts; distant?: ReturnType<typeof setUpDistant> } = {}
     const links = new Map<string, { address: string; dialled: boolean }>()
     const host = await createHost(
       {
         clock, random, logger: logger.child({ area: 'net' }), meter,
-        rules: admissionRules(admission, () => joined.rpc as Rpc),
+        rules: admissionRules(admission, { rpc: () => joined.rpc as Rpc, isBanned, met: (peer, how) => joined.place?.bans.met(peer, how) }),
         events: {
           peerUp(peer, at) {
             links.set(peer, at)
@@ -184,29 +188,43 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     for (const peer of host.peers()) rpc.peerUp(peer)
     await lifecycle.start({ name: 'sessions', stop: () => rpc.close() })
     const member = (peer: string) => joined.membership?.member(peer)
-    const reach = createReachLinks({ clock, random, meter, logger, rpc, signer, member, abandon: (peer) => host.abandon(peer) }, { self, federation })
+    const origins = createOrigins({ clock, credential: () => admission.myCredential().bundle, banned: isBanned }, { federation })
+    const reach = createReachLinks(
+      { clock, random, meter, logger, rpc, signer, member, ...origins, abandon: (peer) => host.abandon(peer), resolveAgain: async (peer, within) => joined.distant?.again(peer, within) },
+      { self, federation }
+    )
     await lifecycle.start({ name: 'ways to members', stop: () => reach.stop() })
 
     const catalog = createCatalogDriver(
-      { clock, random, meter, logger, network: catalogNetwork(host, reach, federation, logger) },
-      { federation, pool: ROOT_POOL, self, signer, syncEvery: config.gossip.syncInterval }
+      { clock, random, meter, logger, network: catalogNetwork(host, reach, federation, logger), holders: (digests) => joined.place?.summary.holders(digests) ?? new Map() },
+      { federation, self, signer, syncEvery: config.gossip.syncInterval, maxTools }
     )
-    const scope = { federation, pool: ROOT_POOL }
     const network = createMemberNetwork(host, { clock, logger: logger.child({ area: 'membership' }) })
-    const membership = createMembership(
-      { clock, random, meter, logger, network, seal: createStatementSeal({ clock, signer }, scope) },
-      { self, scope, profile: membershipProfile(config.membership), fullMesh: config.network.meshSize }
+    const membership = createPoolMembers(
+      {
+        clock, random, meter, logger, network, seal: createStatementSeals({ clock, signer, isBanned }, { federation }),
+        keep: (peer) => joined.place?.tiers.wants(peer) === true || joined.distant?.holds(peer) === true
+      },
+      { self, federation, profile: membershipProfile(config.membership), fullMesh: config.network.meshSize }
     )
     joined.membership = membership
     forgetGone(guards, membership)
     const wide = await startWideDiscovery({ host, catalog, clock, logger: logger.child({ area: 'mesh' }), lifecycle }, { self, federation, network: config.network })
-    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined }, { ...discovery, sources: [...discovery.sources, ...wide.sources] })
+    const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined, wanted: () => wantsStrangers(membership, self, place.isTiered) }, { ...discovery, sources: [...discovery.sources, ...wide.sources] })
     linkFederation({ host, rpc, reach, catalog, federation })
     followMembers(membership, reach)
     const memberLinks = linkMembership({ membership, network, catalog, store, clock, logger, self })
     for (const [peer, at] of links) membership.linkUp(peer, at)
     membership.onSuperseded(() => (state.superseded = true))
     serveForwardedAdmission(rpc, admission)
+    const place = setUpTiers({
+      clock, random, meter, logger, signer, config, self, federation, host, rpc, reach, network, catalog, store, maxTools, describe,
+      members: membership, credential: admission.myCredential().bundle, draining: () => state.draining
+    })
+    joined.place = place
+    const distant = setUpDistant({ clock, logger, meter, host, rpc, reach, summary: place.summary, isMember: (peer) => membership.poolsOf(peer).length > 0 })
+    joined.distant = distant
+    await lifecycle.start({ name: 'distant providers', stop: () => distant.stop() })
     const overview = createOverview({ host, rpc, reach, catalog, membership, clock, random, logger, federation, metrics: () => meter.snapshot() })
 
     const visible = createVisible((digest) => catalog.definition(digest))
@@ -216,10 +234,14 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       remote: createRemoteRunner(reach, logger),
       visible: () => visible(catalog.offers().servers),
       views: () => config.mcp.views,
-      routing: createRouting({ self, clock, random, meter, guards, membership, catalog, local: upstreams, place: config.node.coordinates, reach, rpc })
+      limits: () => listLimits(catalog, maxTools()),
+      far: farTools({ catalog, summary: place.summary, clock, logger: logger.child({ area: 'calls' }) }),
+      distant,
+      routing: createRouting({ self, clock, random, meter, guards, membership, catalog, local: upstreams, place: config.node.coordinates, reach, rpc, distant })
     })
-    const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog, self) })
+    const serving = serveMcpCalls({ rpc, clock, logger: logger.child({ area: 'calls' }), local: upstreams, check: publishedCheck(catalog) })
     catalog.onChange(() => backend.changed())
+    place.settings.onChange(() => backend.changed())
     reach.onChange((peer) => {
       if (reach.path(peer) !== undefined) backend.rerouted(peer)
     })
@@ -229,13 +251,6 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       ...(config.node.coordinates === undefined ? {} : { coordinates: config.node.coordinates })
     })
     const asMember = (): LocalMember => localMember({ name: config.node.id, version, addresses: host.addresses(), credential: admission.myCredential().bundle })
-    const describe = () => {
-      // The newer process speaks for this identity now.
-      if (state.superseded) return
-      catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor())
-      membership.update(asMember())
-      wide.offer()
-    }
     host.onAddresses(describe)
     upstreams.onChange(describe)
     await attached
@@ -245,13 +260,14 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       name: 'membership',
       start: () => membership.start(asMember(), boot),
       async stop() {
-        await membership.leave()
+        await membership.leaveAll()
         membership.stop()
         network.stop()
         memberLinks.stop()
       }
     })
     await lifecycle.start({ name: 'mesh', start: () => mesh.start(), stop: () => mesh.stop() })
+    await lifecycle.start({ name: 'place in the federation', start: () => place.start(), stop: () => place.stop() })
     const renewal = createRenewal({ admission, host, clock, random, logger, onRenewed: describe })
     await lifecycle.start({ name: 'renewal', start: () => renewal.start(), stop: () => renewal.stop() })
 
@@ -260,7 +276,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const downstream = createDownstream({ backend, clock, random, meter, logger, edge: self }, { version })
     await lifecycle.start({ name: 'client sessions', stop: () => downstream.close() })
 
-    const drain = setUpDrain({ clock, logger, meter, state, describe, catalog, rpc, serving, downstream, within: config.mcp.shutdownTimeout })
+    const drain = setUpDrain({ clock, logger, meter, state, describe, catalog, tiers: place.tiers, rpc, serving, downstream, within: config.mcp.shutdownTimeout })
     const health = (): Health => checkHealth({ state, drain: drain.status(), upstreams: upstreams.list(), addresses: host.addresses(), credentialExpires: admission.myCredential().credential.expires, now: clock.wall() })
     let watch: Timer | undefined
     const watchHealth = () => {
@@ -274,12 +290,13 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     let stopping: Promise<void> | undefined
     const stop = () => (stopping ??= lifecycle.stop())
     const api = createNodeApi({
-      admission, backend, catalog, host, membership, mesh, rpc, reach, upstreams, clock, random, logger, version, started, health, drain, overview, stop,
+      admission, backend, catalog, host, membership, mesh, rpc, reach, upstreams, clock, random, logger, version, started, health, drain, overview, place, distant, federation, stop,
       metrics: () => meter.snapshot(),
       config: () => config,
       reload: options.reload,
       async applyConfig(next) {
         config = next
+        place.limitsChanged()
         // Views may have changed, whether servers did or not.
         backend.changed()
         const result = await upstreams.apply(serverSpecs(next.mcp), { wait: FIRST_ATTACH_WAIT_MS })
@@ -293,8 +310,25 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       onSuperseded: (listener) => membership.onSuperseded(listener),
       async drain(within) {
         await drain.drain({ within, final: true })
-        await membership.leave()
+        await membership.leaveAll()
       }
+    }
+
+    function isBanned(peer: string): boolean {
+      return joined.place?.settings.isBanned(peer) === true
+    }
+
+    function maxTools(): number {
+      return joined.place?.settings.setting('max_tools') ?? config.catalog.maxTools
+    }
+
+    function describe(): void {
+      // The newer process speaks for this identity now.
+      if (state.superseded || joined.place === undefined) return
+      const { tiers } = joined.place
+      catalog.setLocal(localServers(config.mcp, upstreams, store.claims, clock.wall()), descriptor(), (pool) => tiers.hubFacts(pool))
+      membership.update(asMember())
+      wide.offer()
     }
 
     async function listenAddresses(): Promise<string[]> {

@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts'
 import type { MetricSnapshot } from '../base/meter.ts'
 import type { Random } from '../base/random.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Host } from '../net/host.ts'
 import type { Reach } from '../rpc/reach/types.ts'
 import type { Rpc } from '../rpc/types.ts'
@@ -19,7 +19,7 @@ export interface OverviewParts {
   rpc: Pick<Rpc, 'handle'>
   reach: Pick<Reach, 'call' | 'path'>
   catalog: CatalogDriver
-  membership: Membership
+  membership: PoolMembers
   clock: Clock
   random: Random
   logger: Logger

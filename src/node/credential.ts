@@ -9,7 +9,7 @@ import type { Admission } from '../security/admission.ts'
 import { verifyToken } from '../security/token.ts'
 
 /** Refusals that no second attempt and no other node can change. A foreign token is another matter: the next node may be of its federation. */
-const FINAL = ['SKEIN_TOKEN_INVALID', 'SKEIN_TOKEN_EXPIRED', 'SKEIN_TOKEN_USED', 'SKEIN_ALREADY_JOINED', 'SKEIN_CREDENTIAL_INVALID', 'SKEIN_CREDENTIAL_EXPIRED'] as const
+const FINAL = ['SKEIN_TOKEN_INVALID', 'SKEIN_TOKEN_EXPIRED', 'SKEIN_TOKEN_USED', 'SKEIN_ALREADY_JOINED', 'SKEIN_CREDENTIAL_INVALID', 'SKEIN_CREDENTIAL_EXPIRED', 'SKEIN_BANNED'] as const
 /** When nodes fail a join for different reasons, the error has the first of these codes: they say more than a dial that failed. */
 const TELLING = ['SKEIN_ISSUER_UNREACHABLE', 'SKEIN_TOKEN_FOREIGN'] as const
 /** How long a start waits for some node of the token to answer: rolling restarts are over by then. */

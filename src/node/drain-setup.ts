@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
+import type { Tiers } from '../federation/tiers/types.ts'
 import type { Downstream } from '../mcp/downstream/create-downstream.ts'
 import type { Rpc } from '../rpc/types.ts'
 import { createDrain, type Drain } from './drain.ts'
@@ -17,6 +18,8 @@ export interface DrainSetup {
   /** Publishes what the node says about itself. */
   describe(): void
   catalog: Pick<CatalogDriver, 'announce'>
+  /** The hub of a pool hands its role over before it refuses anything. */
+  tiers: Pick<Tiers, 'resign' | 'resume'>
   rpc: Pick<Rpc, 'goaway' | 'comeBack' | 'welcoming' | 'running' | 'idle'>
   /** Calls of other nodes. */
   serving: McpServing
@@ -27,7 +30,7 @@ export interface DrainSetup {
 }
 
 /** Joins the drain to the parts of a node. */
-export function setUpDrain({ clock, logger, meter, state, describe, catalog, rpc, serving, downstream, within }: DrainSetup): Drain {
+export function setUpDrain({ clock, logger, meter, state, describe, catalog, tiers, rpc, serving, downstream, within }: DrainSetup): Drain {
   const metrics = createDrainMetrics(meter)
   const drain = createDrain(
     {
@@ -36,6 +39,8 @@ export function setUpDrain({ clock, logger, meter, state, describe, catalog, rpc
         mark: (draining) => void (state.draining = draining),
         async announce(time) {
           describe()
+          if (state.draining) await tiers.resign()
+          else tiers.resume()
           return await catalog.announce(time)
         },
         refuse() {

@@ -1,12 +1,12 @@
 import type { MetricSnapshot } from '../base/meter.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Host } from '../net/host.ts'
 import { catalogTopic, gossipTestTopic } from '../wire/protocols.ts'
 import type { GossipInfo } from './overview.ts'
 
 export interface GossipViewDeps {
   host: Pick<Host, 'gossip'>
-  membership: Pick<Membership, 'stats'>
+  membership: Pick<PoolMembers, 'stats'>
   metrics(): readonly MetricSnapshot[]
   federation: string
   pool: string

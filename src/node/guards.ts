@@ -5,7 +5,7 @@ import type { Meter } from '../base/meter.ts'
 import type { Random } from '../base/random.ts'
 import type { Config } from '../config/types.ts'
 import { createGuards } from '../guard/create-guards.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 
 /** The breakers of this node: of its own servers, and of those of other nodes that it calls. */
 export function createNodeGuards(deps: { clock: Clock; random: Random; meter: Meter; logger: Logger }, { failures, failureRate, window, openFor, openAtMost }: Config['breaker']): Guards {
@@ -13,7 +13,7 @@ export function createNodeGuards(deps: { clock: Clock; random: Random; meter: Me
 }
 
 /** Members that are gone are not called: what is remembered of their failures would meet them when they come back. */
-export function forgetGone(guards: Guards, membership: Pick<Membership, 'onEvent'>): void {
+export function forgetGone(guards: Guards, membership: Pick<PoolMembers, 'onEvent'>): void {
   membership.onEvent(({ type, member }) => {
     if (type === 'failed' || type === 'left') guards.dropPeer(member.peer)
   })

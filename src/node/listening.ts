@@ -3,6 +3,7 @@ import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomHex, type Random } from '../base/random.ts'
 import type { CallSink, ClientContext, Listening, ListenOptions, RunningCall } from '../mcp/ports.ts'
+import type { Distant } from './distant.ts'
 import { createHandover, HANDOVER_MS } from './handover.ts'
 import type { BackendMetrics } from './metrics.ts'
 import type { VisibleServer } from './offered.ts'
@@ -14,6 +15,8 @@ export const LISTEN_LEASE_MS = 60_000
 export const BACKOFF_BASE_MS = 200
 /** … and often enough that a server that comes back is heard within seconds. */
 export const BACKOFF_CAP_MS = 10_000
+/** A hub names the providers of a distant server within that, ms. */
+const FIND_WITHIN_MS = 2_000
 /** Four per client session of a busy node (1 024): more than that is a client that forgets what it opened. */
 const MAX_LISTENINGS = 4_096
 /** Of one client; each is an entry in the server's memory too. */
@@ -27,6 +30,8 @@ export interface ListeningDeps {
   federation: Federation
   /** Where the client's calls of this server go too, if it has something there. */
   choose(server: VisibleServer, client: ClientContext): string | undefined
+  /** Finds providers beyond the pools, so that `choose` can choose one. @default there are none */
+  distant?: Pick<Distant, 'find' | 'forget'>
   start(peer: string, route: Route, request: RoutedRequest, timeout: number, sink: CallSink): RunningCall
 }
 
@@ -43,6 +48,10 @@ interface Leg {
   server: string
   resources: readonly string[]
   peer: string | undefined
+  /** That peer is in no pool of this node. */
+  far: boolean
+  /** A hub is being asked who has the server. */
+  finding: boolean
   call: RunningCall | undefined
   /** While it moves to another way: the call over the old one, which goes on until the new one surely hears all. */
   move: { old: RunningCall; isNews: ReturnType<typeof createHandover>; over: Timer } | undefined
@@ -102,12 +111,14 @@ export function createListenings(deps: ListeningDeps): Listenings {
         end(leg, 'nothing is subscribed there any more')
       }
       for (const [server, uris] of now) {
-        const leg = legs.get(server) ?? { server, resources: uris, peer: undefined, call: undefined, move: undefined, timer: undefined, opened: 0, failures: 0 }
+        const leg = legs.get(server) ?? { server, resources: uris, peer: undefined, far: false, finding: false, call: undefined, move: undefined, timer: undefined, opened: 0, failures: 0 }
         const same = leg.resources.length === uris.length && leg.resources.every((uri, index) => uri === uris[index])
         legs.set(server, leg)
         leg.resources = uris
-        const providers = federation.server(server)?.providers ?? []
-        const moved = leg.peer !== undefined && !providers.includes(leg.peer)
+        const offered = federation.server(server)
+        const providers = offered?.providers ?? []
+        const stays = leg.far && providers.length === 0 && offered?.distant !== undefined
+        const moved = leg.peer !== undefined && !stays && !providers.includes(leg.peer)
         // A leg that waits after a failure goes on waiting, unless there is a reason to try at once.
         if (!same || moved || (leg.call === undefined && leg.timer === undefined)) openLeg(leg)
       }
@@ -160,12 +171,25 @@ export function createListenings(deps: ListeningDeps): Listenings {
       const server = federation.server(leg.server)
       const peer = server === undefined ? undefined : deps.choose(server, client)
       leg.peer = peer
+      leg.far = peer !== undefined && server?.providers.includes(peer) === false
       leg.call = undefined
       if (before !== undefined) count(-1)
       // Without a provider it waits for `refresh`.
       if (server !== undefined && peer !== undefined) startLeg(leg, peer, server.name, server.providers)
+      else if (server?.distant !== undefined) findFar(leg, server)
       // The new one is open before the old one ends: nothing falls between them.
       before?.cancel('the subscriptions changed')
+    }
+
+    function findFar(leg: Leg, server: VisibleServer): void {
+      if (leg.finding || deps.distant === undefined) return
+      leg.finding = true
+      void deps.distant.find(server, { within: FIND_WITHIN_MS }).then(() => {
+        leg.finding = false
+        if (closed || legs.get(leg.server) !== leg || leg.call !== undefined || leg.timer !== undefined) return
+        if (deps.choose(server, client) === undefined) retryLater(leg, 'no hub names a node that has the server')
+        else openLeg(leg)
+      })
     }
 
     function startLeg(leg: Leg, peer: string, server: string, providers: readonly string[]): void {
@@ -191,6 +215,9 @@ export function createListenings(deps: ListeningDeps): Listenings {
       const over = (why: string) => {
         if (leg.move?.old === call) return endMove(leg)
         if (leg.call !== call) return
+        const server = leg.far ? federation.server(leg.server) : undefined
+        // It may have moved to another pool.
+        if (server !== undefined) deps.distant?.forget(server)
         if (leg.move !== undefined) backToOld(leg)
         else {
           leg.call = undefined

@@ -6,6 +6,7 @@ import type { ClientExchange } from '../rpc/types.ts'
 import { decodeCallEnd, decodeCallMessage, encodeMcpCall, type CallEnd, type McpCallClient, type McpCallHead } from '../wire/mcp-call.ts'
 import { METHOD } from '../wire/protocols.ts'
 import { ATTRIBUTE, type CallHeader } from '../wire/rpc-frames.ts'
+import { isWayFault, relayOf } from './way-fault.ts'
 
 const END_SESSION_TIMEOUT_MS = 5_000
 /** A call that did not get to its node waits so long for another relay, ms: finding one takes a round trip or two. */
@@ -54,10 +55,11 @@ export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' |
       let ways = 0
       let cancelled = false
       let exchange: ClientExchange
+      let used: ReachPath | undefined
 
       function start(): Promise<McpOutcome> {
         ways++
-        const used = reach.path(peer)
+        const path = (used = reach.path(peer))
         exchange = reach.open(peer, METHOD.MCP_CALL, body, options)
         return exchange.answer.then(
           (answer) => {
@@ -65,22 +67,25 @@ export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' |
             if (load !== undefined) running.load = load
             return outcome
           },
-          (error: unknown) => again(toSkeinError(error), used)
+          (error: unknown) => again(toSkeinError(error), path)
         )
       }
 
       /** What provably did not get there takes another way, if one is known or being looked for. */
-      async function again(error: SkeinError, used: ReachPath | undefined): Promise<McpOutcome> {
-        if (cancelled || ways >= MAX_WAYS || !isWayFault(error, used, exchange.load === undefined)) throw error
-        const found = await reach.other(peer, used, Math.min(OTHER_WAY_WITHIN_MS, request.timeout))
+      async function again(error: SkeinError, path: ReachPath | undefined): Promise<McpOutcome> {
+        if (cancelled || ways >= MAX_WAYS || !isOtherWayWorth(error, peer, path, exchange.load === undefined)) throw error
+        const found = await reach.other(peer, path, Math.min(OTHER_WAY_WITHIN_MS, request.timeout))
         if (cancelled) throw new SkeinError('SKEIN_CANCELLED', 'the call was given up before there was another way', { cause: error })
         if (!found) throw error
         logger.debug('a call takes another way', { peer, correlation: request.correlation, error: error.message })
-        return start()
+        const outcome = start()
+        running.via = used?.via
+        return outcome
       }
 
       const running: RunningCall = {
         outcome: start(),
+        via: used?.via,
         cancel(reason) {
           cancelled = true
           exchange.cancel(reason)
@@ -89,10 +94,18 @@ export function createRemoteRunner(reach: Pick<Reach, 'open' | 'call' | 'path' |
       return running
     },
     endSession(peer, session) {
-      reach.call(peer, METHOD.MCP_END_SESSION, Buffer.from(session), { timeout: END_SESSION_TIMEOUT_MS }).catch((error: unknown) => {
-        // The provider ends idle children by itself.
-        logger.debug('a provider was not told that a session ended', { peer, error: errorMessage(error) })
-      })
+      const tell = () => reach.call(peer, METHOD.MCP_END_SESSION, Buffer.from(session), { timeout: END_SESSION_TIMEOUT_MS })
+      const path = reach.path(peer)
+      tell()
+        // The way to a distant provider is forgotten when nothing goes there for a while.
+        .catch(async (error: unknown) => {
+          if (!isWayFault(toSkeinError(error), peer) || !(await reach.other(peer, path, OTHER_WAY_WITHIN_MS))) throw error
+          return tell()
+        })
+        .catch((error: unknown) => {
+          // The provider ends idle children by itself.
+          logger.debug('a provider was not told that a session ended', { peer, error: errorMessage(error) })
+        })
     }
   }
 }
@@ -107,13 +120,13 @@ function endOf(body: Uint8Array, peer: string): CallEnd {
 }
 
 /**
- * Not run, for the way failed: the session was gone, or a relay could not pass it on. A relay marks what it says itself.
+ * Not run, and another way may do: what `isWayFault` says, and what the target could not take from a relay.
  * @param unanswered nobody at the other end of our own session ended it
  */
-function isWayFault({ code, retry, data }: SkeinError, used: ReachPath | undefined, unanswered: boolean): boolean {
-  if (code === 'SKEIN_UNDELIVERED') return true
-  if ((data as { relay?: unknown } | undefined)?.relay !== undefined) return retry === 'elsewhere' || code === 'SKEIN_HOPS' || code === 'SKEIN_NOT_ADMITTED'
-  return used?.kind === 'relayed' && unanswered && retry === 'elsewhere'
+function isOtherWayWorth(error: SkeinError, peer: string, used: ReachPath | undefined, unanswered: boolean): boolean {
+  if (isWayFault(error, peer)) return true
+  if (relayOf(error) !== undefined) return error.retry === 'elsewhere' || error.code === 'SKEIN_HOPS' || error.code === 'SKEIN_NOT_ADMITTED'
+  return used?.kind === 'relayed' && unanswered && error.retry === 'elsewhere'
 }
 
 function headerOf({ correlation, trace }: McpRequest): CallHeader {

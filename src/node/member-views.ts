@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Member, MemberEvent } from '../membership/types.ts'
 import type { Host } from '../net/host.ts'
 import type { MemberChange, MemberInfo, NodeStatus } from './api.ts'
 
 export interface MemberViewDeps {
-  membership: Pick<Membership, 'members' | 'stats' | 'onEvent'>
+  membership: Pick<PoolMembers, 'members' | 'member' | 'pools' | 'stats' | 'onEvent'>
   host: Pick<Host, 'self' | 'peers'>
   clock: Clock
   /** Round trip to a peer, ms, once measured. */
@@ -27,7 +27,8 @@ export function createMemberViews({ membership, host, clock, rtt }: MemberViewDe
       peer, name, state, self: peer === host.self, tier, region, version, addresses: [...addresses], incarnation,
       since: Math.round(clock.wall() - (clock.now() - since)),
       ...(measured === undefined ? {} : { rtt: measured }),
-      linked
+      linked,
+      pools: membership.pools().filter((pool) => membership.member(peer, pool)?.state === state)
     }
   }
 

@@ -1,8 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { CatalogDriver } from '../federation/catalog/driver.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Member, MemberEvent } from '../membership/types.ts'
 import { addressesFor } from '../net/addresses.ts'
 import type { FrameNetwork } from '../net/member-network.ts'
@@ -13,9 +12,10 @@ import type { Store } from '../store/store.ts'
 const SAVE_EVERY = 1_000
 
 export interface MembershipLinks {
-  membership: Pick<Membership, 'received' | 'onEvent'>
+  membership: Pick<PoolMembers, 'received' | 'onEvent' | 'onPoolEvent'>
   network: Pick<FrameNetwork, 'onFrame'>
-  catalog: Pick<CatalogDriver, 'memberUp' | 'memberDown'>
+  /** The catalogs of the pools. */
+  catalog: { memberUp(pool: string, peer: string): void; memberDown(pool: string, peer: string): void }
   store: Pick<Store, 'peers'>
   clock: Clock
   logger: Logger
@@ -56,23 +56,26 @@ export function linkMembership({ membership, network, catalog, store, clock, log
     if (timer === undefined) onTimer()
   }
 
-  function follow({ type, member }: MemberEvent): void {
-    if (member.peer === self) return
+  /** In one pool one is a member, in another not. */
+  function follow(pool: string, { type, member: { peer } }: MemberEvent): void {
+    if (peer === self) return
     switch (type) {
       case 'joined':
       case 'updated':
       case 'recovered':
-        remember(member)
-        return catalog.memberUp(member.peer)
+        return catalog.memberUp(pool, peer)
       case 'failed':
       case 'left':
-        return catalog.memberDown(member.peer)
+        return catalog.memberDown(pool, peer)
       case 'suspected':
     }
   }
 
   network.onFrame((peer, message) => membership.received(peer, message))
-  membership.onEvent(follow)
+  membership.onPoolEvent(follow)
+  membership.onEvent(({ type, member }) => {
+    if (member.peer !== self && (type === 'joined' || type === 'updated' || type === 'recovered')) remember(member)
+  })
   return {
     stop() {
       timer?.cancel()

@@ -21,6 +21,22 @@ export function createBackendMetrics(meter: Meter): BackendMetrics {
   }
 }
 
+export interface BanMetrics {
+  /** Bans in force, as far as this node has heard. */
+  banned: Gauge
+  /** Members that refused this node as banned. */
+  refused: Counter
+}
+
+export function createBanMetrics(meter: Meter): BanMetrics {
+  return {
+    banned: meter.gauge('skein_federation_bans', 'Nodes that the federation has banned, as far as this node has heard. When it differs from node to node for long, look at `skein consensus ls` and at the way to the hub above.').with(),
+    refused: meter
+      .counter('skein_federation_refused_total', 'How often a member refused this node because the federation has banned it. When it grows, `skein status` says what to do.')
+      .with()
+  }
+}
+
 export interface DrainMetrics {
   draining: Gauge
   /** Seconds from the order until nothing ran, or until the time for it was over. */
@@ -42,5 +58,38 @@ export function createDrainMetrics(meter: Meter): DrainMetrics {
         DRAIN_BUCKETS
       )
       .with()
+  }
+}
+
+export interface DistantMetrics {
+  /** Questions where a distant server is. */
+  resolved(result: 'found' | 'none' | 'failed'): Counter
+}
+
+export function createDistantMetrics(meter: Meter): DistantMetrics {
+  const resolved = meter.counter(
+    'skein_calls_distant_resolves_total',
+    'Questions to a hub which nodes have a server that no pool of this node has. Many none or failed: a hub is gone and its pool has no successor yet, or lists show what nobody offers any more; see skein topology.',
+    ['result']
+  )
+  return { resolved: (result) => resolved.with(result) }
+}
+
+export interface DirectLinkMetrics {
+  links: Gauge
+  dials(result: 'ok' | 'failed'): Counter
+}
+
+export function createDirectLinkMetrics(meter: Meter): DirectLinkMetrics {
+  const dials = meter.counter(
+    'skein_calls_direct_dials_total',
+    'Attempts to connect providers of other pools that are called often. Many failed: those nodes cannot be dialled, and hubs pass their calls on; see skein net test.',
+    ['result']
+  )
+  return {
+    links: meter
+      .gauge('skein_calls_direct_links', 'Connections kept to providers of other pools because they are called often. At 32 no more are made, and hubs pass on the calls to all others.')
+      .with(),
+    dials: (result) => dials.with(result)
   }
 }

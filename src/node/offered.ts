@@ -14,8 +14,10 @@ export interface ToolTarget {
   repeatable: boolean
   /** Longest silence of a call, ms, if the server says so. */
   timeout?: number
-  /** Peer ids; our own for local ones. */
+  /** Peer ids, in this node's pools; our own for local ones. Empty: `distant` is set, and a call has to resolve that first. */
   providers: readonly string[]
+  /** There are providers of this very definition beyond this node's pools: the key of its server (wire/summary-types.ts). */
+  distant?: string
   notice?: string
 }
 
@@ -25,8 +27,10 @@ export interface VisibleServer extends OfferedServer<ToolTarget> {
   advertised: string
   /** Name under `mcp.servers` at the providers. */
   name: string
-  /** For everything but tool calls. */
+  /** For everything but tool calls. Empty: `distant` is set, as with tools. */
   providers: readonly string[]
+  /** There are providers beyond this node's pools: the key under which they are resolved. */
+  distant?: string
   /** Longest silence of a call, ms, if the server says so. */
   timeout?: number
   notice?: string
@@ -59,7 +63,7 @@ export function createVisible(definitionOf: (digest: string) => Json | undefined
   }
 
   function build(offer: CatalogServer, before: Kept | undefined): Kept {
-    const { advertised, server, notice, timeout, providers } = offer
+    const { advertised, server, notice, timeout, providers, distant, hops } = offer
     const fetched = aboutOf(offer.about)
     const last = before !== undefined && continues(before.offer, offer) ? before.visible : undefined
     const about = fetched ?? (offer.about === undefined ? undefined : last?.about)
@@ -76,7 +80,9 @@ export function createVisible(definitionOf: (digest: string) => Json | undefined
       const target: ToolTarget = { advertised, server, ...tool, ...extra }
       tools.push(same !== undefined && same.definition === definition && sameTarget(same.target, target) ? same : { server: advertised, tool: tool.tool, definition, target })
     }
-    return { offer, visible: { server: advertised, advertised, name: server, providers, about, tools, ...extra }, complete }
+    // For views a server is as far as the nearest of its providers.
+    const far = { ...(distant === undefined ? {} : { distant }), ...(isNear(offer) || hops === undefined ? {} : { distance: hops + 1 }) }
+    return { offer, visible: { server: advertised, advertised, name: server, providers, about, tools, ...far, ...extra }, complete }
   }
 
   return (offers) => {
@@ -90,14 +96,19 @@ export function createVisible(definitionOf: (digest: string) => Json | undefined
   }
 }
 
+function isNear({ providers, tools }: CatalogServer): boolean {
+  return providers.length > 0 || tools.some((tool) => tool.providers.length > 0)
+}
+
 /** Whether it is still the same server, whatever it says by now. */
 function continues(before: CatalogServer, offer: CatalogServer): boolean {
-  return before.server === offer.server && before.providers.some((peer) => offer.providers.includes(peer))
+  const isKept = before.distant !== undefined && before.distant === offer.distant
+  return before.server === offer.server && (isKept || before.providers.some((peer) => offer.providers.includes(peer)))
 }
 
 function sameOffer(a: CatalogServer, b: CatalogServer): boolean {
   return (
-    a.server === b.server && a.about === b.about && a.timeout === b.timeout && a.notice === b.notice && sameList(a.providers, b.providers) &&
+    a.server === b.server && a.about === b.about && a.distant === b.distant && a.hops === b.hops && a.timeout === b.timeout && a.notice === b.notice && sameList(a.providers, b.providers) &&
     a.tools.length === b.tools.length && a.tools.every((tool, index) => sameTool(tool, b.tools[index] as OfferedTool))
   )
 }
@@ -106,8 +117,8 @@ function sameTarget(a: ToolTarget, b: ToolTarget): boolean {
   return a.server === b.server && a.timeout === b.timeout && a.notice === b.notice && sameTool(a, b)
 }
 
-function sameTool(a: Pick<OfferedTool, 'tool' | 'digest' | 'repeatable'> & { providers: readonly string[] }, b: typeof a): boolean {
-  return a.tool === b.tool && a.digest === b.digest && a.repeatable === b.repeatable && sameList(a.providers, b.providers)
+function sameTool(a: Omit<OfferedTool, 'providers'> & { providers: readonly string[] }, b: typeof a): boolean {
+  return a.tool === b.tool && a.digest === b.digest && a.repeatable === b.repeatable && a.distant === b.distant && sameList(a.providers, b.providers)
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

@@ -7,20 +7,20 @@ import type { ServeDeps } from './serve-mcp.ts'
 type Published = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /**
- * What other nodes may call here is what our own record says: a hidden server, or a tool that is not what the caller listed any
+ * What other nodes may call here is what our own record says, in whichever pool: a hidden server, or a tool that is not what the caller listed any
  * more, is not found. Which tools a server hides is for its gate to see: of servers of the 2025 era clients may know tools that no
  * record has, and call them without a digest. Prompts, resources, completion and listening come with the server.
  */
-export function publishedCheck(catalog: Pick<CatalogDriver, 'record'>, self: string): ServeDeps['check'] {
+export function publishedCheck(catalog: Pick<CatalogDriver, 'published'>): ServeDeps['check'] {
   // Asked for every call: a record has thousands of tools, and its servers are the same array until something changes.
   let of: readonly ServerEntry[] | undefined
   let published: Published = new Map()
 
   function current(): Published {
-    const servers = catalog.record(self)?.servers
+    const servers = catalog.published()
     if (servers === of) return published
     of = servers
-    published = new Map(servers?.map(({ name, tools }) => [name, new Map(tools.map((tool) => [tool.name, tool.digest]))]))
+    published = new Map(servers.map(({ name, tools }) => [name, new Map(tools.map((tool) => [tool.name, tool.digest]))]))
     return published
   }
 

@@ -2,17 +2,17 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Meter } from '../base/meter.ts'
 import type { Random } from '../base/random.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Member } from '../membership/types.ts'
-import { createReach } from '../rpc/reach/reach.ts'
+import { createReach, type ReachDeps } from '../rpc/reach/reach.ts'
 import type { Reach } from '../rpc/reach/types.ts'
-import { createRelay } from '../rpc/relay/relay.ts'
+import { createRelay, type RelayDeps } from '../rpc/relay/relay.ts'
 import { createTickets } from '../rpc/relay/tickets.ts'
 import type { Rpc } from '../rpc/types.ts'
 import type { Signer } from '../wire/envelope.ts'
 import { openTicket, sealTicket, type RelayTicket } from '../wire/relay.ts'
 
-export interface ReachLinkDeps {
+export interface ReachLinkDeps extends Pick<RelayDeps, 'standing'>, Pick<ReachDeps, 'origin' | 'resolveAgain'> {
   clock: Clock
   random: Random
   meter: Meter
@@ -33,8 +33,8 @@ export function createReachLinks({ signer, member, ...deps }: ReachLinkDeps, { s
   return createReach({ ...deps, tickets }, { self })
 }
 
-/** Ways are looked for to whoever lives. */
-export function followMembers(membership: Pick<Membership, 'onEvent'>, reach: Pick<Reach, 'memberUp' | 'memberDown'>): void {
+/** Ways are looked for to whoever lives in a pool of this node. */
+export function followMembers(membership: Pick<PoolMembers, 'onEvent'>, reach: Pick<Reach, 'memberUp' | 'memberDown'>): void {
   membership.onEvent(({ member }) => (isLiving(member) ? reach.memberUp(member.peer) : reach.memberDown(member.peer)))
 }
 

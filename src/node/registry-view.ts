@@ -45,6 +45,6 @@ export function registryView({ catalog, clock, self, federation, pool, path, nam
     peer: self, federation, pool,
     records: catalog.records().map(infoOf).sort((a, b) => (a.name === b.name ? (a.peer < b.peer ? -1 : 1) : a.name < b.name ? -1 : 1)),
     missing: { total: missing.length, digests: missing.slice(0, MAX_NAMED) },
-    lastSync: last === undefined ? null : { ...last, name: nameOf(last.peer) }
+    lastSync: last === undefined ? null : { peer: last.peer, at: last.at, name: nameOf(last.peer) }
   }
 }

@@ -8,6 +8,7 @@ import type { Candidate } from '../routing/types.ts'
 import type { Reach } from '../rpc/reach/types.ts'
 import type { SessionInfo } from '../rpc/types.ts'
 import type { NodeRecord, ServerEntry } from '../wire/catalog-types.ts'
+import type { ResolvedProvider } from '../wire/summary-types.ts'
 import type { ProviderGuards } from './route-guards.ts'
 
 export interface RouteFactsDeps {
@@ -20,6 +21,8 @@ export interface RouteFactsDeps {
   /** Where this node is. */
   place: Config['node']['coordinates']
   local: Pick<UpstreamHost, 'load' | 'spec'>
+  /** What a hub said of a provider that is in no pool of this node. @default nothing */
+  distant?: { provider(peer: string): Pick<ResolvedProvider, 'capacity' | 'coordinates'> | undefined }
 }
 
 /** What is known now of a provider of a server, from all the parts of the node that know something. */
@@ -28,7 +31,7 @@ export function createRouteFacts(deps: RouteFactsDeps): (server: string, peer: s
   /** A record has up to 64 servers and is asked for every candidate of every choice; its servers are the same array until it changes. */
   const capacities = new WeakMap<readonly ServerEntry[], Map<string, number | undefined>>()
   /** Neither end moves without a new record. */
-  const distances = new WeakMap<NodeRecord, number>()
+  const distances = new WeakMap<Pick<NodeRecord, 'coordinates'>, number>()
 
   function capacityOf({ servers }: NodeRecord, server: string): number | undefined {
     let known = capacities.get(servers)
@@ -36,7 +39,7 @@ export function createRouteFacts(deps: RouteFactsDeps): (server: string, peer: s
     return known.get(server)
   }
 
-  function distanceOf(record: NodeRecord): number | undefined {
+  function distanceOf(record: Pick<NodeRecord, 'coordinates'>): number | undefined {
     if (place === undefined || record.coordinates === undefined) return undefined
     let known = distances.get(record)
     if (known === undefined) distances.set(record, (known = distanceKm(place, record.coordinates)))
@@ -56,6 +59,7 @@ export function createRouteFacts(deps: RouteFactsDeps): (server: string, peer: s
     // Worked out anew each time it is asked for.
     const rtt = path?.rtt
     const record = deps.catalog.record(peer)
+    const far = record === undefined ? deps.distant?.provider(peer) : undefined
     const candidate: Candidate = { peer, local: false, suspect: deps.membership.member(peer)?.state === 'suspect' || path?.stalled === true, breaker: guards.breaker(server, peer) }
     if (path?.kind === 'relayed') candidate.relayed = true
     // What a relayed peer has to do it says with its answers only.
@@ -65,11 +69,12 @@ export function createRouteFacts(deps: RouteFactsDeps): (server: string, peer: s
     else {
       // Second best, and only until something is measured.
       const predicted = deps.membership.predicted(peer)
-      const km = predicted === undefined && record !== undefined ? distanceOf(record) : undefined
+      const placed = record ?? far
+      const km = predicted === undefined && placed !== undefined ? distanceOf(placed) : undefined
       if (predicted !== undefined) candidate.predicted = predicted
       if (km !== undefined) candidate.km = km
     }
-    const capacity = record === undefined ? undefined : capacityOf(record, server)
+    const capacity = record === undefined ? far?.capacity : capacityOf(record, server)
     if (capacity !== undefined) candidate.capacity = capacity
     return candidate
   }

@@ -1,4 +1,5 @@
 import type { Figures } from '../routing/types.ts'
+import { shortPeerId } from '../wire/peer-id.ts'
 import type { CallTrace, RouteCandidate, RouteExplanation } from './api.ts'
 import type { Backend } from './backend.ts'
 import type { AttemptDone } from './routes.ts'
@@ -46,7 +47,11 @@ export function createRouteViews({ self, backend, nameOf, via }: RouteViewDeps):
       const trace: CallTrace = { correlation, attempts: [] }
       return {
         trace,
-        onAttempt: (attempt) => void trace.attempts.push({ ...attempt, name: nameOf(attempt.peer), path: pathTo(attempt.peer) })
+        onAttempt({ via, ...attempt }) {
+          // As it was when the call left: by now another way may lead there.
+          const path = attempt.peer === self ? [self] : [self, ...via, attempt.peer]
+          trace.attempts.push({ ...attempt, name: nameOf(attempt.peer), path, names: path.map((peer) => nameOf(peer) || shortPeerId(peer)) })
+        }
       }
     }
   }

@@ -12,6 +12,10 @@ export interface Route {
   /** Name under `mcp.servers` at the providers. */
   server: string
   providers: readonly string[]
+  /** For servers that nodes beyond the pools have too, or alone: `summaryKey` of it. */
+  distant?: string
+  /** Of those only this one: peer id. */
+  only?: string
   /** May run again after an unknown outcome. */
   repeatable: boolean
   /** For tools/call: of the definition that the caller listed; undefined: one that only its client's own list has. */
@@ -31,6 +35,8 @@ export interface AttemptDone {
   /** `ok` or the code of the error. */
   ended: string
   ms: number
+  /** Peer ids of the nodes that passed it on, in order, when it left. */
+  via: readonly string[]
 }
 
 /** A request as an edge of this node may make it. */
@@ -42,6 +48,8 @@ export type RoutedRequest = TracedRequest & { pinned?: string }
 export interface Federation {
   view(name: string | undefined): View<ToolTarget> | undefined
   server(advertised: string): VisibleServer | undefined
+  /** What a search found that no list has. */
+  found?(view: string | undefined, name: string): ToolTarget | undefined
 }
 
 /** The provider side of a request, or the error that answers it. Throws SKEIN_NOT_FOUND for a tool, prompt or server that is not there. */
@@ -49,17 +57,22 @@ export function routeOf(federation: Federation, request: RoutedRequest): Route |
   const route = request.method === 'tools/call' ? routeOfTool(federation, request) : routeOfServer(federation, request)
   if (request.pinned === undefined || 'error' in route) return route
   const { pinned } = request
-  if (!route.providers.includes(pinned)) {
-    throw new SkeinError('SKEIN_BAD_REQUEST', 'the node that asked this question does not offer the server now: look what the call did before you make it again from its beginning')
-  }
+  const { distant, ...near } = route
   // What the provider keeps for this call is nowhere else, and it is used up by the first try.
-  return { ...route, providers: [pinned], repeatable: false }
+  if (route.providers.includes(pinned)) return { ...near, providers: [pinned], repeatable: false }
+  if (distant === undefined) throw lostQuestion()
+  return { ...near, distant, only: pinned, providers: [], repeatable: false }
+}
+
+/** The retry of a call that asked something must go to whoever asked. */
+export function lostQuestion(): SkeinError {
+  return new SkeinError('SKEIN_BAD_REQUEST', 'the node that asked this question does not offer the server now: look what the call did before you make it again from its beginning')
 }
 
 function routeOfTool(federation: Federation, { view: viewName, params, client }: RoutedRequest): Route {
   const name = String(params['name'])
   const view = federation.view(viewName)
-  const target = view?.table.get(name)
+  const target = view?.table.get(name) ?? federation.found?.(viewName, name)
   if (target !== undefined) return target
   // What its own list says of tools for this client alone nobody else knows: the server decides, without a digest.
   const found = view?.passesTools === true && client.session !== undefined && isAskable(client) ? federation.server(viewName as string) : undefined
@@ -76,8 +89,8 @@ function routeOfServer(federation: Federation, request: RoutedRequest): Route | 
   return routeTo(found)
 }
 
-function routeTo({ name, providers, timeout }: VisibleServer): Route {
-  return { server: name, providers, repeatable: true, ...(timeout === undefined ? {} : { timeout }) }
+function routeTo({ name, providers, timeout, distant }: VisibleServer): Route {
+  return { server: name, providers, repeatable: true, ...(timeout === undefined ? {} : { timeout }), ...(distant === undefined ? {} : { distant }) }
 }
 
 /** The advertised server that a request other than tools/call is for. */

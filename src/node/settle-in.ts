@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '../base/clock.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
-import type { Membership } from '../membership/driver.ts'
+import type { PoolMembers } from '../membership/pools.ts'
 import type { Reach } from '../rpc/reach/types.ts'
 import type { NodeRecord } from '../wire/catalog-types.ts'
 
@@ -14,7 +14,7 @@ const EVERY = 20
 export interface SettleDeps {
   clock: Clock
   self: string
-  membership: Pick<Membership, 'members'>
+  membership: Pick<PoolMembers, 'members'>
   reach: Pick<Reach, 'path'>
   catalog: Pick<CatalogDriver, 'record' | 'offers' | 'definition'>
   /** How many members this node has met, in this life or an earlier one. */

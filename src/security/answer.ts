@@ -8,6 +8,9 @@ import type { AdmissionKind, AdmissionMetrics } from './metrics.ts'
 import type { AdmissionDeps, FederationState, Forward } from './ports.ts'
 import { readOwnToken, redeemToken } from './redeem.ts'
 
+/** What a banned node is told, whatever it asks for. */
+export const BANNED = 'the federation has banned this node: its operators say why, and may take it back'
+
 /** The answering side of the admission protocol. Nothing here throws: what goes wrong becomes a refusal. */
 export interface AdmissionAnswerer {
   /**
@@ -20,7 +23,7 @@ export interface AdmissionAnswerer {
   answerForwarded(request: Uint8Array, from: string): Uint8Array
 }
 
-export interface AnswererDeps extends Pick<AdmissionDeps, 'clock' | 'random' | 'logger' | 'signer' | 'tokens'> {
+export interface AnswererDeps extends Pick<AdmissionDeps, 'clock' | 'random' | 'logger' | 'signer' | 'tokens' | 'isBanned'> {
   metrics: AdmissionMetrics
   /** Our federation; throws SKEIN_NOT_ADMITTED if there is none. */
   member(): FederationState
@@ -29,15 +32,21 @@ export interface AnswererDeps extends Pick<AdmissionDeps, 'clock' | 'random' | '
 }
 
 export function createAnswerer(deps: AnswererDeps): AdmissionAnswerer {
-  const { clock, random, logger, signer, tokens, metrics, member, kit } = deps
+  const { clock, random, logger, signer, tokens, metrics, member, kit, isBanned = () => false } = deps
   let forwarding = 0
 
+  function refuseBanned(peer: string): void {
+    if (isBanned(peer)) throw new SkeinError('SKEIN_BANNED', BANNED)
+  }
+
   function admit(subject: string, request: { token: string; name: string }, issuer: IssuerKit): CredentialBundle {
+    refuseBanned(subject)
     const now = clock.wall()
     return redeemToken(readOwnToken(request.token, member(), now), subject, issuer, { tokens, now, random })
   }
 
   function renew(credential: VerifiedCredential, issuer: IssuerKit): CredentialBundle {
+    refuseBanned(credential.subject)
     return issueCredential(issuer, credential.subject, credential, { now: clock.wall(), random })
   }
 
@@ -74,6 +83,7 @@ export function createAnswerer(deps: AnswererDeps): AdmissionAnswerer {
 
   async function handle(request: AdmissionRequest, remote: string, forward: Forward): Promise<{ bundle: CredentialBundle; admitted?: VerifiedCredential }> {
     const { id, bundle } = member()
+    refuseBanned(remote)
     const check = (shown: CredentialBundle) => verifyCredential(shown, { federation: id, peer: remote, now: clock.wall() })
     switch (request.kind) {
       case 'present':

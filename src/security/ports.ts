@@ -63,4 +63,6 @@ export interface AdmissionDeps {
   signer: Signer
   tokens: TokenStore
   federation: FederationStore
+  /** The federation has banned this peer: no token and no credential helps it. @default nobody is */
+  isBanned?(peer: string): boolean
 }

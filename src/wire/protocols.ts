@@ -39,5 +39,25 @@ export const METHOD = {
   /** A join request forwarded to the token's issuer. */
   ADMISSION_REDEEM: 48,
   /** A test message has arrived, and over whom. */
-  GOSSIP_TEST: 64
+  GOSSIP_TEST: 64,
+  /** A voter's promise for a ballot. */
+  QUORUM_PREPARE: 80,
+  /** A voter's vote for a value. */
+  QUORUM_ACCEPT: 81,
+  /** What was decided: told, or asked for. */
+  QUORUM_LEARN: 82,
+  /** A change that a voter is to propose for a member that is none. */
+  QUORUM_FORWARD: 83,
+  /** Into which pool, under which hub? */
+  TIER_ATTACH: 96,
+  /** The tree below the asked node. */
+  TIER_TOPOLOGY: 97,
+  /** Tables of what is offered beyond a pool: compared. */
+  SUMMARY_SYNC: 112,
+  /** What changed in one, told. */
+  SUMMARY_CHANGED: 113,
+  /** Which nodes provide a distant server, and over whom they are reached. */
+  SUMMARY_RESOLVE: 114,
+  /** Tools by words, in the whole federation. */
+  SUMMARY_SEARCH: 115
 } as const

@@ -8,11 +8,13 @@ import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts'
 import { openEnvelope, sealEnvelope } from '../../src/wire/envelope.ts'
 import { decodeGossipTest, decodeGossipTestReport, encodeGossipTest, encodeGossipTestReport } from '../../src/wire/gossip-test.ts'
 import { decodeReachAnswer, decodeReachRequest, encodeReachAnswer, encodeReachRequest } from '../../src/wire/reach.ts'
-import { decodeWayAnswer, decodeWayQuestion, openTicket, TICKET_DOMAIN } from '../../src/wire/relay.ts'
+import { decodeOrigin, decodeWayAnswer, decodeWayQuestion, openTicket, TICKET_DOMAIN } from '../../src/wire/relay.ts'
 import { admissionVectors } from '../support/admission-vectors.ts'
 import { CODECS, readVectors } from '../support/catalog-vectors.ts'
 import { readRelayVectors, type RelayVector } from '../support/relay-vectors.ts'
 import { testSigner } from '../support/security-world.ts'
+import { readSummaryVectors, SUMMARY_CODECS } from '../support/summary-vectors.ts'
+import { readTiersVectors, TIERS_DECODERS } from '../support/tiers-vectors.ts'
 import type { FuzzTarget } from './driver.ts'
 import { mutateBytes, mutateValue } from './mutate.ts'
 
@@ -121,5 +123,20 @@ const relayVectors = (kind: RelayVector['kind']) => readRelayVectors().filter((v
 export const relayTargets: FuzzTarget[] = [
   target('relay ticket', relayVectors('ticket'), openTicket, TICKET_DOMAIN),
   target('way question', relayVectors('question'), decodeWayQuestion),
-  target('way answer', relayVectors('answer'), decodeWayAnswer)
+  target('way answer', relayVectors('answer'), decodeWayAnswer),
+  target('credential of an origin', relayVectors('origin'), decodeOrigin)
 ]
+
+const summaryVectors = readSummaryVectors()
+
+/** Every message about what is offered beyond a pool. */
+export const summaryTargets: FuzzTarget[] = Object.entries(SUMMARY_CODECS).map(([kind, codec]) => {
+  const vectors = summaryVectors.filter((vector) => vector.kind === kind).map(({ hex }) => new Uint8Array(Buffer.from(hex, 'hex')))
+  return target(`summary ${kind}`, vectors, codec.decode)
+})
+
+/** Leases, and where a node is told to attach. */
+export const tiersTargets: FuzzTarget[] = Object.entries(TIERS_DECODERS).map(([kind, decode]) => {
+  const vectors = readTiersVectors().filter((vector) => vector.kind === kind).map(({ hex }) => new Uint8Array(Buffer.from(hex, 'hex')))
+  return target(`tiers ${kind}`, vectors, decode)
+})

@@ -201,7 +201,7 @@ const search: FuzzTarget = {
     const meant = searchCall(searchView, String(call[0]), call[1])
     if ('call' in meant) must(searchView.table.has(meant.call.name), 'a tool of the view', meant)
     JSON.stringify(meant)
-    return 'call' in meant || ('answer' in meant && meant.answer['isError'] !== true)
+    return 'call' in meant || ('answer' in meant && (meant.answer as Record<string, unknown>)['isError'] !== true)
   }
 }
 

@@ -11,12 +11,15 @@ import { DESCRIPTOR, signer } from './catalog-fixtures.ts'
 /** Signatures cost most of the time and are tested elsewhere. */
 const UNSIGNED: RecordSeal = { seal: encodeRecord, open: decodeRecord }
 const STEP = 200
+const POOL = 'root'
 
 interface Place {
   driver: CatalogDriver | undefined
   /** Boots so far; a message to an earlier boot is lost. */
   boot: number
   servers: LocalServer[]
+  /** That it is in, now or when it is next booted. */
+  pools: Set<string>
 }
 
 export interface World {
@@ -30,6 +33,9 @@ export interface World {
   /** As kill -9: every session to it ends, and everybody learns that it is dead. */
   kill(index: number): void
   setServers(index: number, servers: LocalServer[]): void
+  /** It becomes a member of the pool, or leaves it; the others learn of it with some delay. */
+  enter(index: number, pool: string): void
+  leave(index: number, pool: string): void
   cut(a: number, b: number): void
   join(a: number, b: number): void
   run(ms: number): Promise<void>
@@ -39,7 +45,7 @@ export interface World {
 export function createWorld(size: number, seed: number): World {
   const clock = createManualClock()
   const random = seededRandom(seed)
-  const places: Place[] = Array.from({ length: size }, () => ({ driver: undefined, boot: 0, servers: [] }))
+  const places: Place[] = Array.from({ length: size }, () => ({ driver: undefined, boot: 0, servers: [], pools: new Set([POOL]) }))
   const links = new Set<string>()
   const key = (a: number, b: number) => (a < b ? `${a} ${b}` : `${b} ${a}`)
   const delay = () => 1 + randomInt(random, 400)
@@ -58,11 +64,11 @@ export function createWorld(size: number, seed: number): World {
 
   function networkOf(from: number): CatalogNetwork {
     return {
-      publish(bytes) {
+      publish(pool, bytes) {
         places.forEach((_, to) => {
           if (to === from || !linked(from, to)) return
           const copies = random.float() < 0.2 ? 2 : 1
-          for (let copy = 0; copy < copies; copy++) carry(from, to, (driver) => driver.onGossip(bytes, signer(from).peer))
+          for (let copy = 0; copy < copies; copy++) carry(from, to, (driver) => driver.onGossip(pool, bytes, signer(from).peer))
         })
       },
       request(peer, kind, body, { signal, timeout }) {
@@ -71,7 +77,7 @@ export function createWorld(size: number, seed: number): World {
           const timer = clock.after(timeout, () => reject(new Error('timeout')))
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
           carry(from, to, (driver) => {
-            const answer = driver.answer(kind, body, signer(from).peer)
+            const answer = driver.answer(kind, body, signer(from).peer) as Uint8Array
             carry(to, from, () => {
               timer.cancel()
               resolve(answer)
@@ -83,10 +89,19 @@ export function createWorld(size: number, seed: number): World {
   }
 
   /** As the membership tells it: sooner or later, unless either end restarted meanwhile. */
-  function introduce(to: number, about: number): void {
+  function introduce(to: number, about: number, pool: string): void {
     const boots = [places[to]?.boot, places[about]?.boot]
     clock.after(delay(), () => {
-      if (boots[0] === places[to]?.boot && boots[1] === places[about]?.boot && places[about]?.driver !== undefined) places[to]?.driver?.memberUp(signer(about).peer)
+      const both = places[to]?.pools.has(pool) === true && places[about]?.pools.has(pool) === true
+      if (both && boots[0] === places[to]?.boot && boots[1] === places[about]?.boot && places[about]?.driver !== undefined) places[to]?.driver?.memberUp(pool, signer(about).peer)
+    })
+  }
+
+  function introduceAll(index: number, pool: string): void {
+    places.forEach(({ driver, pools }, other) => {
+      if (other === index || driver === undefined || !pools.has(pool)) return
+      introduce(index, other, pool)
+      introduce(other, index, pool)
     })
   }
 
@@ -101,21 +116,18 @@ export function createWorld(size: number, seed: number): World {
       const own: Clock = { now: clock.now, wall: () => clock.wall() + skew, after: clock.after }
       const deps = { clock: own, random, meter: createMeter(), logger: silentLogger, network: networkOf(index) }
       place.boot++
-      place.driver = createCatalogDriver(deps, { federation: 'fed', pool: 'root', self: signer(index).peer, signer: signer(index), seal: UNSIGNED })
+      place.driver = createCatalogDriver(deps, { federation: 'fed', self: signer(index).peer, signer: signer(index), seal: UNSIGNED })
+      for (const pool of place.pools) place.driver.openPool(pool)
       place.driver.start()
       place.driver.setLocal(place.servers, { ...DESCRIPTOR, name: `node-${index}` })
-      places.forEach(({ driver }, other) => {
-        if (other === index || driver === undefined) return
-        introduce(index, other)
-        introduce(other, index)
-      })
+      for (const pool of place.pools) introduceAll(index, pool)
     },
     kill(index) {
       places[index]?.driver?.stop()
       places.forEach(({ driver }, other) => {
         if (other === index) return
         world.cut(index, other)
-        driver?.memberDown(signer(index).peer)
+        for (const pool of places[index]?.pools ?? []) driver?.memberDown(pool, signer(index).peer)
       })
       ;(places[index] as Place).driver = undefined
     },
@@ -123,6 +135,21 @@ export function createWorld(size: number, seed: number): World {
       const place = places[index] as Place
       place.servers = servers
       place.driver?.setLocal(servers, { ...DESCRIPTOR, name: `node-${index}` })
+    },
+    enter(index, pool) {
+      const place = places[index] as Place
+      place.pools.add(pool)
+      place.driver?.openPool(pool)
+      if (place.driver !== undefined) introduceAll(index, pool)
+    },
+    leave(index, pool) {
+      const place = places[index] as Place
+      place.pools.delete(pool)
+      place.driver?.closePool(pool)
+      // Its goodbye takes as long as any news.
+      places.forEach((_, other) => {
+        if (other !== index) clock.after(delay(), () => place.pools.has(pool) || places[other]?.driver?.memberDown(pool, signer(index).peer))
+      })
     },
     cut(a, b) {
       if (!links.delete(key(a, b))) return

@@ -1,7 +1,7 @@
 import { SkeinError } from '../../src/base/errors.ts'
 import { createTallyBook } from '../../src/net/discovery/stats.ts'
 import { dashboardOf } from '../../src/node/dashboard.ts'
-import type { CallToolOptions, DrainStatus, Health, MemberChange, MemberInfo, NodeApi, NodeStatus, RouteExplanation } from '../../src/node/api.ts'
+import type { CallToolOptions, ConsensusProposal, ConsensusStatus, DrainStatus, Health, MemberChange, MemberInfo, NodeApi, NodeStatus, RouteExplanation, TopologyInfo, TopologyNodeInfo } from '../../src/node/api.ts'
 
 export interface FakeNodeApi extends NodeApi {
   /** What was asked, in order. */
@@ -53,9 +53,9 @@ const STATUS: NodeStatus = {
 }
 
 export const MEMBERS: MemberInfo[] = [
-  { peer: '12D3KooWA', name: 'alpha', state: 'alive', self: true, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.1/tcp/4001'], incarnation: 1_700_000_000_000, since: 1_700_000_000_000, linked: false },
-  { peer: '12D3KooWB', name: 'beta', state: 'suspect', self: false, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.2/tcp/4001'], incarnation: 1_700_000_000_001, since: 1_700_000_060_000, rtt: 12.4, linked: true },
-  { peer: '12D3KooWC', name: 'gamma', state: 'left', self: false, tier: 'regional', region: '', version: '0.1.0', addresses: [], incarnation: 1_700_000_000_002, since: 1_700_000_120_000, linked: false }
+  { peer: '12D3KooWA', name: 'alpha', state: 'alive', self: true, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.1/tcp/4001'], incarnation: 1_700_000_000_000, since: 1_700_000_000_000, linked: false, pools: ['root'] },
+  { peer: '12D3KooWB', name: 'beta', state: 'suspect', self: false, tier: 'leaf', region: 'eu', version: '0.1.0', addresses: ['/ip4/192.0.2.2/tcp/4001'], incarnation: 1_700_000_000_001, since: 1_700_000_060_000, rtt: 12.4, linked: true, pools: ['root'] },
+  { peer: '12D3KooWC', name: 'gamma', state: 'left', self: false, tier: 'regional', region: '', version: '0.1.0', addresses: [], incarnation: 1_700_000_000_002, since: 1_700_000_120_000, linked: false, pools: ['root'] }
 ]
 
 const FIGURES = { relayed: false, service: 5, ahead: 0, capacity: 256, reliability: 1, standing: 'good', warmth: 1, dampedFor: 0, near: false } as const
@@ -67,6 +67,37 @@ const ROUTE: RouteExplanation = {
     { ...FIGURES, peer: '12D3KooWA', name: 'alpha', local: true, path: 0, pathFrom: 'local', expected: 5, cost: 5, near: true },
     { ...FIGURES, peer: '12D3KooWB', name: 'beta', local: false, path: 12.4, pathFrom: 'measured', expected: 17.4, cost: 17.4, whyNot: 'an answer takes 12.4 ms longer' }
   ]
+}
+
+const HUB: TopologyNodeInfo = {
+  peer: '12D3KooWA', name: 'alpha', tier: 'global', region: 'eu', role: 'hub', pool: 'root', alive: true, draining: false, load: 0.25, servers: 0, self: true,
+  children: [
+    { peer: '12D3KooWB', name: 'beta', tier: 'regional', region: 'us', role: 'hub', pool: '12D3KooWB', alive: true, draining: true, load: 0, rtt: 12.44, servers: 1, self: false, children: [], more: 3 },
+    { peer: '12D3KooWC', name: '', tier: 'leaf', region: '', role: 'member', alive: false, draining: false, servers: 2, self: false, children: [] }
+  ]
+}
+export const TOPOLOGY: TopologyInfo = { federation: 'fedid', peer: '12D3KooWA', tiered: true, nodes: [HUB] }
+
+export const CONSENSUS: ConsensusStatus = {
+  peer: '12D3KooWA',
+  groups: [
+    {
+      pool: 'root', tier: 'global', version: 3, settled: true,
+      voters: [
+        { peer: '12D3KooWA', name: 'alpha', alive: true, self: true },
+        { peer: '12D3KooWB', name: 'beta', alive: true, self: false },
+        { peer: '12D3KooWC', name: 'gamma', alive: false, self: false }
+      ],
+      needed: { lease: 2, settings: 3 }, survives: { lease: 0, settings: 0 },
+      lease: { holder: { peer: '12D3KooWA', name: 'alpha' }, token: 4, ttl: 15_000, tier: 'global', region: 'eu', alive: true, resigned: false },
+      damaged: [], problems: ['3 of 3 votes are needed for settings and bans, but gamma is dead: start it again.']
+    }
+  ],
+  settings: [{ key: 'setting/max_tools', value: 2_000, version: 1 }]
+}
+
+export const PROPOSAL: ConsensusProposal = {
+  id: '0a', pool: 'root', key: 'setting/max_tools', what: 'change', state: 'expired', started: 1_700_000_000_000, ms: 10_004, rounds: 3, needed: 3, votes: 2, reason: 'gamma did not answer'
 }
 
 /** A node that only remembers what it was asked. */
@@ -113,9 +144,13 @@ export function createFakeNodeApi(): FakeNodeApi {
     ],
     tools: () => [ECHO],
     tool: (name) => (name === ECHO.name ? { ...ECHO, definition: { name, inputSchema: { type: 'object' } } } : undefined),
+    async searchTools(query, { limit }) {
+      note('searchTools', { query, limit })
+      return { tools: [{ name: ECHO.name, server: ECHO.server, tool: ECHO.tool, description: ECHO.description, digest: ECHO.digest, providers: 3, distant: true, listed: false }], total: 7 }
+    },
     async call(name, args, options) {
       note('call', { name, args, timeout: options.timeout })
-      options.onTrace?.({ correlation: 'c1', attempts: [{ peer: '12D3KooWB', name: 'beta', path: ['12D3KooWA', '12D3KooWB'], why: 'best', expected: 12.4, ms: 13, ended: 'ok' }] })
+      options.onTrace?.({ correlation: 'c1', attempts: [{ peer: '12D3KooWB', name: 'beta', path: ['12D3KooWA', '12D3KooWB'], names: ['alpha', 'beta'], why: 'best', expected: 12.4, ms: 13, ended: 'ok' }] })
       return await call(name, args, options)
     },
     explainRoute: (tool) => (tool === ECHO.name ? ROUTE : undefined),
@@ -156,6 +191,17 @@ export function createFakeNodeApi(): FakeNodeApi {
     async gossipTest({ within }) {
       note('gossipTest', { within })
       return { id: '00', sent: 1_700_000_000_000, ms: 12.5, reached: [{ peer: '12D3KooWB', name: 'beta', via: '12D3KooWA', ms: 12.4, path: ['12D3KooWA', '12D3KooWB'] }], missing: [] }
+    },
+    async topology({ depth }) {
+      note('topology', { depth })
+      return TOPOLOGY
+    },
+    consensus: () => CONSENSUS,
+    proposals: () => [PROPOSAL],
+    votes: () => [{ pool: 'root', key: 'hub', voter: { peer: '12D3KooWA', name: 'alpha' }, ballot: '3@12D3KooWA', voters: 1, version: 4, at: 1_700_000_000_000 }],
+    async propose({ key, value, expect }) {
+      note('propose', { key, value, expect })
+      return { outcome: value === null ? 'refused' : 'decided', key, message: `${key} was put to the vote.`, ...(value === null ? {} : { version: 2 }) }
     },
     dashboard: () => dashboardOf({ discoveries: createTallyBook().read(), bootstraps: createTallyBook().read() }),
     health: () => health,

@@ -45,7 +45,7 @@ export async function startHostileMember(seedByte: number, token: string, victim
   const host = await createHost(
     {
       ...parts,
-      rules: admissionRules(admission, () => sessions.rpc as Rpc),
+      rules: admissionRules(admission, { rpc: () => sessions.rpc as Rpc, isBanned: () => false }),
       events: {
         peerUp(peer, at) {
           sessions.rpc?.peerUp(peer)

@@ -64,8 +64,11 @@ const admission = createAdmission({
   tokens: createFakeTokenStore(),
   federation: { load: () => ({ id: card.federation, name: 'slim', authority: bundle.authority, bundle }), save() {} }
 })
-const rules = admissionRules(admission, () => {
-  throw new Error('a slim member makes no calls')
+const rules = admissionRules(admission, {
+  isBanned: () => false,
+  rpc: () => {
+    throw new Error('a slim member makes no calls')
+  }
 })
 
 /** Nothing connects before the host is started, which is when there is a membership. */

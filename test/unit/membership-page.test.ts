@@ -56,6 +56,9 @@ const STATED: [string, number[]][] = [
   ['only the newest ones are kept (#)', [constantOf('net/member-network.ts', 'MAX_WAITING_BYTES')]],
   ['Within # of a start', [own('self.ts', 'JOINING_TIME')]],
   ['up to # addresses', [MAX_ADDRESSES]],
+  ['is asked # times at most, beside the members', [own('sync.ts', 'MAX_ASKED')]],
+  ['answers that it has left (from # after its start on', [own('away.ts', 'AWAY_AFTER')]],
+  ['If it says nothing within #, its connection', [own('links.ts', 'MUTE')]],
   ['one answer moves nobody by more than #,', [own('coordinates/vivaldi.ts', 'MAX_STEP')]]
 ]
 

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ERROR_CODES } from '../../src/base/error-codes.ts'
 import { MAX_JSON_DEPTH } from '../../src/base/json-depth.ts'
-import { RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog/catalog.ts'
+import { HUB_REST, RECORD_TTL, RENEW_AFTER } from '../../src/federation/catalog/catalog.ts'
+import { HOP_TIME, MAX_RELAY_BYTES, MAX_SOURCES } from '../../src/federation/catalog/definition-relay.ts'
 import { REQUEST_TIMEOUT } from '../../src/federation/catalog/driver.ts'
 import { MAX_DEPTH as DEFINITION_DEPTH } from '../../src/federation/catalog/definitions.ts'
 import { MAX_WANTED, RETRY_BASE, RETRY_CAP, SYNC_EVERY, SYNC_SOON } from '../../src/federation/catalog/exchanges.ts'
@@ -90,8 +91,8 @@ describe('golden statements and messages of membership', () => {
 
 test('every file of golden vectors has a test that reads it', () => {
   const files = readdirSync(new URL('vectors/', folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
-  // rpc: unit/rpc/codec and relay-vectors, admission: unit/security/vectors, catalog: unit/federation/catalog/vectors, mcp and swim: here.
-  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'rpc/frames.json', 'rpc/relay.json', 'swim/messages.json', 'swim/statements.json'])
+  // rpc: unit/rpc/codec and relay-vectors, admission: unit/security/vectors, catalog, quorum, summary and tiers: unit/federation/*, mcp and swim: here.
+  expect(files.sort()).toEqual(['admission/documents.json', 'admission/messages.json', 'catalog/messages.json', 'mcp/bodies.json', 'quorum/messages.json', 'rpc/frames.json', 'rpc/relay.json', 'summary/messages.json', 'swim/messages.json', 'swim/statements.json', 'tiers/documents.json'])
 })
 
 describe('the tables of the pages are those of the code', () => {
@@ -249,6 +250,10 @@ const STATED: [string, string, number[]][] = [
   ['catalog', 'one random peer every # (', [SYNC_EVERY]],
   ['catalog', 'repeated after #, 2 s, 4 s … # as', [RETRY_BASE, RETRY_CAP]],
   ['catalog', 'digests: [32 bytes, …]} at most #\n', [catalog.MAX_DEFINITIONS_PER_REQUEST]],
+  ['catalog', 'with `hops` (0 to #, larger ones count as #)', [catalog.MAX_DEFINITION_HOPS, catalog.MAX_DEFINITION_HOPS]],
+  ['catalog', 'at most # of them and never the one that asked, and waits at most # for each of `hops`', [MAX_SOURCES, HOP_TIME]],
+  ['catalog', 'keeps (#), and passes on', [MAX_RELAY_BYTES]],
+  ['catalog', 'is published at most every #.', [HUB_REST]],
   ['catalog', '(bare name inside), at most #.', [catalog.MAX_DEFINITION_BYTES]],
   ['catalog', 'JSON object of at most # levels', [DEFINITION_DEPTH]],
   ['mcp', 'length of the head in bytes (at most #)', [MAX_HEAD_BYTES]],

@@ -239,8 +239,8 @@ describe('the trace of a call', () => {
     w.last().settle(OK)
     await outcome
     expect(attempts).toEqual([
-      { peer: first, why: 'lighter', expected: expect.any(Number), ended: 'SKEIN_UPSTREAM_DOWN', ms: 5 },
-      { peer: first === 'P-a' ? 'P-b' : 'P-a', why: 'only', expected: expect.any(Number), ended: 'ok', ms: 30 }
+      { peer: first, why: 'lighter', expected: expect.any(Number), ended: 'SKEIN_UPSTREAM_DOWN', ms: 5, via: [] },
+      { peer: first === 'P-a' ? 'P-b' : 'P-a', why: 'only', expected: expect.any(Number), ended: 'ok', ms: 30, via: [] }
     ])
   })
 

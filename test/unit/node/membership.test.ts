@@ -53,15 +53,20 @@ describe('what follows from events', () => {
   function setup() {
     const clock = createManualClock()
     let tell: (event: MemberEvent) => void = () => {}
+    let tellPool: (pool: string, event: MemberEvent) => void = () => {}
     let frame: (peer: string, message: Uint8Array) => void = () => {}
     const happened: string[] = []
     const writes: KnownPeer[][] = []
     const disk = { full: false }
     const links = linkMembership({
       clock, self: ME, logger: silentLogger,
-      membership: { received: (peer) => happened.push(`received ${peer}`) > 0, onEvent: (listener) => ((tell = listener), () => {}) },
+      membership: {
+        received: (peer) => happened.push(`received ${peer}`) > 0,
+        onEvent: (listener) => ((tell = listener), () => {}),
+        onPoolEvent: (listener) => ((tellPool = listener), () => {})
+      },
       network: { onFrame: (listener) => (frame = listener) },
-      catalog: { memberUp: (peer) => void happened.push(`up ${peer}`), memberDown: (peer) => void happened.push(`down ${peer}`) },
+      catalog: { memberUp: (pool, peer) => void happened.push(`${pool} up ${peer}`), memberDown: (pool, peer) => void happened.push(`${pool} down ${peer}`) },
       store: {
         peers: {
           save(...peers) {
@@ -73,7 +78,11 @@ describe('what follows from events', () => {
         }
       }
     })
-    return { disk, clock, links, happened, writes, tell: (type: MemberEvent['type'], of: Member) => tell({ type, member: of }), frame: (peer: string) => frame(peer, new Uint8Array()) }
+    const both = (type: MemberEvent['type'], of: Member) => {
+      tellPool('root', { type, member: of })
+      tell({ type, member: of })
+    }
+    return { disk, clock, links, happened, writes, tell: both, tellPool: (pool: string, type: MemberEvent['type'], of: Member) => tellPool(pool, { type, member: of }), frame: (peer: string) => frame(peer, new Uint8Array()) }
   }
 
   test('the catalog follows members; suspects stay, and this node is not its own member', () => {
@@ -85,7 +94,16 @@ describe('what follows from events', () => {
     s.tell('recovered', member(BETA))
     s.tell('left', member(BETA, { state: 'left' }))
     s.tell('updated', member(ME))
-    expect(s.happened).toEqual([`received ${BETA}`, `up ${BETA}`, `down ${BETA}`, `up ${BETA}`, `down ${BETA}`])
+    expect(s.happened).toEqual([`received ${BETA}`, `root up ${BETA}`, `root down ${BETA}`, `root up ${BETA}`, `root down ${BETA}`])
+  })
+
+  test('the catalog of each pool follows that pool, whatever the others say', () => {
+    const s = setup()
+    s.tellPool('other', 'joined', member(GAMMA))
+    s.tell('joined', member(GAMMA))
+    s.tellPool('root', 'left', member(GAMMA, { state: 'left' }))
+    expect(s.happened).toEqual([`other up ${GAMMA}`, `root up ${GAMMA}`, `root down ${GAMMA}`])
+    expect(s.writes.flat().map(({ peer }) => peer)).toEqual([GAMMA])
   })
 
   test('known peers are written, the first at once and the rest together, with what can be dialled', () => {
@@ -109,7 +127,7 @@ describe('what follows from events', () => {
     s.disk.full = true
     s.tell('joined', member(BETA))
     s.clock.advance(3_000)
-    expect(s.happened).toEqual([`up ${BETA}`])
+    expect(s.happened).toEqual([`root up ${BETA}`])
     s.disk.full = false
     s.clock.advance(1_000)
     expect(s.writes.map((peers) => peers.map(({ peer }) => peer))).toEqual([[BETA]])
@@ -128,14 +146,17 @@ test('members as the edges see them: in unix time, by name, with the way there',
     rtt: (peer) => (peer === BETA ? 1.5 : undefined),
     membership: {
       members: () => [member(ME, { name: 'zoe', since: 5_000 }), member(BETA, { name: 'beta', state: 'suspect', since: 4_000 }), member(GAMMA, { name: 'adam', state: 'dead', since: 0 })],
+      pools: () => ['root', 'other'],
+      // Beta is a suspect in one pool and dead in the other.
+      member: (peer, pool) => (peer === BETA ? member(peer, { state: pool === 'root' ? 'suspect' : 'dead' }) : pool === 'other' ? undefined : member(peer, { state: peer === ME ? 'alive' : 'dead' })),
       stats: () => ({ health: 0, queued: 0, queuedBytes: 0, suspicions: 1, members: { alive: 1, suspect: 1, dead: 1, left: 4 }, links: 1, probes: 0, coordinateError: 0 }),
       onEvent: (listener) => ((tell = listener), () => {})
     }
   })
   expect(views.all()).toMatchObject([
     { name: 'adam', state: 'dead', self: false, since: WALL - 5_000, linked: false },
-    { name: 'beta', state: 'suspect', since: WALL - 1_000, linked: true, rtt: 1.5 },
-    { name: 'zoe', self: true, since: WALL, linked: false, tier: 'leaf', region: 'eu', incarnation: 7 }
+    { name: 'beta', state: 'suspect', since: WALL - 1_000, linked: true, rtt: 1.5, pools: ['root'] },
+    { name: 'zoe', self: true, pools: ['root'], since: WALL, linked: false, tier: 'leaf', region: 'eu', incarnation: 7 }
   ])
   expect(views.all()[0]).not.toHaveProperty('rtt')
   expect(views.counts()).toEqual({ total: 2, healthy: 1 })

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
 import { publishedCheck } from '../../../src/node/published.ts'
-import type { NodeRecord } from '../../../src/wire/catalog-types.ts'
-import { nodeRecord, server } from '../../support/catalog-fixtures.ts'
+import type { ServerEntry } from '../../../src/wire/catalog-types.ts'
+import { server } from '../../support/catalog-fixtures.ts'
 
 test('what other nodes may call is what the own record says now', () => {
-  let record: NodeRecord | undefined
-  const check = publishedCheck({ record: () => record }, 'me')
+  let servers: readonly ServerEntry[] = []
+  const check = publishedCheck({ published: () => servers })
   const missing = (reason: RegExp) => expect.objectContaining({ code: 'SKEIN_NOT_FOUND', message: expect.stringMatching(reason) })
   expect(() => check('s', undefined, undefined)).toThrow(missing(/no server named "s"/))
-  record = nodeRecord('me', { servers: [server('s', ['t'])] })
-  const digest = record.servers[0]?.tools[0]?.digest as string
+  servers = [server('s', ['t'])]
+  const digest = servers[0]?.tools[0]?.digest as string
   check('s', undefined, undefined)
   check('s', 't', undefined)
   check('s', 't', digest)
@@ -19,7 +19,7 @@ test('what other nodes may call is what the own record says now', () => {
   expect(() => check('other', 'u', undefined)).toThrow(missing(/no server/))
   expect(() => check('s', 't', 'ab')).toThrow(missing(/changed/))
   expect(() => check('other', 't', undefined)).toThrow(missing(/no server/))
-  record = nodeRecord('me', { servers: [server('s', ['u'])] })
+  servers = [server('s', ['u'])]
   expect(() => check('s', 't', digest)).toThrow(missing(/no tool named "t"/))
   check('s', 'u', undefined)
 })

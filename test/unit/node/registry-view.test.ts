@@ -11,6 +11,7 @@ const WALL = 1_700_000_000_000
 const tool = (digest: string) => ({ tool: digest, digest, repeatable: false, providers: ['b'] })
 const offers: Offers = {
   notices: [],
+  taken: new Set(),
   servers: [
     { advertised: 's', server: 's', stateless: false, about: 'about', providers: ['b'], tools: [tool('d1'), tool('d2')] },
     { advertised: 't', server: 't', stateless: false, providers: ['b'], tools: [tool('d2')] }
@@ -30,7 +31,7 @@ describe('the registry', () => {
         records: () => [record('c', { sequence: WALL + 9_000, draining: true }), record('b', { servers }), record('a'), record('d', { name: 'node b' })],
         offers: () => offers,
         definition: (digest) => (digest === 'd1' ? {} : undefined),
-        lastSync: () => ({ peer: 'b', at: WALL - 1 })
+        lastSync: () => ({ peer: 'b', at: WALL - 1, pool: 'root' })
       },
       path: (peer) => (peer === 'b' ? 'relayed' : peer === 'c' ? 'direct' : undefined),
       nameOf: (peer) => `node ${peer}`
@@ -50,7 +51,7 @@ describe('the registry', () => {
 
   test('names at most 100 missing digests and counts all', () => {
     const tools = Array.from({ length: 250 }, (_, index) => tool(`d${index}`))
-    const catalog = { records: () => [], offers: () => ({ notices: [], servers: [{ advertised: 's', server: 's', stateless: false, providers: ['b'], tools }] }), definition: () => undefined, lastSync: () => undefined }
+    const catalog = { records: () => [], offers: () => ({ notices: [], taken: new Set<string>(), servers: [{ advertised: 's', server: 's', stateless: false, providers: ['b'], tools }] }), definition: () => undefined, lastSync: () => undefined }
     const view = registryView({ federation: 'f', pool: 'root', self: 'a', clock: createManualClock(), catalog, path: () => undefined, nameOf: () => '' })
     expect([view.missing.total, view.missing.digests.length, view.lastSync]).toEqual([250, 100, null])
     expect(missingDigests(catalog)).toHaveLength(250)

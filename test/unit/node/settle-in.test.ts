@@ -20,7 +20,7 @@ function setup(known: number, signal?: AbortSignal) {
     catalog: {
       record: (peer) => (world.records.has(peer) ? ({ peer, draining: world.draining.has(peer), servers: world.servers[peer] ?? ownServer(peer) } as never) : undefined),
       definition: (digest) => (world.definitions.has(digest) ? {} : undefined),
-      offers: () => ({ notices: [], servers: [{ advertised: 's', server: 's', stateless: true, providers: [], tools: world.digests.map((digest) => ({ tool: 't', digest, repeatable: false, providers: [] })) }] })
+      offers: () => ({ notices: [], taken: new Set<string>(), servers: [{ advertised: 's', server: 's', stateless: true, providers: [], tools: world.digests.map((digest) => ({ tool: 't', digest, repeatable: false, providers: [] })) }] })
     },
     ...(signal === undefined ? {} : { signal })
   })
