@@ -22,16 +22,19 @@ function run(task: LargeTask): Promise<LargeReport> {
   })
 }
 
-/** @returns whether every bar holds */
-export async function runTiers(small: boolean, seed: number): Promise<boolean> {
+/**
+ * @param full every leaf of the large one runs its machines: an hour. Otherwise one pool of leaves in ten does, and of each other pool its hub and four leaves.
+ * @returns whether every bar holds
+ */
+export async function runTiers({ small, full, seed }: { small: boolean; full: boolean; seed: number }): Promise<boolean> {
   const print = (line: string) => console.log(line)
-  const part = await run({ ...COMMON, shape: { regions: 10, areas: 2, leaves: 100, servers: 2_000, copies: 10, seed } })
+  const part = await run({ ...COMMON, shape: { regions: 10, areas: 2, leaves: 100, servers: 2_000, copies: 10, every: 1, running: 100, seed } })
   printReport('small', part, print)
   const wrong = late(part)
   if (!small) {
-    const dense = await run({ ...COMMON, heals: [], shape: { regions: 10, areas: 2, leaves: 100, servers: 200, copies: 10, seed } })
+    const dense = await run({ ...COMMON, heals: [], shape: { regions: 10, areas: 2, leaves: 100, servers: 200, copies: 10, every: 1, running: 100, seed } })
     printReport('small, with as many servers at each leaf as in the large one', dense, print)
-    const large = await run({ ...COMMON, shape: { regions: 10, areas: 20, leaves: 100, servers: 2_000, copies: 10, seed } })
+    const large = await run({ ...COMMON, shape: { regions: 10, areas: 20, leaves: 100, servers: 2_000, copies: 10, every: full ? 1 : 10, running: full ? 100 : 4, seed } })
     printReport('large', large, print)
     wrong.push(...late(large))
     print('large against small, the same catalog:')

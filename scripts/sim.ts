@@ -1,7 +1,7 @@
 /**
  * `npm run sim` or `node scripts/sim.ts [--seeds 4096] [--from 1] [--ticks 5000] [--without loss,partition] [--workers 2]`: the membership machine in many storms.
  * `--quorum` runs the quorum machine instead, with its own faults. `--seed 123 [--trace]` replays one run. `--pools [100,500,1000]` measures large pools
- * instead; `--tiers [--small]` the tree of 20 000 nodes against a tenth of it. Ends with one line of totals, and with 1 on any violation.
+ * instead; `--tiers [--small] [--full]` the tree of 20 000 nodes against a tenth of it. Ends with one line of totals, and with 1 on any violation.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -27,7 +27,7 @@ interface Task {
 }
 
 function usage(problem: string): never {
-  console.error(`${problem}\nusage: node scripts/sim.ts [--quorum] [--seeds 4096] [--from 1] [--ticks 5000] [--workers 2] [--without ${FAULT_NAMES.slice(0, 3).join()},…]\n       node scripts/sim.ts [--quorum] --seed 123 [--ticks 5000] [--without …] [--trace]\n       node scripts/sim.ts --pools [--sizes 100,500,1000] [--seed 1]\n       node scripts/sim.ts --tiers [--small] [--seed 1]`)
+  console.error(`${problem}\nusage: node scripts/sim.ts [--quorum] [--seeds 4096] [--from 1] [--ticks 5000] [--workers 2] [--without ${FAULT_NAMES.slice(0, 3).join()},…]\n       node scripts/sim.ts [--quorum] --seed 123 [--ticks 5000] [--without …] [--trace]\n       node scripts/sim.ts --pools [--sizes 100,500,1000] [--seed 1]\n       node scripts/sim.ts --tiers [--small] [--full] [--seed 1]`)
   process.exit(2)
 }
 
@@ -42,7 +42,7 @@ function read() {
     return parseArgs({
       options: {
         seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, ticks: { type: 'string' }, workers: { type: 'string' },
-        without: { type: 'string' }, sizes: { type: 'string' }, trace: { type: 'boolean' }, quorum: { type: 'boolean' }, pools: { type: 'boolean' }, tiers: { type: 'boolean' }, small: { type: 'boolean' }, worker: { type: 'boolean' }
+        without: { type: 'string' }, sizes: { type: 'string' }, trace: { type: 'boolean' }, quorum: { type: 'boolean' }, pools: { type: 'boolean' }, tiers: { type: 'boolean' }, small: { type: 'boolean' }, full: { type: 'boolean' }, worker: { type: 'boolean' }
       }
     }).values
   } catch (error) {
@@ -96,7 +96,7 @@ if (values.worker === true) {
   const sizes = (values.sizes ?? '100,500,1000').split(',').map((size) => number(size, 0, 'sizes'))
   if (!measurePools(sizes, number(values.seed, 1, 'seed'), (line) => console.log(line))) process.exitCode = 1
 } else if (values.tiers === true) {
-  if (!(await runTiers(values.small === true, number(values.seed ?? '1', 1, 'seed')))) process.exitCode = 1
+  if (!(await runTiers({ small: values.small === true, full: values.full === true, seed: number(values.seed, 1, 'seed') }))) process.exitCode = 1
 } else {
   const quorum = values.quorum === true
   const ticks = number(values.ticks, quorum ? 600 : 5_000, 'ticks')

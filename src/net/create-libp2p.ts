@@ -41,7 +41,7 @@ export interface Libp2pOptions {
   /** Takes part in the federation's Kademlia, and keeps there what it keeps for others; left out: takes no part. */
   dht?: { datastore: Datastore }
   /** How services that dial by themselves get a connection with a member. */
-  dialMember: (peer: string, signal: AbortSignal) => Promise<string>
+  dialMember: (peer: string, signal: AbortSignal, wide: boolean) => Promise<unknown>
   metrics?: (components: never) => Metrics
 }
 

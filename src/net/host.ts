@@ -130,7 +130,10 @@ export async function createHost(
   )
   const libp2p: SkeinLibp2p = await createSkeinLibp2p({
     ...rest, ...topics, clock, gater, admitted,
-    dialMember: (peer, signal) => connect(addressesFor(peer, memberAddresses(peer)), { peer, signal }),
+    dialMember(peer, signal, wide) {
+      const known = addressesFor(peer, memberAddresses(peer))
+      return known.length === 0 && wide && dht !== undefined ? dht.meet(peer, signal) : connect(known, { peer, signal })
+    },
     ...(paths === undefined || relay === undefined ? {} : { paths: { transport: paths.parts.transport, punching: paths.punching.service, ...(relay.serve ? { server: paths.parts.server } : {}) } }),
     ...(libp2pMetrics === undefined ? {} : { metrics: libp2pMetrics })
   })
@@ -141,7 +144,7 @@ export async function createHost(
   const direct = new Set<string>()
   const { registrar, addressManager, transportManager } = (libp2p as unknown as { components: Components }).components
   const gated = gateRegistrar(registrar, admitted)
-  const dht = libp2p.services.dht === undefined ? undefined : createDht({ kad: libp2p.services.dht, clock, random, logger, meter: deps.meter, metrics: metrics.dht, isUp: () => up.size > 0, addressesOf: storedAddresses }, { self: options.self })
+  const dht: Dht | undefined = libp2p.services.dht === undefined ? undefined : createDht({ kad: libp2p.services.dht, clock, random, logger, meter: deps.meter, metrics: metrics.dht, isUp: () => up.size > 0, addressesOf: storedAddresses }, { self: options.self })
   const confirmed = new Set<string>()
   /** Connections that this node closes on purpose. */
   const closing = new WeakSet<Connection>()

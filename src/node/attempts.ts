@@ -172,7 +172,9 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   }
 
   function verdictOf(call: Call, { error, lost, unsure, tried, attempts }: Past, { repeatable }: Route, providers: readonly string[]): Verdict {
-    if (error !== undefined && !lost) return afterFailure(error.code, { repeatable, triedPeers: tried, providers, attempts, timeLeft: call.deadline - clock.now() })
+    const timeLeft = call.deadline - clock.now()
+    if (error !== undefined && !lost) return afterFailure(error.code, { repeatable, triedPeers: tried, providers, attempts, timeLeft })
+    if (timeLeft <= 0) return 'fail'
     if (providers.some((peer) => !tried.includes(peer))) return 'next'
     return unsure && repeatable && providers.length > 0 ? 'repeat' : 'fail'
   }

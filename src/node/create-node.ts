@@ -144,7 +144,7 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const host = await createHost(
       {
         clock, random, logger: logger.child({ area: 'net' }), meter,
-        rules: admissionRules(admission, { rpc: () => joined.rpc as Rpc, isBanned, met: (peer, how) => joined.place?.bans.met(peer, how) }),
+        rules: admissionRules(admission, { rpc: () => joined.rpc as Rpc, isBanned, met: (peer, how) => joined.place?.bans.met(peer, how), towardIssuer }),
         events: {
           peerUp(peer, at) {
             links.set(peer, at)
@@ -203,7 +203,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     const membership = createPoolMembers(
       {
         clock, random, meter, logger, network, seal: createStatementSeals({ clock, signer, isBanned }, { federation }),
-        keep: (peer) => joined.place?.tiers.wants(peer) === true || joined.distant?.holds(peer) === true
+        // Calls to somebody who is dead wait for nothing: their connection goes, so that they are run elsewhere.
+        keep: (peer) => joined.place?.tiers.wants(peer) === true || (member(peer)?.state !== 'dead' && joined.distant?.keeps(peer) === true)
       },
       { self, federation, profile: membershipProfile(config.membership), fullMesh: config.network.meshSize }
     )
@@ -215,14 +216,18 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     followMembers(membership, reach)
     const memberLinks = linkMembership({ membership, network, catalog, store, clock, logger, self })
     for (const [peer, at] of links) membership.linkUp(peer, at)
-    membership.onSuperseded(() => (state.superseded = true))
-    serveForwardedAdmission(rpc, admission)
+    membership.onSuperseded(() => {
+      state.superseded = true
+      place.standDown()
+    })
+    serveForwardedAdmission(rpc, admission, towardIssuer)
     const place = setUpTiers({
       clock, random, meter, logger, signer, config, self, federation, host, rpc, reach, network, catalog, store, maxTools, describe,
-      members: membership, credential: admission.myCredential().bundle, draining: () => state.draining
+      members: membership, credential: admission.myCredential().bundle, draining: () => state.draining, links,
+      keeps: (peer) => joined.distant?.keeps(peer) === true
     })
     joined.place = place
-    const distant = setUpDistant({ clock, logger, meter, host, rpc, reach, summary: place.summary, isMember: (peer) => membership.poolsOf(peer).length > 0 })
+    const distant = setUpDistant({ clock, logger, meter, host, rpc, reach, summary: place.summary, isMember: (peer) => membership.poolsOf(peer).length > 0, findProviders: wide.findProviders, wants: (peer) => place.tiers.wants(peer) })
     joined.distant = distant
     await lifecycle.start({ name: 'distant providers', stop: () => distant.stop() })
     const overview = createOverview({ host, rpc, reach, catalog, membership, clock, random, logger, federation, metrics: () => meter.snapshot() })
@@ -296,7 +301,6 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
       reload: options.reload,
       async applyConfig(next) {
         config = next
-        place.limitsChanged()
         // Views may have changed, whether servers did or not.
         backend.changed()
         const result = await upstreams.apply(serverSpecs(next.mcp), { wait: FIRST_ATTACH_WAIT_MS })
@@ -312,6 +316,12 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
         await drain.drain({ within, final: true })
         await membership.leaveAll()
       }
+    }
+
+    /** Whom to ask for what only the issuer can do; in a federation with hubs it mostly is in a pool above. */
+    function towardIssuer(issuer?: string): string | undefined {
+      const wanted = issuer ?? joined.place?.founder
+      return wanted !== undefined && joined.rpc?.session(wanted) !== undefined ? wanted : joined.place?.tiers.edges().up?.peer
     }
 
     function isBanned(peer: string): boolean {

@@ -39,8 +39,13 @@ export interface DirectLinkDeps {
 export interface DirectLinks {
   /** A call leaves for this peer, over whatever way. @param addresses multiaddrs without /p2p */
   called(peer: string, addresses: readonly string[]): void
-  /** The connection with this peer is one of these: nobody else may close it because no pool has the peer. */
-  holds(peer: string): boolean
+  /** Without waiting for calls: whether there is a connection then, kept like the others. Never rejects. */
+  connect(peer: string, addresses: readonly string[], options: { signal: AbortSignal }): Promise<boolean>
+  /**
+   * Asked before a connection is closed because no pool has the peer: whether it stays. It does if it is one of these, and one over which
+   * calls run becomes one, so that they are not cut off because one of both has changed its pool.
+   */
+  keeps(peer: string): boolean
   stop(): void
 }
 
@@ -68,24 +73,33 @@ export function createDirectLinks(deps: DirectLinkDeps): DirectLinks {
     return one
   }
 
-  async function dial(peer: string, addresses: readonly string[], one: Counted): Promise<void> {
+  function keep(peer: string): void {
+    links.set(peer, clock.now())
+    metrics.links.set(links.size)
+    timer ??= clock.after(SWEEP, sweep)
+  }
+
+  async function dial(peer: string, addresses: readonly string[], one: Counted, signal?: AbortSignal): Promise<boolean> {
     const controller = new AbortController()
     dialling.set(peer, controller)
     const limit = clock.after(DIAL_TIMEOUT, () => controller.abort(new Error('the dial took too long')))
+    const giveUp = () => controller.abort(signal?.reason)
+    signal?.addEventListener('abort', giveUp, { once: true })
     try {
       await deps.connect(peer, addresses.slice(0, MAX_ADDRESSES), { signal: controller.signal })
-      if (stopped) return
+      if (stopped) return false
       metrics.dials('ok').inc()
-      links.set(peer, clock.now())
-      metrics.links.set(links.size)
-      logger.debug('a distant provider that is called often is connected directly now', { peer })
-      timer ??= clock.after(SWEEP, sweep)
+      keep(peer)
+      logger.debug('a distant provider is connected directly now', { peer })
+      return true
     } catch (error) {
       metrics.dials('failed').inc()
       one.notBefore = clock.now() + AGAIN_AFTER
       logger.debug('a distant provider cannot be connected directly', { peer, error: errorMessage(error) })
+      return false
     } finally {
       limit.cancel()
+      signal?.removeEventListener('abort', giveUp)
       dialling.delete(peer)
     }
   }
@@ -104,7 +118,17 @@ export function createDirectLinks(deps: DirectLinkDeps): DirectLinks {
     if (links.size > 0) timer = clock.after(SWEEP, sweep)
   }
 
+  const isFull = () => dialling.size >= MAX_DIALS || links.size + dialling.size >= MAX_LINKS
+
   return {
+    async connect(peer, addresses, { signal }) {
+      if (stopped || signal.aborted) return false
+      if (links.has(peer) && deps.session(peer) !== undefined) return true
+      if (dialling.has(peer) || isFull()) return false
+      if (deps.session(peer) === undefined) return addresses.length > 0 && dial(peer, addresses, countedOf(peer), signal)
+      keep(peer)
+      return true
+    },
     called(peer, addresses) {
       if (stopped) return
       const now = clock.now()
@@ -114,10 +138,16 @@ export function createDirectLinks(deps: DirectLinkDeps): DirectLinks {
       one.calls.push(now)
       if (one.calls.length > CALLS) one.calls.shift()
       const often = one.calls.length === CALLS && now - (one.calls[0] as number) <= WITHIN
-      if (!often || addresses.length === 0 || now < one.notBefore || dialling.has(peer) || dialling.size >= MAX_DIALS || links.size + dialling.size >= MAX_LINKS) return
+      if (!often || addresses.length === 0 || now < one.notBefore || dialling.has(peer) || isFull()) return
       void dial(peer, addresses, one)
     },
-    holds: (peer) => links.has(peer) || dialling.has(peer),
+    keeps(peer) {
+      const session = deps.session(peer)
+      if (links.has(peer) || dialling.has(peer)) return true
+      if (stopped || session === undefined || session.inFlight + session.inService === 0 || links.size >= MAX_LINKS) return false
+      keep(peer)
+      return true
+    },
     stop() {
       stopped = true
       timer?.cancel()

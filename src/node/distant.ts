@@ -2,8 +2,9 @@ import type { Clock } from '../base/clock.ts'
 import { errorMessage } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Reach } from '../rpc/reach/types.ts'
-import type { ResolvedProvider } from '../wire/summary-types.ts'
+import { ownerOf, type ResolvedProvider } from '../wire/summary-types.ts'
 import type { DirectLinks } from './direct-links.ts'
+import type { LongTail } from './long-tail.ts'
 import type { DistantMetrics } from './metrics.ts'
 
 /** An answer serves for so long, ms: providers come and go, and whoever is gone costs a call one round trip. */
@@ -37,8 +38,10 @@ export interface DistantDeps {
   resolve(key: string, options: { signal: AbortSignal; timeout: number; tool?: string; fresh?: boolean }): Promise<readonly ResolvedProvider[]>
   /** Keeps the server among those that the hub tells of. @default it may go from the lists when they are full */
   interest?(key: string): void
+  /** Asked when no hub names anybody. @default nobody else is asked */
+  longTail?: Pick<LongTail, 'known' | 'search'> | undefined
   reach: Pick<Reach, 'path' | 'suggest'>
-  links: Pick<DirectLinks, 'called' | 'holds'>
+  links: Pick<DirectLinks, 'called' | 'keeps'>
 }
 
 /** Providers beyond the pools of this node: found by asking a hub, reached over the ways that it says. */
@@ -59,7 +62,7 @@ export interface Distant {
   /** A call leaves for a distant provider. */
   called(peer: string): void
   /** As in DirectLinks. */
-  holds(peer: string): boolean
+  keeps(peer: string): boolean
   stop(): void
 }
 
@@ -70,7 +73,7 @@ interface Answer {
   at: number
 }
 
-export function createDistant({ self, clock, logger, metrics, resolve, interest, reach, links }: DistantDeps): Distant {
+export function createDistant({ self, clock, logger, metrics, resolve, interest, longTail, reach, links }: DistantDeps): Distant {
   /** By `keyOf`; the oldest goes first. */
   const answers = new Map<string, Answer>()
   const asking = new Map<string, { asked: number; done: Promise<void> }>()
@@ -86,20 +89,33 @@ export function createDistant({ self, clock, logger, metrics, resolve, interest,
     if (via.length > 0) reach.suggest(peer, { via, rtt })
   }
 
+  function answered(want: Wanted, key: string, asked: number, found: readonly ResolvedProvider[]): void {
+    if (found.length === 0) return void answers.delete(key)
+    // The nearest last: of the ways that are kept it is the newest.
+    for (const provider of found.toReversed()) learn(want, provider)
+    if ((answers.get(key)?.asked ?? -Infinity) <= asked) put(answers, MAX_KEPT, key, { providers: found, asked, at: clock.now() })
+  }
+
+  /** Nobody waits for the DHT: a hub that fails over mostly has a successor sooner, and whoever still needs somebody asks again soon. */
+  function beyondHubs({ distant }: Wanted): readonly ResolvedProvider[] {
+    if (longTail === undefined) return []
+    longTail.search(distant as string)
+    return longTail.known(distant as string)
+  }
+
   async function ask(want: Wanted, key: string, asked: number, fresh: boolean): Promise<void> {
     const { distant, tool } = want
     interest?.(distant as string)
     try {
       const found = await resolve(distant as string, { signal: life.signal, timeout: RESOLVE_TIMEOUT, ...(tool === undefined ? {} : { tool }), ...(fresh ? { fresh } : {}) })
-      const others = found.filter(({ peer }) => peer !== self)
+      const owner = ownerOf(distant as string)
+      // Whatever a hub says: what belongs to one node is asked of that node alone.
+      const others = found.filter(({ peer }) => peer !== self && (owner === undefined || peer === owner))
       metrics.resolved(others.length > 0 ? 'found' : 'none').inc()
-      if (others.length === 0) return void answers.delete(key)
-      // The nearest last: of the ways that are kept it is the newest.
-      for (const provider of others.toReversed()) learn(want, provider)
-      if ((answers.get(key)?.asked ?? -Infinity) <= asked) put(answers, MAX_KEPT, key, { providers: others, asked, at: clock.now() })
+      answered(want, key, asked, others.length > 0 ? others : beyondHubs(want))
     } catch (error) {
       metrics.resolved('failed').inc()
-      answers.delete(key)
+      answered(want, key, asked, life.signal.aborted ? [] : beyondHubs(want))
       logger.debug('nobody says where a distant server is', { server: distant, error: errorMessage(error) })
     }
   }
@@ -159,7 +175,7 @@ export function createDistant({ self, clock, logger, metrics, resolve, interest,
       const addresses = providers.get(peer)?.provider.addresses
       if (addresses !== undefined) links.called(peer, addresses)
     },
-    holds: links.holds,
+    keeps: links.keeps,
     stop: () => life.abort()
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import { laterName, type OfferedServer, type Offers } from '../federation/catalog/offers.ts'
 import { advertisedName } from '../mcp/names.ts'
 import type { Json } from '../wire/json-rpc.ts'
-import type { FoundTool } from '../wire/summary-types.ts'
+import type { FoundTool, FoundTools } from '../wire/summary-types.ts'
 import { summaryKey } from '../wire/summary-types.ts'
 import type { ToolTarget } from './offered.ts'
 
@@ -19,7 +19,7 @@ export interface FarToolsDeps {
   clock: Clock
   logger: Logger
   /** Tools by words, in the whole federation. */
-  search(query: string, options: { limit: number; signal: AbortSignal; timeout: number }): Promise<readonly FoundTool[]>
+  search(query: string, options: { limit: number; signal: AbortSignal; timeout: number }): Promise<FoundTools>
   /** The hub should tell of this server from now on. */
   interest(key: string): void
   offers(): Offers
@@ -39,10 +39,16 @@ export interface FarTool {
   node?: string
 }
 
+export interface FarMatches {
+  tools: FarTool[]
+  /** Not everybody answered in time: there may be more. */
+  partial: boolean
+}
+
 /** Finds tools in the whole federation, and knows for a while what their names stand for. */
 export interface FarToolSearch {
   /** The best first, without those that are offered at this node anyway. Never rejects; ends when `signal` aborts. */
-  search(query: string, limit: number, signal?: AbortSignal): Promise<FarTool[]>
+  search(query: string, limit: number, signal?: AbortSignal): Promise<FarMatches>
   /** What a search found under this name; `moved`: the name is that of another server's tool by now. @param listed what the name is in the lists */
   find(name: string, listed: ToolTarget | undefined): FarTool | 'moved' | undefined
   /** Its definition, fetched again if it has to be. Tells the hub that the server is of interest. */
@@ -102,7 +108,7 @@ export function createFarTools(deps: FarToolsDeps): FarToolSearch {
 
   return {
     async search(query, limit, signal) {
-      const found = (await within((until) => deps.search(query, { limit, signal: until, timeout: SEARCH_WITHIN }), signal)) ?? []
+      const { tools: found, partial } = (await within((until) => deps.search(query, { limit, signal: until, timeout: SEARCH_WITHIN }), signal)) ?? { tools: [], partial: true }
       const { servers, taken } = deps.offers()
       const offered = new Map(servers.map((server) => [keyOf(server), server]))
       const far = found
@@ -112,7 +118,7 @@ export function createFarTools(deps: FarToolsDeps): FarToolSearch {
       const unknown = far.map(({ target }) => target.digest).filter((digest) => deps.definition(digest) === undefined)
       if (unknown.length > 0) await within(() => deps.fetch(unknown), signal)
       for (const tool of far) remember(tool)
-      return far
+      return { tools: far, partial }
     },
     find(name, listed) {
       const known = remembered.get(name)

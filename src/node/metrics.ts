@@ -75,6 +75,33 @@ export function createDistantMetrics(meter: Meter): DistantMetrics {
   return { resolved: (result) => resolved.with(result) }
 }
 
+export interface LongTailMetrics {
+  /** Searches in the DHT for a server that no hub names a provider of. */
+  searches(result: 'found' | 'unreached' | 'none'): Counter
+}
+
+export function createLongTailMetrics(meter: Meter): LongTailMetrics {
+  const searches = meter.counter(
+    'skein_calls_dht_searches_total',
+    'Searches in the DHT for a server that no hub names a provider of. Many found: hubs do not do their work, see skein topology. Many unreached: providers are named there, and cannot be dialled from here.',
+    ['result']
+  )
+  return { searches: (result) => searches.with(result) }
+}
+
+export interface PassingMetrics {
+  dials(result: 'ok' | 'failed' | 'refused'): Counter
+}
+
+export function createPassingMetrics(meter: Meter): PassingMetrics {
+  const dials = meter.counter(
+    'skein_calls_dht_dials_total',
+    'Nodes of other pools that were to be connected for a question to the DHT. Many failed: its answers name nodes that are gone. Many refused: more than 60 a minute were wanted, and lookups find less.',
+    ['result']
+  )
+  return { dials: (result) => dials.with(result) }
+}
+
 export interface DirectLinkMetrics {
   links: Gauge
   dials(result: 'ok' | 'failed'): Counter

@@ -5,8 +5,8 @@ import type { Call } from './attempts.ts'
 import type { Distant } from './distant.ts'
 import type { Route, RoutedRequest } from './routes.ts'
 
-/** A hub that died has a successor by then, ms: voters that see it dead need not wait for the end of its lease. */
-const SEARCH_WITHIN = 10_000
+/** A hub that fell silent has a successor by then, ms: 11 s for its lease and the drift of clocks (federation/tiers), the vote, and the way to it. */
+const SEARCH_WITHIN = 20_000
 /** Between two questions to hubs, ms: also the pause before a provider that could not be reached is tried again. */
 const SEARCH_EVERY = 250
 

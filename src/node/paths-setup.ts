@@ -5,7 +5,7 @@ import type { Config } from '../config/types.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { Member } from '../membership/types.ts'
 import { addressesFor } from '../net/addresses.ts'
-import type { ProvidedName } from '../net/dht/dht.ts'
+import type { FoundProvider, ProvidedName } from '../net/dht/dht.ts'
 import type { ProvidedKind } from '../net/dht/keys.ts'
 import { dhtSource } from '../net/discovery/dht-source.ts'
 import { createMdns } from '../net/discovery/mdns.ts'
@@ -27,10 +27,10 @@ export function pathOptions(network: Config['network'], member: (peer: string) =
 }
 
 /**
- * Who says that it offers a server, or a tool by its digest: peer ids from the DHT as they are found. Hints only: dial, admit, and read
- * the record. Without a DHT there are none. Throws the reason of `signal`.
+ * Who says that it offers a server, or a tool by its digest: from the DHT, as they are found. Hints only: dial, admit, and see what it
+ * answers itself. Without a DHT there are none. Throws the reason of `signal`.
  */
-export type FindProviders = (kind: ProvidedKind, name: string, options: { signal: AbortSignal }) => AsyncIterable<string>
+export type FindProviders = (kind: ProvidedKind, name: string, options: { signal: AbortSignal }) => AsyncIterable<FoundProvider>
 
 export interface WideDiscovery {
   /** For the mesh, beside those it has. */

@@ -21,8 +21,8 @@ export function farToolsOf(view: View<ToolTarget>, spec: ViewSpec, far: FarToolS
   const row = ({ name, target }: FarTool, known: Json | undefined): ViewTool => ({ name, server: target.advertised, definition: { ...known, name } })
   return {
     async search(query, limit) {
-      const found = await far.search(query, limit, signal)
-      return found.filter(isWanted).map((tool) => row(tool, definition(tool.target.digest)))
+      const { tools, partial } = await far.search(query, limit, signal)
+      return { tools: tools.filter(isWanted).map((tool) => row(tool, definition(tool.target.digest))), partial }
     },
     find(name) {
       const found = find(name)

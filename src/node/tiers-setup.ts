@@ -7,7 +7,7 @@ import type { Config } from '../config/types.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import { createQuorum } from '../federation/quorum/driver.ts'
 import type { Quorum } from '../federation/quorum/driver-types.ts'
-import type { QuorumDeps, QuorumStore } from '../federation/quorum/ports.ts'
+import type { QuorumStore } from '../federation/quorum/ports.ts'
 import { createSummary, type Summary } from '../federation/summary/driver.ts'
 import { createTiers } from '../federation/tiers/driver.ts'
 import type { HomeStore, KnownHubs, TierMethod } from '../federation/tiers/ports.ts'
@@ -17,16 +17,18 @@ import type { Host } from '../net/host.ts'
 import type { FrameNetwork } from '../net/member-network.ts'
 import type { Reach } from '../rpc/reach/types.ts'
 import type { Rpc } from '../rpc/types.ts'
-import { openIssuerCertificate, type CredentialBundle } from '../wire/admission-documents.ts'
+import { openCredential, openIssuerCertificate, type CredentialBundle } from '../wire/admission-documents.ts'
 import type { Signer } from '../wire/envelope.ts'
 import { peerIdOfKey } from '../wire/peer-id.ts'
-import { parseRegisterKey } from '../wire/federation-registers.ts'
 import { METHOD, ROOT_POOL } from '../wire/protocols.ts'
-import { banProblem } from './ban-problem.ts'
 import { createBans, type Bans } from './bans.ts'
 import { createFederationSettings, type FederationSettings } from './federation-settings.ts'
 import { createPools } from './pools.ts'
+import { createQuorumRules } from './quorum-rules.ts'
+import { createStrangerLinks } from './stranger-links.ts'
+import { wantsStrangers } from './strangers.ts'
 import { linkSummary } from './summary-links.ts'
+import { tierNotice } from './tier-notice.ts'
 
 const TIER_METHODS: Record<TierMethod, number> = { attach: METHOD.TIER_ATTACH, topology: METHOD.TIER_TOPOLOGY }
 const QUORUM_METHODS = [METHOD.QUORUM_PREPARE, METHOD.QUORUM_ACCEPT, METHOD.QUORUM_LEARN, METHOD.QUORUM_FORWARD]
@@ -48,6 +50,10 @@ export interface TiersSetup {
   rpc: Rpc
   reach: Reach
   network: Pick<FrameNetwork, 'dial'>
+  /** Connections, by peer. */
+  links: ReadonlyMap<string, { dialled: boolean }>
+  /** Calls beyond the pools of this node want the connection with this peer. */
+  keeps(peer: string): boolean
   members: PoolMembers
   catalog: CatalogDriver
   store: { quorum: QuorumStore; hubs: KnownHubs; home: HomeStore }
@@ -64,13 +70,17 @@ export interface TierParts {
   summary: Summary
   settings: FederationSettings
   bans: Bans
-  /** `maxTools` may say something else now. */
-  limitsChanged(): void
+  /** Peer id of the federation's founder, who issues all credentials. */
+  founder: string
   /** Any pool of this node has a hub, or it is to be one itself. */
   isTiered(): boolean
+  /** What is wrong with the tier of this node, for its status. */
+  notice(): string | undefined
   start(): Promise<void>
   /** Gives leases back, while there are still sessions; then everything stands still. */
   stop(): Promise<void>
+  /** Votes, renews and resigns no more, at once and for good: another process speaks for this identity, and what it has promised is not known here. */
+  standDown(): void
 }
 
 /** Place in the tree, votes, and what is offered beyond the own pools: the three parts of federation/ that need each other, joined to sessions and members. */
@@ -83,8 +93,11 @@ export function setUpTiers(setup: TiersSetup): TierParts {
   const viaReach = over(reach)
   const rtt = (peer: string) => reach.path(peer)?.rtt ?? members.predicted(peer)
 
-  const quorum = createQuorum(
-    { clock, random, meter, logger: area('quorum'), store: store.quorum, signer: setup.signer, call: viaReach, permits },
+  const rules = createQuorumRules({
+    founder, group: (pool) => quorum.group(pool), isBanned: (peer) => settings.isBanned(peer), tierOf: (peer) => members.member(peer)?.tier, tiers: () => tiers
+  })
+  const quorum: Quorum = createQuorum(
+    { clock, random, meter, logger: area('quorum'), store: store.quorum, signer: setup.signer, call: viaReach, ...rules },
     { self, federation }
   )
   const settings = createFederationSettings(quorum.learned(ROOT_POOL, { genesis: [founder] }), { logger: area('quorum') })
@@ -93,7 +106,7 @@ export function setUpTiers(setup: TiersSetup): TierParts {
     { self }
   )
   const summary = createSummary(
-    { clock, random, meter, logger: area('summary'), call: viaReach, records: offering, rtt },
+    { clock, random, meter, logger: area('summary'), call: viaReach, records: offering, rtt, way: (peer) => reach.path(peer) },
     { self, maxTools: setup.maxTools() }
   )
   const pools = createPools({ members, catalog, quorum, self, founder, threshold: config.consensus.threshold, describe: setup.describe })
@@ -102,13 +115,15 @@ export function setUpTiers(setup: TiersSetup): TierParts {
   const tiers = createTiers(
     {
       clock, random, meter, logger, members, catalog, quorum, rtt, pools, connect,
-      ask: (peer, method, body, options) => over(rpc)(peer, TIER_METHODS[method], body, options),
+      // A place is asked of whoever is connected, the tree of members, to whom there may only be a way around.
+      ask: (peer, method, body, options) => over(method === 'attach' ? rpc : reach)(peer, TIER_METHODS[method], body, options),
       peers: () => rpc.sessions().map(({ peer }) => peer),
       addresses: () => host.addresses(),
       hubs: store.hubs,
       home: store.home,
       load: () => Math.min(1, rpc.running / config.rpc.maxInFlight),
       setting: (name) => settings.setting(name),
+      complete: (pool) => summary.complete(pool),
       draining: setup.draining
     },
     {
@@ -117,13 +132,6 @@ export function setUpTiers(setup: TiersSetup): TierParts {
       ...(parent === undefined ? {} : { parent })
     }
   )
-
-  /** What this node votes for: a rule for bans, and those of leases. */
-  function permits(...[pool, key, current, next, about]: Parameters<QuorumDeps['permits']>): true | string {
-    const register = pool === ROOT_POOL && next.data !== undefined ? parseRegisterKey(key) : undefined
-    if (register?.kind !== 'ban') return tiers.permits(pool, key, current, next, about)
-    return banProblem(register.peer, { founder, voters: quorum.group(pool)?.voters().peers ?? [], isBanned: settings.isBanned }) ?? true
-  }
 
   /** Records of a pool whose servers can be called now. */
   function offering(pool: string) {
@@ -163,16 +171,30 @@ export function setUpTiers(setup: TiersSetup): TierParts {
     setup.describe()
   }
 
-  const answers: [readonly number[], (method: number, body: Uint8Array, from: string) => Promise<Uint8Array>][] = [
+  const isTiered = () => config.node.hubTier !== 'leaf' || tiers.state().pools.some(({ hub }) => hub !== undefined)
+  const strangers = createStrangerLinks({
+    clock, logger: area('net'), links: setup.links,
+    session: (peer) => rpc.session(peer),
+    disconnect: (peer) => host.disconnect(peer),
+    // Relays that this node is reached through may belong to other pools.
+    isNeeded: (peer) => members.poolsOf(peer).length > 0 || tiers.wants(peer) || setup.keeps(peer) || host.paths()?.relays.includes(peer) === true,
+    isSettled: () => tiers.state().seeking === undefined && !wantsStrangers(members, self, isTiered)
+  })
+  const notice = () => tierNotice(hubTier, openCredential(setup.credential.credential).document.tier, { founder: founder === self })
+
+  type Answer = (method: number, body: Uint8Array, from: string, options: { signal: AbortSignal }) => Promise<Uint8Array>
+  const answers: [readonly number[], Answer][] = [
     [QUORUM_METHODS, (method, body, from) => quorum.answer(method, body, from)],
     [SUMMARY_METHODS, (method, body, from) => summary.answer(method, body, from)],
     [[METHOD.TIER_ATTACH], (_, body, from) => tiers.answer('attach', body, from)],
-    [[METHOD.TIER_TOPOLOGY], (_, body, from) => tiers.answer('topology', body, from)]
+    [[METHOD.TIER_TOPOLOGY], (_, body, from, options) => tiers.answer('topology', body, from, options)]
   ]
   for (const [methods, answer] of answers) {
     for (const method of methods) {
       rpc.handle(method, (exchange) => {
-        answer(method, exchange.body, exchange.peer).then(
+        const cancelled = new AbortController()
+        exchange.onCancel((reason) => cancelled.abort(reason))
+        answer(method, exchange.body, exchange.peer, { signal: cancelled.signal }).then(
           (body) => exchange.end(body),
           (error: unknown) => exchange.fail(toSkeinError(error))
         )
@@ -180,32 +202,43 @@ export function setUpTiers(setup: TiersSetup): TierParts {
     }
   }
   rpc.onSession(({ type, peer }) => {
-    if (type === 'up') tiers.peerUp(peer)
+    if (type !== 'up') return
+    tiers.peerUp(peer)
+    quorum.peerUp(peer)
   })
   tiers.onChange(follow)
   catalog.onChange(() => tiers.catalogChanged())
   const tellCatalog = linkSummary({ catalog, summary, up: () => tiers.edges().up?.peer })
   settings.onChange(({ banned, unbanned }) => {
-    if (banned === undefined && unbanned === undefined) limitsChanged()
-  })
-
-  function limitsChanged(): void {
+    if (banned !== undefined || unbanned !== undefined) return
     summary.setMaxTools(setup.maxTools())
     tellCatalog()
     // Room for children is told in the own record.
     setup.describe()
-  }
+  })
 
+  let stoodDown = false
   return {
-    tiers, quorum, summary, settings, bans, limitsChanged,
-    isTiered: () => config.node.hubTier !== 'leaf' || tiers.state().pools.some(({ hub }) => hub !== undefined),
+    tiers, quorum, summary, settings, bans,
+    founder, isTiered, notice,
     async start() {
+      if (stoodDown) return
+      const wrong = notice()
+      if (wrong !== undefined) logger.warn(wrong)
       quorum.start()
       summary.start()
       await tiers.start()
       follow()
+      strangers.start()
+    },
+    standDown() {
+      stoodDown = true
+      // First: with no votes there is nothing to resign.
+      quorum.stop()
+      void tiers.stop()
     },
     async stop() {
+      strangers.stop()
       await tiers.stop()
       bans.stop()
       summary.stop()

@@ -17,6 +17,8 @@ export interface ToolMatches {
   tools: ToolMatch[]
   /** How many fit, shown or not; of those beyond this node's lists only the best are counted. */
   total: number
+  /** Parts of the federation did not answer in time: there may be more. */
+  partial: boolean
 }
 
 export interface ToolMatch {
@@ -57,16 +59,17 @@ export function createToolSearch({ view, shows, far }: ToolSearchDeps): ToolSear
 
   return {
     async searchTools(query, { limit, signal }) {
-      const distant = query.trim() === '' ? [] : ((await far?.search.search(query, limit, signal)) ?? [])
+      const found = query.trim() === '' ? undefined : await far?.search.search(query, limit, signal)
+      const { tools: distant, partial } = found ?? { tools: [], partial: false }
       const current = view()
       const near = current === undefined ? [] : findNear(current, query)
       const byName = new Map(distant.filter((tool) => current?.table.has(tool.name) !== true && shows(tool)).map((tool) => [tool.name, tool]))
       const rows = [...byName.values()].map(({ name, target }): ViewTool => ({ name, server: target.advertised, definition: { ...far?.definition(target.digest), name } }))
       const tools = rankTogether(near, rows, query, limit).slice(0, limit).map((row) => {
-        const found = byName.get(row.name)
-        return matchOf(row, found?.target ?? (current?.table.get(row.name) as ToolTarget), found)
+        const known = byName.get(row.name)
+        return matchOf(row, known?.target ?? (current?.table.get(row.name) as ToolTarget), known)
       })
-      return { tools, total: near.length + byName.size }
+      return { tools, total: near.length + byName.size, partial }
     }
   }
 }

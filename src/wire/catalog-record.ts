@@ -44,6 +44,13 @@ export function isWireName(name: string): boolean {
   return name.length > 0 && name.length <= MAX_NAME && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(name) && name.isWellFormed()
 }
 
+/** A server's name; without an @, which in the keys of distant servers stands in front of the owner. Throws SKEIN_PROTOCOL. */
+export function readServerName(value: unknown, path: string): string {
+  const name = readName(value, path)
+  if (name.includes('@')) throw wrong(`${path} must not contain @, which stands between a server and its owner`)
+  return name
+}
+
 /** Roughly a multiaddr: printable ASCII that starts with a slash; net/ parses it before it dials. */
 export function isWireAddress(address: string): boolean {
   return address.length <= MAX_ADDRESS && /^\/[\u0021-\u007e]+$/.test(address)
@@ -112,7 +119,7 @@ function readServer(item: unknown, path: string): ServerEntry {
   const about = map.optionalBytes('about', { length: DIGEST_BYTES })
   requireUnique(tools, `${path}.tools`)
   return {
-    name: readName(map.string('name', { max: MAX_NAME }), `${path}.name`),
+    name: readServerName(map.string('name', { max: MAX_NAME }), `${path}.name`),
     claimed: map.int('claimed'),
     stateless: map.bool('stateless'),
     ...(timeout === undefined ? {} : { timeout }),

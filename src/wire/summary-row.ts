@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SkeinError } from '../base/errors.ts'
-import { isWireName, MAX_NAME, MAX_TOOLS } from './catalog-record.ts'
+import { isWireName, MAX_NAME, MAX_TOOLS, readServerName } from './catalog-record.ts'
 import { decodeCbor, encodeCbor, fields, readArray, readBytes, readInt, readString } from './cbor.ts'
 import { keyOfPeerId, peerIdOfKey } from './peer-id.ts'
 import { summaryKey, type SummaryServer, type SummaryTool } from './summary-types.ts'
@@ -107,7 +107,7 @@ function finish(body: Pick<SummaryBody, 'name' | 'tools' | 'digests' | 'repeatab
 /** Reads one body. Throws SKEIN_PROTOCOL naming what is wrong. */
 export function readBody(bytes: Uint8Array, path = 'server'): SummaryBody {
   const values = readArray(decodeCbor(bytes, { max: MAX_SERVER_BYTES, what: path }), path, { max: 16 }, (value) => value)
-  const name = readName(values[0], `${path}[0]`)
+  const name = readServerName(values[0], `${path}[0]`)
   const joined = readString(values[1], `${path}[1]`, { max: MAX_SERVER_BYTES })
   const digests = readBytes(values[2], `${path}[2]`, { max: MAX_TOOLS * DIGEST_BYTES })
   const tools = joined === '' ? [] : joined.split(SEPARATOR)

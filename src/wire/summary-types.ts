@@ -35,6 +35,12 @@ export function summaryKey(server: Pick<SummaryServer, 'name' | 'owner'>): strin
   return server.owner === undefined ? server.name : `${server.name}@${server.owner}`
 }
 
+/** The only node that may provide the server of this key; undefined: any replica. Names of servers hold no @, so the first one parts them. */
+export function ownerOf(key: string): string | undefined {
+  const at = key.indexOf('@')
+  return at < 0 ? undefined : key.slice(at + 1)
+}
+
 export type DistantServer = SummaryServer & {
   /** `summaryKey` of it. */
   key: string
@@ -59,6 +65,13 @@ export interface ResolvedProvider {
   capacity?: number
   coordinates?: { latitude: number; longitude: number }
   region: string
+}
+
+/** What a search found. */
+export interface FoundTools {
+  tools: FoundTool[]
+  /** A hub did not answer, or has just become one: there may be more. */
+  partial: boolean
 }
 
 /** A tool found by words. */

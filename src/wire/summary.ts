@@ -1,8 +1,8 @@
-import { isWireAddress, isWireName, MAX_ADDRESS, MAX_ADDRESSES, MAX_CAPACITY, MAX_NAME, MAX_PEER, MAX_SCOPE, readPeer } from './catalog-record.ts'
+import { isWireAddress, isWireName, MAX_ADDRESS, MAX_ADDRESSES, MAX_CAPACITY, MAX_NAME, MAX_PEER, MAX_SCOPE, readPeer, readServerName } from './catalog-record.ts'
 import { decodeCbor, encodeCbor, fields, readInt, readString, type Fields } from './cbor.ts'
 import { SkeinError } from '../base/errors.ts'
 import { BUCKETS, readRow, rowValue, type BodyReader, type SummaryRow } from './summary-row.ts'
-import type { FoundTool, ResolvedProvider } from './summary-types.ts'
+import { summaryKey, type FoundTool, type FoundTools, type ResolvedProvider } from './summary-types.ts'
 
 /** One RPC body of the tables, either way. */
 export const MAX_SUMMARY_BODY = 1024 * 1024
@@ -86,6 +86,12 @@ export interface ResolveRequest {
   visited: readonly string[]
 }
 
+/** `partial`: somebody did not answer, so there may be more; without it, no providers means that nobody has it. */
+export interface ResolveAnswer {
+  providers: ResolvedProvider[]
+  partial: boolean
+}
+
 export interface SearchRequest {
   query: string
   limit: number
@@ -166,8 +172,9 @@ export function decodeResolveRequest(bytes: Uint8Array): ResolveRequest {
   }
 }
 
-export function encodeResolveAnswer(providers: readonly ResolvedProvider[]): Uint8Array {
+export function encodeResolveAnswer({ providers, partial }: ResolveAnswer): Uint8Array {
   return encodeCbor({
+    partial: partial || undefined,
     providers: providers.map(({ rtt, digest, coordinates, ...rest }) => ({
       ...rest,
       // Rounded up: a way of no time at all would look better than any other.
@@ -178,9 +185,9 @@ export function encodeResolveAnswer(providers: readonly ResolvedProvider[]): Uin
   })
 }
 
-export function decodeResolveAnswer(bytes: Uint8Array): ResolvedProvider[] {
+export function decodeResolveAnswer(bytes: Uint8Array): ResolveAnswer {
   const map = fields(decodeCbor(bytes, { max: MAX_SUMMARY_BODY, what: 'the answer with providers' }), 'answer')
-  return map.array('providers', { max: MAX_RESOLVED }, readProvider)
+  return { providers: map.array('providers', { max: MAX_RESOLVED }, readProvider), partial: map.has('partial') && map.bool('partial') }
 }
 
 function readProvider(item: unknown, path: string): ResolvedProvider {
@@ -217,27 +224,32 @@ export function decodeSearchRequest(bytes: Uint8Array): SearchRequest {
   }
 }
 
-export function encodeSearchAnswer(found: readonly FoundTool[]): Uint8Array {
-  return encodeCbor({ tools: found.map(({ digest, ...rest }) => ({ ...rest, digest: fromHex(digest) })) })
+export function encodeSearchAnswer({ tools, partial }: FoundTools): Uint8Array {
+  return encodeCbor({ partial: partial || undefined, tools: tools.map(({ digest, ...rest }) => ({ ...rest, digest: fromHex(digest) })) })
 }
 
-export function decodeSearchAnswer(bytes: Uint8Array): FoundTool[] {
+export function decodeSearchAnswer(bytes: Uint8Array): FoundTools {
   const map = fields(decodeCbor(bytes, { max: MAX_SUMMARY_BODY, what: 'the answer to a search' }), 'answer')
-  return map.array('tools', { max: MAX_FOUND }, (item, path) => {
-    const tool = fields(item, path)
-    const owner = tool.optionalString('owner', { max: MAX_PEER })
-    const node = tool.optionalString('node', { max: MAX_NAME })
-    return {
-      key: readKey(tool.string('key', { max: MAX_KEY }), `${path}.key`),
-      server: readName(tool.string('server', { max: MAX_NAME }), `${path}.server`),
-      ...(owner === undefined ? {} : { owner: readPeer(owner, `${path}.owner`) }),
-      ...(node === undefined ? {} : { node: readName(node, `${path}.node`) }),
-      tool: readName(tool.string('tool', { max: MAX_NAME }), `${path}.tool`),
-      digest: toHex(tool.bytes('digest', { length: DIGEST_BYTES })),
-      repeatable: tool.bool('repeatable'),
-      providers: tool.int('providers', { min: 1 })
-    }
-  })
+  return { tools: map.array('tools', { max: MAX_FOUND }, readFound), partial: map.has('partial') && map.bool('partial') }
+}
+
+function readFound(item: unknown, path: string): FoundTool {
+  const tool = fields(item, path)
+  const owner = tool.optionalString('owner', { max: MAX_PEER })
+  const node = tool.optionalString('node', { max: MAX_NAME })
+  const key = readKey(tool.string('key', { max: MAX_KEY }), `${path}.key`)
+  const server = readServerName(tool.string('server', { max: MAX_NAME }), `${path}.server`)
+  if (key !== summaryKey({ name: server, ...(owner === undefined ? {} : { owner }) })) throw wrong(`${path}.key must be the server and its owner`)
+  return {
+    key,
+    server,
+    ...(owner === undefined ? {} : { owner: readPeer(owner, `${path}.owner`) }),
+    ...(node === undefined ? {} : { node: readName(node, `${path}.node`) }),
+    tool: readName(tool.string('tool', { max: MAX_NAME }), `${path}.tool`),
+    digest: toHex(tool.bytes('digest', { length: DIGEST_BYTES })),
+    repeatable: tool.bool('repeatable'),
+    providers: tool.int('providers', { min: 1 })
+  }
 }
 
 function readTable(map: Fields): TableName {

@@ -9,6 +9,8 @@ import type { TopologyNode, TopologyRequest } from './tiers-types.ts'
 export const MAX_TOPOLOGY_NODES = 1_000
 /** Levels below a node: the deepest tree of three tiers of hubs has four. */
 export const MAX_TOPOLOGY_DEPTH = 6
+/** Hubs that pass a question on: three up and three down is the most that tiers allow. */
+export const MAX_TOPOLOGY_HOPS = 8
 /** A thousand nodes with the longest names and regions. */
 export const MAX_TOPOLOGY_BYTES = 512 * 1024
 const MAX_REQUEST_BYTES = 1_024
@@ -30,12 +32,14 @@ export function encodeTopologyRequest(request: TopologyRequest): Uint8Array {
 /** Throws SKEIN_PROTOCOL naming the bad field. */
 export function decodeTopologyRequest(bytes: Uint8Array): TopologyRequest {
   const read = fields(decodeCbor(bytes, { max: MAX_REQUEST_BYTES, what: 'the question for the tree' }), 'topology')
+  const hops = read.optionalInt('hops', { max: MAX_TOPOLOGY_HOPS })
   return {
     up: read.bool('up'),
     ...(read.has('pool') ? { pool: scope(read, 'pool') } : {}),
     depth: read.int('depth', { max: MAX_TOPOLOGY_DEPTH }),
     max: read.int('max', { min: 1, max: MAX_TOPOLOGY_NODES }),
-    within: read.int('within', { min: 1, max: MAX_WITHIN_MS })
+    within: read.int('within', { min: 1, max: MAX_WITHIN_MS }),
+    ...(hops === undefined ? {} : { hops })
   }
 }
 

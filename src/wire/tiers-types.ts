@@ -102,6 +102,8 @@ export interface TopologyRequest {
   max: number
   /** How long the answer may take, ms. */
   within: number
+  /** Hubs that have passed the question on, at most 8. @default 0 */
+  hops?: number
 }
 
 export interface TopologyNode {

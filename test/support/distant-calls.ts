@@ -86,7 +86,7 @@ export async function createDistantCalls(...first: VisibleServer[]): Promise<Dis
   const { clock } = net
   const table: DistantCalls['table'] = { answer: () => [], asked: [] }
   const distant = createDistant({
-    self: edge.id, clock, logger: silentLogger, metrics: createDistantMetrics(edge.meter), reach: edge.reach, links: { called() {}, holds: () => false },
+    self: edge.id, clock, logger: silentLogger, metrics: createDistantMetrics(edge.meter), reach: edge.reach, links: { called() {}, keeps: () => false },
     async resolve(_key, { tool, fresh = false, signal, timeout }) {
       table.asked.push({ at: clock.now(), tool, fresh })
       // As over the session with the hub, when there is one.

@@ -146,7 +146,7 @@ export function createFakeNodeApi(): FakeNodeApi {
     tool: (name) => (name === ECHO.name ? { ...ECHO, definition: { name, inputSchema: { type: 'object' } } } : undefined),
     async searchTools(query, { limit }) {
       note('searchTools', { query, limit })
-      return { tools: [{ name: ECHO.name, server: ECHO.server, tool: ECHO.tool, description: ECHO.description, digest: ECHO.digest, providers: 3, distant: true, listed: false }], total: 7 }
+      return { tools: [{ name: ECHO.name, server: ECHO.server, tool: ECHO.tool, description: ECHO.description, digest: ECHO.digest, providers: 3, distant: true, listed: false }], total: 7, partial: query === 'half' }
     },
     async call(name, args, options) {
       note('call', { name, args, timeout: options.timeout })

@@ -122,3 +122,82 @@ export function createLargeCatalog({ clock, random, desk, wire, onChanged }: Lar
     close: () => void (closed = true)
   }
 }
+
+/** The records of one pool, as all its members see them after the time that gossip takes: instead of the machine, where it runs in other pools of the same size. */
+export interface RecordBoard {
+  readonly records: Map<string, NodeRecord>
+  readonly readers: Set<() => void>
+  sorted: readonly NodeRecord[] | undefined
+}
+
+export function createRecordBoard(): RecordBoard {
+  return { records: new Map(), readers: new Set(), sorted: undefined }
+}
+
+export function putOnBoard(board: RecordBoard, record: NodeRecord): void {
+  board.records.set(record.peer, record)
+  board.sorted = undefined
+  for (const each of board.readers) each()
+}
+
+/** How long gossip takes to all of a pool, ms. */
+const BOARD_AFTER = 200
+
+export function createBoardCatalog({ clock, onChanged }: Pick<LargeCatalogDeps, 'clock' | 'onChanged'>, board: RecordBoard, { federation, pool, self }: { federation: string; pool: string; self: string }): LargeCatalog {
+  const sessions = new Set<string>()
+  const members = new Set<string>()
+  const live = new Set<string>()
+  let said = ''
+  let servers: unknown
+  let closed = false
+  let sequence = 0
+  const reader = () => {
+    if (!closed) onChanged()
+  }
+  board.readers.add(reader)
+
+  function settle(peer: string): void {
+    const is = sessions.has(peer) && members.has(peer)
+    if (is === live.has(peer)) return
+    if (is) live.add(peer)
+    else live.delete(peer)
+    onChanged()
+  }
+
+  return {
+    step(event) {
+      if (closed) return
+      if (event.type === 'local') {
+        const next = JSON.stringify(event.descriptor)
+        if (next === said && servers === event.servers) return
+        said = next
+        servers = event.servers
+        sequence = Math.max(sequence + 1, clock.wall())
+        const record = { federation, pool, peer: self, sequence, expires: sequence + 600_000, ...event.descriptor, servers: event.servers }
+        clock.after(BOARD_AFTER, () => {
+          putOnBoard(board, record)
+        })
+      } else if (event.type === 'session-up') {
+        sessions.add(event.peer)
+        settle(event.peer)
+      } else if (event.type === 'session-down') {
+        sessions.delete(event.peer)
+        settle(event.peer)
+      } else if (event.type === 'member-up') {
+        members.add(event.peer)
+        settle(event.peer)
+      } else if (event.type === 'member-down') {
+        members.delete(event.peer)
+        settle(event.peer)
+      }
+    },
+    digest: () => ({ records: [], wanted: [], more: false }),
+    records: () => (board.sorted ??= [...board.records.values()].sort((a, b) => (a.peer < b.peer ? -1 : 1))),
+    live: () => live,
+    shift() {},
+    close() {
+      closed = true
+      board.readers.delete(reader)
+    }
+  }
+}

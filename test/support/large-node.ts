@@ -7,7 +7,7 @@ import { createQuorum } from '../../src/federation/quorum/driver.ts'
 import type { Quorum } from '../../src/federation/quorum/driver-types.ts'
 import { createSummary, type Summary } from '../../src/federation/summary/driver.ts'
 import { createTiers } from '../../src/federation/tiers/driver.ts'
-import type { Home, KnownHub, TierMember, TierMemberEvent } from '../../src/federation/tiers/ports.ts'
+import type { Home, KnownHub, TierMemberEvent } from '../../src/federation/tiers/ports.ts'
 import type { Tiers } from '../../src/federation/tiers/types.ts'
 import { createPools, type PoolParts } from '../../src/node/pools.ts'
 import type { Tier } from '../../src/wire/admission-documents.ts'
@@ -16,7 +16,7 @@ import { METHOD, ROOT_POOL } from '../../src/wire/protocols.ts'
 import type { SummaryBody } from '../../src/wire/summary-row.ts'
 import { fakeSeal } from '../sim/quorum/fake-seal.ts'
 import { createFakeQuorumStore } from './fake-quorum-store.ts'
-import { createLargeCatalog, type LargeCatalog, type RecordDesk, type CatalogWire } from './large-catalog.ts'
+import { createBoardCatalog, createLargeCatalog, putOnBoard, type LargeCatalog, type RecordBoard, type RecordDesk, type CatalogWire } from './large-catalog.ts'
 import type { LargePools, PoolNode } from './large-pools.ts'
 
 export const LIMITS = { maxRegionalHubs: 10, maxChildHubs: 20, maxClusters: 100 }
@@ -45,6 +45,8 @@ export interface Machines {
 export interface LargeNode extends PoolNode {
   readonly plan: NodePlan
   readonly address: string
+  /** Its own pool runs the real machine of the catalog at all its members. */
+  readonly real: boolean
   /** Undefined: not booted yet, or taken apart to be weighed. */
   machines: Machines | undefined
   readonly links: Set<string>
@@ -68,6 +70,8 @@ export interface NodeWorld {
   call(node: LargeNode, part: Part, peer: string, method: number, body: Uint8Array, options: { timeout: number; signal: AbortSignal }): Promise<Uint8Array>
   connect(node: LargeNode, peer: string): Promise<void>
   wire(node: LargeNode, pool: string): CatalogWire
+  /** Undefined: the pool runs the real machine of the catalog. */
+  board(pool: string): RecordBoard | undefined
 }
 
 const nothing = { with: () => ({ inc() {}, set() {}, observe() {} }) }
@@ -76,9 +80,9 @@ export const noMeter: Meter = { counter: () => nothing, gauge: () => nothing, hi
 
 const zero = (): Record<Part, number> => ({ tiers: 0, quorum: 0, summary: 0, catalog: 0, gossip: 0 })
 
-export function createLargeNode(plan: NodePlan, address: string): LargeNode {
+export function createLargeNode(plan: NodePlan, address: string, real: boolean, stands: boolean): LargeNode {
   return {
-    plan, peer: plan.peer, address, alive: false, machines: undefined, links: new Set(), pools: new Set(), late: new Map(), messages: zero(), bytes: zero(), servers: plan.servers,
+    plan, peer: plan.peer, address, real, stands, alive: false, machines: undefined, links: new Set(), pools: new Set(), late: new Map(), messages: zero(), bytes: zero(), servers: [],
     heard() {},
     answer: () => Promise.reject(new SkeinError('SKEIN_GOAWAY', 'not started')),
     sessionDown() {}
@@ -92,6 +96,7 @@ export function bootNode(node: LargeNode, world: NodeWorld): void {
   const clock = world.clockOf(node)
   const catalogs = new Map<string, LargeCatalog>()
   const listeners = new Set<(pool: string, event: TierMemberEvent) => void>()
+  let tellPools: ((pool: string, event: TierMemberEvent) => void) | undefined
   const up = new Set<string>()
   const disk: { home: Home | undefined; hubs: KnownHub[] } = { home: undefined, hubs: [] }
   node.alive = true
@@ -142,12 +147,14 @@ export function bootNode(node: LargeNode, world: NodeWorld): void {
         return Promise.resolve()
       },
       members: (pool: string) => pools.members(node, pool),
-      onPoolEvent: (listener: (pool: string, event: TierMemberEvent) => void) => listeners.add(listener)
+      onPoolEvent: (listener: (pool: string, event: TierMemberEvent) => void) => (tellPools = listener)
     } as unknown as PoolParts['members'],
     catalog: {
       openPool(pool) {
         const deps = { clock, random, desk: world.desk, wire: world.wire(node, pool), onChanged: () => summary.catalogChanged() }
-        const catalog = createLargeCatalog(deps, { federation: world.federation, pool, self })
+        const board = world.board(pool)
+        const options = { federation: world.federation, pool, self }
+        const catalog = board === undefined ? createLargeCatalog(deps, options) : createBoardCatalog(deps, board, options)
         catalogs.set(pool, catalog)
         for (const peer of up) catalog.step({ type: 'session-up', peer })
       },
@@ -191,7 +198,13 @@ export function bootNode(node: LargeNode, world: NodeWorld): void {
     describe()
   }
 
-  node.heard = (pool, event) => {
+  // News that come in one message: who votes is told of them together.
+  node.heard = (pool, events) => {
+    for (const event of events) hear(pool, event)
+    const last = events.at(-1)
+    if (last !== undefined) tellPools?.(pool, last)
+  }
+  function hear(pool: string, event: TierMemberEvent): void {
     const { peer } = event.member
     const living = event.member.state === 'alive' || event.member.state === 'suspect'
     const catalog = catalogs.get(pool)
@@ -222,16 +235,27 @@ export function bootNode(node: LargeNode, world: NodeWorld): void {
   void tiers.start().then(follow)
 }
 
+/** A leaf of a pool in which only some leaves run: a member with a record. Without an address it is no voter. */
+export function standIn(node: LargeNode, world: Pick<NodeWorld, 'pools' | 'board' | 'federation'>, home: string): void {
+  const { name, tier, region } = node.plan
+  node.alive = true
+  node.pools.add(home)
+  world.pools.enter(node, home, { name, addresses: [], tier, region })
+}
+
 /** A server of its own from now on, or one less. */
-export function serve(node: LargeNode, servers: readonly ServerEntry[]): void {
+export function serve(node: LargeNode, servers: readonly ServerEntry[], board?: (pool: string) => RecordBoard | undefined): void {
   node.servers = servers
+  const [home = ''] = node.pools
+  const seen = node.stands ? board?.(home) : undefined
+  if (seen !== undefined) {
+    const { name, region, tier } = node.plan
+    const sequence = (seen.records.get(node.peer)?.sequence ?? 0) + 1
+    putOnBoard(seen, { federation: 'fed', pool: home, peer: node.peer, sequence, expires: 2_000_000_000_000, name, addresses: [node.address], region, tier, draining: false, servers: servers as ServerEntry[] })
+  }
   for (const [pool, catalog] of node.machines?.catalogs ?? []) {
     const hub = node.machines?.tiers.hubFacts(pool)
     const { name, region, tier } = node.plan
     catalog.step({ type: 'local', servers: servers as ServerEntry[], descriptor: { name, addresses: [node.address], region, tier, draining: false, ...(hub === undefined ? {} : { hub }) } })
   }
-}
-
-export function memberOf(node: LargeNode, pools: LargePools, pool: string): readonly TierMember[] {
-  return pools.members(node, pool)
 }

@@ -20,9 +20,11 @@ export interface DetectionTimes {
 export interface PoolNode {
   readonly peer: string
   alive: boolean
+  /** It is only seen by others: it runs no machines, so it hears nothing. */
+  readonly stands: boolean
   /** Pool -> what it has not heard yet: the member as it believes it to be, or undefined where it knows of none. */
   readonly late: Map<string, Map<string, TierMember | undefined>>
-  heard(pool: string, event: TierMemberEvent): void
+  heard(pool: string, events: readonly TierMemberEvent[]): void
 }
 
 /** The membership of all pools, with the times of the real one and none of its messages. */
@@ -54,6 +56,8 @@ const LEFT_AFTER = 200
 export function createLargePools(clock: LargeClock, random: Random, detection: (size: number) => DetectionTimes): LargePools {
   const pools = new Map<string, { entries: Map<string, Entry>; list: TierMember[] | undefined }>()
   const inPools = new Map<string, Set<string>>()
+  /** Those who joined, by pool and time at which a node hears of them. */
+  const coming = new WeakMap<PoolNode, Map<string, string[]>>()
 
   function poolOf(pool: string) {
     const found = pools.get(pool) ?? { entries: new Map<string, Entry>(), list: undefined }
@@ -75,15 +79,33 @@ export function createLargePools(clock: LargeClock, random: Random, detection: (
 
   /** The node hears of it after `ms`; until then it believes what it believed. */
   function tell(node: PoolNode, pool: string, peers: readonly string[], ms: number, type: TierMemberEvent['type'], evidence?: 'silence' | 'refused'): void {
-    const due = type === 'joined' ? Math.ceil((clock.now() + ms) / GOSSIP_EVERY) * GOSSIP_EVERY + phaseOf(node) - clock.now() : ms
-    clock.after(due, () => {
+    if (node.stands) return
+    const at = Math.ceil((clock.now() + ms) / GOSSIP_EVERY) * GOSSIP_EVERY + phaseOf(node)
+    if (type === 'joined') {
+      const id = `${pool} ${at}`
+      const news = coming.get(node) ?? new Map<string, string[]>()
+      coming.set(node, news)
+      const together = news.get(id)
+      if (together !== undefined) return void together.push(...peers)
+      const all = [...peers]
+      news.set(id, all)
+      return deliver(node, pool, all, at - clock.now(), type, evidence, () => void news.delete(id))
+    }
+    deliver(node, pool, peers, ms, type, evidence, () => {})
+  }
+
+  function deliver(node: PoolNode, pool: string, peers: readonly string[], ms: number, type: TierMemberEvent['type'], evidence: 'silence' | 'refused' | undefined, done: () => void): void {
+    clock.after(ms, () => {
+      done()
       if (!node.alive || poolOf(pool).entries.get(node.peer)?.inside !== true) return
       const late = lateOf(node, pool)
+      const events: TierMemberEvent[] = []
       for (const peer of peers) {
         if (!late.delete(peer)) continue
         const member = poolOf(pool).entries.get(peer)?.member
-        if (member !== undefined) node.heard(pool, { type: type === 'joined' && member.state !== 'alive' ? 'failed' : type, member, ...(evidence === undefined ? {} : { evidence }) })
+        if (member !== undefined) events.push({ type: type === 'joined' && member.state !== 'alive' ? 'failed' : type, member, ...(evidence === undefined ? {} : { evidence }) })
       }
+      if (events.length > 0) node.heard(pool, events)
     })
   }
 
@@ -92,6 +114,7 @@ export function createLargePools(clock: LargeClock, random: Random, detection: (
   }
 
   function hearsLater(node: PoolNode, pool: string, peer: string, before: TierMember | undefined): void {
+    if (node.stands) return
     const late = lateOf(node, pool)
     // What it believed first is what it still believes.
     if (!late.has(peer)) late.set(peer, before)

@@ -4,9 +4,9 @@ import type { ServerEntry } from '../../src/wire/catalog-types.ts'
 import { peerIdOfKey } from '../../src/wire/peer-id.ts'
 import { readBody, type SummaryBody } from '../../src/wire/summary-row.ts'
 import type { ResolvedProvider } from '../../src/wire/summary-types.ts'
-import { createRecordDesk, type CatalogWire, type LargeCatalog } from './large-catalog.ts'
+import { createRecordBoard, createRecordDesk, type CatalogWire, type LargeCatalog, type RecordBoard } from './large-catalog.ts'
 import { createLargeClock, type LargeClock } from './large-clock.ts'
-import { bootNode, createLargeNode, type LargeNode, type NodeWorld, type Part } from './large-node.ts'
+import { bootNode, createLargeNode, serve, standIn, type LargeNode, type NodeWorld, type Part } from './large-node.ts'
 import { createLargePools, type DetectionTimes, type LargePools } from './large-pools.ts'
 
 /** Length, method, ids and state of an exchange, yamux' and TLS' own. */
@@ -28,6 +28,10 @@ export interface Shape {
   servers: number
   /** Leaves that have a server. */
   copies: number
+  /** Of so many pools of leaves one runs the real machine of the catalog; those of hubs all do. */
+  every: number
+  /** Leaves that run in each of the other pools: its voters. The rest of those only stand there, with their records. */
+  running: number
   seed: number
 }
 
@@ -41,6 +45,7 @@ export interface LargeWorld {
   /** Chance that an exchange is lost: one half on the way there, one on the way back; and that of a gossiped record at each member. */
   loss: number
   boot(node: LargeNode): void
+  serve(node: LargeNode, servers: readonly ServerEntry[]): void
   die(node: LargeNode, how: keyof DetectionTimes): void
   session(a: LargeNode, b: LargeNode): boolean
   /** The way that was resolved can be gone. */
@@ -60,7 +65,7 @@ export function tenTools(name: string): ServerEntry {
 
 /** The whole tree: 1 global, `regions` regional, `regions x areas` local hubs, and the leaves. */
 export function createLargeWorld(shape: Shape, detection: (size: number) => DetectionTimes): LargeWorld {
-  const { regions, areas, leaves, servers, copies, seed } = shape
+  const { regions, areas, leaves, servers, copies, every, running, seed } = shape
   const clock = createLargeClock()
   const random = seededRandom(seed)
   const pools = createLargePools(clock, random, detection)
@@ -69,10 +74,10 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
   const nodes: LargeNode[] = []
   const byPeer = new Map<string, LargeNode>()
 
-  function add(name: string, tier: LargeNode['plan']['tier'], region: string, above: LargeNode | undefined, provided: readonly ServerEntry[] = []): LargeNode {
+  function add(name: string, tier: LargeNode['plan']['tier'], region: string, above: LargeNode | undefined, real: boolean, provided: readonly ServerEntry[] = [], stands = false): LargeNode {
     const index = nodes.length
     const plan = { peer: peerIdOfKey(random.bytes(32)), name, tier, region, parent: above?.plan.name, servers: provided }
-    const node = createLargeNode(plan, `/ip4/10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/tcp/4001`)
+    const node = createLargeNode(plan, `/ip4/10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/tcp/4001`, real, stands)
     // It was invited by the hub above.
     if (above !== undefined) node.links.add(above.peer)
     nodes.push(node)
@@ -91,11 +96,11 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
       copy++
     }
   }
-  const top = add('global', 'global', 'r0', undefined)
-  const regional = Array.from({ length: regions }, (_, r) => add(`region-${r}`, 'regional', `r${r}`, top))
-  const local = regional.flatMap((hub, r) => Array.from({ length: areas }, (_, a) => add(`area-${r}-${a}`, 'local', `r${r}`, hub)))
+  const top = add('global', 'global', 'r0', undefined, true)
+  const regional = Array.from({ length: regions }, (_, r) => add(`region-${r}`, 'regional', `r${r}`, top, true))
+  const local = regional.flatMap((hub, r) => Array.from({ length: areas }, (_, a) => add(`area-${r}-${a}`, 'local', `r${r}`, hub, (r * areas + a) % every === 0)))
   local.forEach((hub, index) => {
-    for (let leaf = 0; leaf < leaves; leaf++) add(`leaf-${index}-${leaf}`, 'leaf', hub.plan.region, hub, placed[index * leaves + leaf])
+    for (let leaf = 0; leaf < leaves; leaf++) add(`leaf-${index}-${leaf}`, 'leaf', hub.plan.region, hub, hub.real, placed[index * leaves + leaf], !hub.real && leaf >= running)
   })
 
   const reaches = (a: LargeNode, b: LargeNode) => a.alive && b.alive
@@ -201,6 +206,7 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
 
   const clocks = new Map<LargeNode, ReturnType<LargeClock['of']>>()
   const killed = new Set<LargeNode>()
+  const boards = new Map<string, RecordBoard>()
   const world: LargeWorld & NodeWorld = {
     clock, random, nodes, byPeer, pools, desk, keys: entries.map(({ name }) => name), federation: 'fed', founder: top.peer, loss: 0,
     readBody(bytes, path) {
@@ -230,7 +236,18 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
         })
       })
     },
-    boot: (node) => bootNode(node, world),
+    boot(node) {
+      const [home] = node.links
+      if (node.stands && home !== undefined) standIn(node, world, home)
+      else bootNode(node, world)
+    },
+    serve: (node, provided) => serve(node, provided, world.board),
+    board(pool) {
+      if (byPeer.get(pool)?.real !== false) return undefined
+      const board = boards.get(pool) ?? createRecordBoard()
+      boards.set(pool, board)
+      return board
+    },
     die(node, how) {
       node.alive = false
       if (how === 'killed') killed.add(node)
@@ -270,7 +287,7 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
         good.set(node, way)
         return way
       }
-      return nodes.filter((node) => node.alive && !hasWay(node, 0))
+      return nodes.filter((node) => node.alive && !node.stands && !hasWay(node, 0))
     }
   }
   return world

@@ -35,7 +35,8 @@ export const REQUESTS: Record<string, QuorumRequest> = {
   'learn: what do I lack?': { kind: 'learn', pool: POOL, told: [], have: [{ key: 'hub', version: 12 }, { key: 'voters', version: 4 }] },
   'forward a change': { kind: 'forward', pool: POOL, key: 'hub', what: 'change', op: OPS[0], expect: 12, data: bytes('lease'), within: 5_000 },
   'forward a read': { kind: 'forward', pool: POOL, key: 'hub', what: 'read', op: '', within: 1 },
-  'forward voters': { kind: 'forward', pool: POOL, key: 'voters', what: 'voters', op: OPS[1], data: voters.value.data as Uint8Array, within: 60_000 }
+  'forward voters': { kind: 'forward', pool: POOL, key: 'voters', what: 'voters', op: OPS[1], data: voters.value.data as Uint8Array, within: 60_000 },
+  'forward, to be passed on': { kind: 'forward', pool: POOL, key: 'setting/max_tools', what: 'change', op: OPS[0], data: bytes('50'), within: 4_000, relays: 4 }
 }
 
 export const ANSWERS: Record<string, QuorumAnswer> = {

@@ -43,6 +43,10 @@ export interface QuorumWorldOptions {
   tier?: Tier
   threshold?: number
   permits?: Permits
+  mayPropose?: (from: string) => boolean
+  isRegister?: (key: string) => boolean
+  /** Asked before a peer's answer is what it says. */
+  lies?: (peer: string, method: number, body: Uint8Array) => Uint8Array | undefined
   /** Share of messages that are lost, and that arrive twice. */
   lost?: number
   twice?: number
@@ -80,6 +84,8 @@ export function createQuorumWorld(count: number, options: QuorumWorldOptions = {
       {
         clock, random: seededRandom((options.seed ?? 1) * 1_000 + index + calls.length), meter, logger: silentLogger, store, signer,
         permits: options.permits ?? (() => true),
+        ...(options.mayPropose && { mayPropose: (_pool: string, from: string) => options.mayPropose?.(from) ?? true }),
+        ...(options.isRegister && { isRegister: (_pool: string, key: string) => options.isRegister?.(key) ?? true }),
         call: (to, method, body, { timeout, signal }) =>
           new Promise((resolve, reject) => {
             calls.push({ from: signer.peer, to, method, bytes: body.length })
@@ -88,7 +94,9 @@ export function createQuorumWorld(count: number, options: QuorumWorldOptions = {
             travel(signer.peer, to, () => {
               const target = nodes.find(({ peer }) => peer === to)
               if (target?.up !== true) return
-              target.quorum.answer(method, body, signer.peer).then((answer) => travel(to, signer.peer, () => resolve(answer)), reject)
+              const lie = options.lies?.(to, method, body)
+              const answer = lie === undefined ? target.quorum.answer(method, body, signer.peer) : Promise.resolve(lie)
+              answer.then((said) => travel(to, signer.peer, () => resolve(said)), reject)
             })
           })
       },

@@ -62,24 +62,26 @@ export const SUMMARY_VALUES: Omit<SummaryVector, 'hex'>[] = [
   {
     kind: 'resolve-answer',
     name: 'one with all that is known, one with little',
-    value: [
+    value: { providers: [
       {
         peer: one, name: 'berlin-1', via: [two, three], rtt: 31, digest: toolDigest({ name: 'query' }), addresses: ['/ip4/192.0.2.1/tcp/4001'], capacity: 4,
         coordinates: { latitude: 52.52, longitude: -13.405 }, region: 'eu'
       },
       { peer: three, name: 'paris-1', via: [], addresses: [], region: '' }
-    ]
+    ], partial: false }
   },
-  { kind: 'resolve-answer', name: 'nobody', value: [] },
+  { kind: 'resolve-answer', name: 'nobody', value: { providers: [], partial: false } },
+  { kind: 'resolve-answer', name: 'nobody, but not all were asked', value: { providers: [], partial: true } },
   { kind: 'search-request', name: 'two words', value: { query: 'weather forecast', limit: 100, within: 9_000, visited: [one] } },
   {
     kind: 'search-answer',
     name: 'one of replicas, one of an owner',
-    value: [
+    value: { tools: [
       { key: 'search', server: 'search', tool: 'query', digest: toolDigest({ name: 'query' }), repeatable: false, providers: 10 },
       { key: `files@${one}`, server: 'files', owner: one, node: 'berlin-1', tool: 'read', digest: toolDigest({ name: 'read' }), repeatable: true, providers: 1 }
-    ]
-  }
+    ], partial: false }
+  },
+  { kind: 'search-answer', name: 'not all of them', value: { tools: [], partial: true } }
 ]
 
 export function readSummaryVectors(): SummaryVector[] {

@@ -15,6 +15,12 @@ export interface TierPlan {
   region: string
   /** Name of the hub above; absent for the top. */
   parent?: string
+  /** Servers it has, by name: each has the tools `append` and `read`. @default a leaf has one of its own name */
+  servers?: readonly string[]
+  /** Where it listens, also after a restart. @default a free one, another one each time */
+  port?: number
+  /** Merged into its configuration, after that of all nodes. */
+  config?: Sections
 }
 
 /** One global hub, two regions of two sites with three leaves each: 1 + 2 + 4 + 12. */
@@ -61,7 +67,7 @@ export interface TierProcessesOptions {
   /** Where a node runs: the words before its command, and the address it listens at. @default here, on loopback */
   place?(plan: TierPlan): { prefix?: readonly string[]; address: string }
   /** Merged into the configuration of every node. */
-  config?: Record<string, Record<string, unknown>>
+  config?: Sections
 }
 
 export interface TierProcesses {
@@ -83,13 +89,17 @@ export interface TierProcesses {
   hubs(): Promise<Map<string, string>>
   /** How often each call was executed, by its id. */
   executions(): Map<string, number>
+  /** A node more, with a token of the top, once it is ready. */
+  add(plan: TierPlan): Promise<TierNode>
   /** kill -9; its data stay. */
   kill(id: string): Promise<void>
+  /** SIGTERM; its data stay. */
+  stop(id: string): Promise<void>
   pause(id: string): void
   resume(id: string): void
   resumeAll(): void
-  /** Starts a killed one again. */
-  restart(id: string): Promise<void>
+  /** Starts one that was killed or stopped again. @param changes what it is from now on */
+  restart(id: string, changes?: Partial<TierPlan>): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -109,7 +119,8 @@ export async function startTiers({ plan = TREE, place = () => ({ address: '127.0
   function start(one: TierPlan, dataDir: string, token: string | undefined): Promise<SkeinProcess> {
     const { prefix, address } = place(one)
     const server = { command: process.execPath, args: [join(ROOT, 'test/fixtures/log-server.ts')], env: { SKEIN_LOG: log }, repeatable: ['read'] }
-    const { node: nodeConfig, federation, ...rest } = config
+    const { node: nodeConfig, federation, ...rest } = mergeSections(config, one.config)
+    const servers = one.servers ?? (one.tier === 'leaf' ? [one.id] : [])
     return startSkein({
       dataDir,
       ...(prefix === undefined ? {} : { prefix }),
@@ -117,20 +128,22 @@ export async function startTiers({ plan = TREE, place = () => ({ address: '127.0
       readyWithin: READY_WITHIN,
       config: {
         node: { id: one.id, hub_tier: one.tier, region: one.region, ...nodeConfig },
-        network: { listen: [`/ip4/${address}/tcp/0`] },
+        network: { listen: [`/ip4/${address}/tcp/${one.port ?? 0}`] },
         monitoring: { metrics_enabled: false },
         federation: { ...(one.parent === undefined ? {} : { parent: one.parent }), ...federation },
-        mcp: { graph: { enabled: false }, servers: one.tier === 'leaf' ? { [one.id]: server } : {} },
+        mcp: { graph: { enabled: false }, servers: Object.fromEntries(servers.map((name) => [name, server])) },
         ...rest
       }
     })
   }
 
-  async function add(one: TierPlan, token: string | undefined): Promise<void> {
+  async function add(one: TierPlan, token: string | undefined): Promise<TierNode> {
     const dataDir = join(folder, one.id)
     mkdirSync(dataDir)
     const started = await start(one, dataDir, token)
-    nodes.set(one.id, { ...one, dataDir, process: started, control: await createControlClient(dataDir), peer: started.status().peer })
+    const added = { ...one, dataDir, process: started, control: await createControlClient(dataDir), peer: started.status().peer }
+    nodes.set(one.id, added)
+    return added
   }
 
   function resume(id: string): void {
@@ -201,19 +214,29 @@ export async function startTiers({ plan = TREE, place = () => ({ address: '127.0
       }
       return runs
     },
+    add: async (one) => add(one, await makeToken(node((plan[0] as TierPlan).id).process, '--uses', '1', '--tier', one.tier)),
     kill: (id) => node(id).process.kill('SIGKILL'),
+    stop: (id) => node(id).process.kill('SIGTERM'),
     pause(id) {
       paused.add(id)
       node(id).process.child.kill('SIGSTOP')
     },
     resume,
     resumeAll,
-    async restart(id) {
-      const one = node(id)
+    async restart(id, changes = {}) {
+      const one = { ...node(id), ...changes }
       nodes.set(id, { ...one, process: await start(one, one.dataDir, undefined), control: await createControlClient(one.dataDir) })
     },
     dispose
   }
+}
+
+type Sections = Record<string, Record<string, unknown>>
+
+function mergeSections(all: Sections, own: Sections = {}): Sections {
+  const merged = { ...all }
+  for (const [name, section] of Object.entries(own)) merged[name] = { ...merged[name], ...section }
+  return merged
 }
 
 /** Every pool has found its hub, and every leaf lists the servers of all of them. */

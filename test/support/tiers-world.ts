@@ -392,7 +392,7 @@ export function createTiersWorld(plans: readonly NodePlan[], seed: number, { rea
       while (!condition() && clock.now() - start < within) await world.run(100)
       return clock.now() - start
     },
-    tiers: (index) => (places[index]?.process as Process).tiers,
+    tiers: (index) => ((places[index] as TiersPlace).process as Process).tiers,
     astray: () => places.filter((place) => place.state === 'running' && !hasWay(place)).map(({ name }) => name)
   }
   return world

@@ -54,7 +54,10 @@ describe('configuration keys', () => {
   })
 
   test('every SKEIN_ name is a variable or an error code', () => {
-    const short = ['SKEIN_CONFIG', 'SKEIN_CONFIG_PATH', 'SKEIN_BOOTSTRAP', 'SKEIN_TOKEN', 'SKEIN_DATA_DIR', 'SKEIN_REGION', 'SKEIN_HUB_TIER', 'SKEIN_LOG_LEVEL', 'SKEIN_METRICS_ENABLED']
+    const short = [
+      'SKEIN_CONFIG', 'SKEIN_CONFIG_PATH', 'SKEIN_BOOTSTRAP', 'SKEIN_TOKEN', 'SKEIN_DATA_DIR', 'SKEIN_REGION', 'SKEIN_HUB_TIER', 'SKEIN_PARENT', 'SKEIN_PARENT_HUB',
+      'SKEIN_MAX_REGIONAL_HUBS', 'SKEIN_MAX_CHILD_HUBS', 'SKEIN_MAX_CLUSTERS', 'SKEIN_LOG_LEVEL', 'SKEIN_METRICS_ENABLED'
+    ]
     const overlays = read('src/config/overlay.ts') + read('src/config/load.ts') + read('src/config/finish.ts')
     for (const name of short) expect(overlays).toContain(name)
     const names = new Set([...short, ...rows.map(({ variable }) => variable), ...Object.keys(ERROR_CODES)])

@@ -43,11 +43,12 @@ function show(tool: ToolInfo & { definition: Record<string, unknown> }): string 
   return `${fields(rows)}\n\n${description}\n\n${JSON.stringify(tool.definition.inputSchema ?? {}, undefined, 2)}`
 }
 
-function matches({ tools, total }: ToolMatches): string {
-  if (tools.length === 0) return 'No tool fits: try other words.'
+function matches({ tools, total, partial }: ToolMatches): string {
+  const missing = partial ? '\nParts of the federation did not answer, so there may be more: search again in a moment.' : ''
+  if (tools.length === 0) return `No tool fits: try other words.${missing}`
   const rows = tools.map((tool) => [tool.name, tool.listed ? (tool.distant ? 'through hubs' : 'listed') : 'found', String(tool.providers || ''), shorten(tool.description, DESCRIPTION_WIDTH)])
   const more = total > tools.length ? `\n${total - tools.length} more: use more precise words, or --limit.` : ''
-  return `${table(['NAME', 'HERE', 'NODES', 'DESCRIPTION'], rows)}${more}`
+  return `${table(['NAME', 'HERE', 'NODES', 'DESCRIPTION'], rows)}${more}${missing}`
 }
 
 export function addTools(program: Command, context: CliContext): void {

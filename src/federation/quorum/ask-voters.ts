@@ -16,7 +16,7 @@ export function askVoters(context: GroupContext, request: VoterRequest, heard: (
         ask(peer, { ...asked, chain: decisions.chainFrom(answer.voters ?? 0) }, true)
         return
       }
-      if (answer?.kind === 'refused' && answer.reason === 'newer') context.learn(answer.chain ?? [], 'asked')
+      if (answer?.kind === 'refused' && answer.reason === 'newer') context.learn(answer.chain ?? [], peer)
       if (answer?.kind === 'refused') context.emit({ type: 'refused', reason: answer.reason })
       heard(peer, answer)
     })

@@ -22,8 +22,13 @@ export interface GroupContext {
   own(request: QuorumRequest): QuorumAnswer
   /** Counted here: no need to check the votes. */
   decided(certificate: Certificate): void
-  /** Checked. True: some cannot be proven without what this node lacks, so it should ask. */
-  learn(certificates: readonly Certificate[], source: 'asked' | 'told'): boolean
+  /**
+   * Checked. `from`: whose answer to a question it is; undefined: told unasked. `open`: some cannot be proven without what this node lacks, so it should ask.
+   * `doubt`: there are later voters, as this one says alone.
+   */
+  learn(certificates: readonly Certificate[], from: string | undefined): { open: boolean; doubt: boolean }
+  /** Who said so of voters and was not believed. */
+  doubted(): ReadonlySet<string>
   needed(key: string): number
   vote(vote: Omit<VoteInfo, 'pool' | 'at'>): void
   /** A voter says that it cannot read its row. */

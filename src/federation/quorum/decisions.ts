@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import { encodeCbor } from '../../wire/cbor.ts'
 import type { Certificate, VoterSet } from '../../wire/quorum-types.ts'
 import { decodeVoterSet, MAX_CHAIN, sameData, voteBytes } from '../../wire/quorum-votes.ts'
-import { MAX_KEYS } from '../../wire/quorum.ts'
 import type { VoteSeal } from './ports.ts'
-import { compareAttempts } from './rules.ts'
+import { compareAttempts, maxKeys } from './rules.ts'
 import { VOTERS_KEY, type Decided, type Voters } from './types.ts'
 
 /**
@@ -13,8 +12,8 @@ import { VOTERS_KEY, type Decided, type Voters } from './types.ts'
  */
 export type LearnResult = 'news' | 'proof' | 'known' | 'bad' | 'unproven' | 'gap' | 'full'
 
-/** `counted`: the votes were counted here. `asked`: the answer to a question; where the chain of voters has a gap it is believed. `told`: unasked. */
-export type Source = 'counted' | 'asked' | 'told'
+/** `counted`: the votes were counted here. `told`: it must prove itself. `believed`: voters whose forerunners are not known are taken all the same. */
+export type Source = 'counted' | 'told' | 'believed'
 
 export interface Learned {
   result: LearnResult
@@ -44,27 +43,37 @@ export interface Decisions {
   all(): Certificate[]
   /** Checks the votes, unless they were counted here. */
   learn(certificate: Certificate, source: Source): Learned
+  /** A step begins; `rollBack` forgets what was learned since: its votes never came to disk, so nobody may hear of it. */
+  begin(): void
+  rollBack(): void
   /** SHA-256 over every key and its data: equal at all who know the same. */
   hash(): Uint8Array
 }
 
 const NOTHING: Learned = { result: 'known', believed: false, loud: false }
 
-export function createDecisions({ federation, pool, genesis, chain: stored, known: before, seal }: DecisionsOptions): Decisions {
+export function createDecisions({ federation, pool, genesis, chain: stored, known: learned, seal }: DecisionsOptions): Decisions {
   const known = new Map<string, Certificate>()
   /** Who voted in a version: those of the chain and the one before it. */
   const sets = new Map<number, VoterSet>([[0, { peers: genesis, settled: true }]])
   let chain: Certificate[] = []
   let voters: Voters = { version: 0, peers: genesis, settled: true }
+  /** As it was when the step began; undefined while nothing has changed. */
+  let checkpoint: { known: [string, Certificate][]; sets: [number, VoterSet][]; chain: Certificate[]; voters: Voters } | undefined
   for (const each of stored) adopt(each)
-  for (const each of before) {
+  for (const each of learned) {
     if (each.key !== VOTERS_KEY) known.set(each.key, each)
     else if (each.value.version > voters.version) adopt(each)
+  }
+
+  function keep(): void {
+    checkpoint ??= { known: [...known], sets: [...sets], chain, voters }
   }
 
   function adopt(certificate: Certificate): boolean {
     const set = decodeVoterSet(certificate.value.data ?? new Uint8Array())
     const { version } = certificate.value
+    keep()
     if (version !== voters.version + 1) chain = []
     chain = [...chain, certificate].slice(-MAX_CHAIN)
     sets.set(version, set)
@@ -80,7 +89,7 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
   /** A majority of those who voted then; operators' registers may have wanted more, which their proposer has seen to. */
   function proven(certificate: Certificate): boolean | undefined {
     const set = sets.get(certificate.voters)
-    if (set === undefined) return undefined
+    if (set === undefined || set.peers.length === 0) return undefined
     const bytes = voteBytes({ federation, pool, ...certificate })
     const good = new Set<string>()
     for (const { peer, signature } of certificate.votes) {
@@ -100,7 +109,7 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
     const follows = version === voters.version + 1 && voters.peers.length > 0
     // A change is decided by those before it.
     if (follows && source !== 'counted' && (certificate.voters !== voters.version || proven(certificate) !== true)) return { ...NOTHING, result: 'bad' }
-    if (!follows && source === 'told') return { ...NOTHING, result: 'gap' }
+    if (!follows && source !== 'believed') return { ...NOTHING, result: 'gap' }
     adopt(certificate)
     return { result: 'news', believed: !follows, loud: true }
   }
@@ -117,11 +126,24 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
       const newer = certificate.value.version - (before?.value.version ?? 0)
       if (newer < 0 || certificate.value.version === 0) return NOTHING
       if (newer === 0 && (before === undefined || certificate.voters <= before.voters)) return NOTHING
-      if (before === undefined && known.size >= MAX_KEYS) return { ...NOTHING, result: 'full' }
+      if (before === undefined && known.size >= maxKeys(certificate.key)) return { ...NOTHING, result: 'full' }
       const good = source === 'counted' || proven(certificate)
       if (good !== true) return { ...NOTHING, result: good === undefined ? 'unproven' : 'bad' }
+      keep()
       known.set(certificate.key, certificate)
       return { result: newer > 0 ? 'news' : 'proof', believed: false, loud: newer > 0 && !sameData(before?.value.data, certificate.value.data) }
+    },
+    begin() {
+      checkpoint = undefined
+    },
+    rollBack() {
+      if (checkpoint === undefined) return
+      known.clear()
+      sets.clear()
+      for (const [key, certificate] of checkpoint.known) known.set(key, certificate)
+      for (const [version, set] of checkpoint.sets) sets.set(version, set)
+      ;({ chain, voters } = checkpoint)
+      checkpoint = undefined
     },
     hash() {
       const entries = [...known.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ key, value }) => [key, value.data ?? false])

@@ -56,6 +56,8 @@ export interface Quorum {
   setMembers(pool: string, peers: readonly string[]): void
   /** Who else is told of `setting/*`, `ban/*` and voters of this pool: a hub's own children, for `root`. */
   setAudience(pool: string, peers: readonly string[]): void
+  /** A session with it has come up: groups that have it as a member compare with it, within half a second and at most once in 5 s. */
+  peerUp(peer: string): void
   /** One of the QUORUM methods. Throws SKEIN_PROTOCOL. */
   answer(method: number, body: Uint8Array, from: string): Promise<Uint8Array>
   /**

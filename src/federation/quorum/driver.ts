@@ -98,6 +98,9 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
       audience.set(pool, peers)
       current(pool)?.setAudience(peers)
     },
+    peerUp(peer) {
+      for (const driver of [...open.values(), ...observed.values()]) driver.peerUp(peer)
+    },
     async answer(method, body, from) {
       const request = decodeQuorumRequest(method, body)
       const driver = current(request.pool)
@@ -106,7 +109,7 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
     },
     learned(pool, { genesis } = { genesis: followed.get(pool) ?? [] }): QuorumLearned {
       followed.set(pool, genesis)
-      observe(pool)
+      if (!stopped) observe(pool)
       return {
         pool,
         // Still answers, with nothing, when the node has stopped.

@@ -52,9 +52,11 @@ export type GroupEvent =
   | { type: 'abandon'; id: number }
   /** The living of this pool, without this node. */
   | { type: 'members'; peers: readonly string[] }
+  /** A session with this peer has come up: what was decided while there was none is compared soon. */
+  | { type: 'peer-up'; peer: string }
   /** Who is told of settings and bans beside the members. */
   | { type: 'audience'; peers: readonly string[] }
-  /** A `persist` effect could not be carried out: nothing after it was. This voter abstains from now on. */
+  /** A `persist` effect of the last step could not be carried out: nothing after it was. Must be the next event; this voter abstains from now on. */
   | { type: 'store-failed'; why: string }
   /** Every 50 ms or so while `nextWake` says so. */
   | { type: 'tick' }
@@ -87,6 +89,10 @@ export interface GroupOptions {
   random: Random
   seal: VoteSeal
   permits: Permits
+  /** @default everybody may */
+  mayPropose?: ((from: string) => boolean) | undefined
+  /** @default whatever the name */
+  isRegister?: ((key: string) => boolean) | undefined
   rows: readonly StoredRow[]
   /** What was learned of this pool before: it is not asked for again. */
   known?: readonly Certificate[] | undefined

@@ -42,6 +42,8 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
   let asked = new Set<string>()
   /** A voter got it, and what came of it is not known. */
   let lost = false
+  /** It was not permitted to ask for this. */
+  let denied: string | undefined
   let lastWhy = spec.relays === undefined ? 'no voter of this pool can be reached' : 'this node has no hub above that could pass it on: wait until it has one, or ask at a node in the pool'
   const info: ProposalInfo = {
     pool: context.pool, key: spec.key, op: spec.op, what: spec.what, state: 'running', started, deadline, rounds: 0, needed: context.needed(spec.key), votes: 0
@@ -65,11 +67,14 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
     const next = order.find((peer) => !asked.has(peer))
     if (next !== undefined || order.length === 0) return next
     asked = new Set()
+    // Another voter may know better who this node is; when all say so, nothing was begun.
+    if (denied !== undefined && !lost) end({ type: 'conflict', why: denied, current: undefined })
     return undefined
   }
 
   function ask(): void {
     const to = target()
+    if (over) return
     if (to === undefined) return pause()
     asked.add(to)
     info.rounds += 1
@@ -82,7 +87,7 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
     wake = deadline
     stop = context.ask(to, { kind: 'forward', pool: context.pool, what, key, op, expect, data, within, relays: spec.relays }, patience, (answer) => {
       asking = false
-      if (!over) heard(answer)
+      if (!over) heard(to, answer)
     })
   }
 
@@ -96,9 +101,10 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
     wake = context.now()
   }
 
-  function heard(answer: QuorumAnswer | undefined): void {
+  function heard(to: string, answer: QuorumAnswer | undefined): void {
     if (answer?.kind === 'refused') {
-      if (answer.reason === 'newer' || answer.reason === 'not-voter') context.learn(answer.chain ?? [], 'asked')
+      if (answer.reason === 'not-permitted') denied = answer.why ?? 'the voter that was asked does not permit it'
+      if (answer.reason === 'newer' || answer.reason === 'not-voter') context.learn(answer.chain ?? [], to)
       return onwards(answer.why ?? `the voter that was asked refuses: ${answer.reason}`)
     }
     if (answer?.kind !== 'outcome') {
@@ -111,7 +117,9 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
     switch (answer.outcome) {
       case 'decided': {
         if (answer.decided === undefined) return onwards('the voter that was asked gives no value')
-        context.learn([answer.decided], 'asked')
+        // Later voters alone, without the chain that leads to them, are not believed for this: the next comparison brings it.
+        // Of a version that is not the newest any more only the value comes, without votes.
+        if (answer.decided.votes.length > 0) context.learn([answer.decided], undefined)
         return end({ type: 'decided', decided: decidedOf(answer.decided) })
       }
       case 'conflict': {

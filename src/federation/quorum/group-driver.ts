@@ -24,11 +24,12 @@ export interface GroupDriver {
   answer(request: QuorumRequest, from: string): Promise<Uint8Array>
   setMembers(peers: readonly string[]): void
   setAudience(peers: readonly string[]): void
+  peerUp(peer: string): void
   /** Ends what waits with SKEIN_CANCELLED. */
   close(): void
 }
 
-export interface GroupDriverOptions extends Omit<GroupOptions, 'random' | 'seal' | 'permits' | 'now'> {
+export interface GroupDriverOptions extends Omit<GroupOptions, 'random' | 'seal' | 'permits' | 'mayPropose' | 'isRegister' | 'now'> {
   seal: VoteSeal
   metrics: QuorumMetrics
 }
@@ -37,7 +38,11 @@ export interface GroupDriverOptions extends Omit<GroupOptions, 'random' | 'seal'
 export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions): GroupDriver {
   const { clock, random, logger, store, permits } = deps
   const { pool, metrics } = options
-  const machine = createGroupMachine({ ...options, random, permits, now: clock.now() })
+  const machine = createGroupMachine({
+    ...options, random, permits, now: clock.now(),
+    mayPropose: (from) => deps.mayPropose?.(pool, from) ?? true,
+    isRegister: (key) => deps.isRegister?.(pool, key) ?? true
+  })
   const decidedListeners = createListeners<[Decided]>(logger, 'a listener of the quorum')
   const stopping = new AbortController()
   const calls = new Map<number, AbortController>()
@@ -78,10 +83,15 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
 
   /** What was to follow must not be heard by anybody. */
   function unsaved(rest: readonly GroupEffect[], why: string): void {
-    queue.push({ type: 'store-failed', why })
+    // Before whatever else waits: the machine must forget what it thought it had decided.
+    queue.unshift({ type: 'store-failed', why })
     for (const effect of rest) {
       if (effect.type === 'call') queue.push({ type: 'failed', call: effect.call, why })
-      else if (effect.type === 'answer') carryOut({ ...effect, answer: { kind: 'refused', reason: 'damaged' } })
+      else if (effect.type === 'answer') {
+        // A forwarded change may have been put to the vote before, and the failed write may be there all the same: nobody may take it for not begun.
+        const unknown = effect.answer.kind === 'outcome'
+        carryOut({ ...effect, answer: unknown ? { kind: 'outcome', outcome: 'unknown', why: 'what this node voted could not be written down' } : { kind: 'refused', reason: 'damaged' } })
+      }
       else if (effect.type === 'ended') carryOut({ ...effect, outcome: { type: 'unknown', why: `what this node voted could not be written down: ${why}` } })
     }
   }
@@ -201,6 +211,7 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
       })
     },
     setMembers: (peers) => step({ type: 'members', peers }),
+    peerUp: (peer) => step({ type: 'peer-up', peer }),
     setAudience: (peers) => step({ type: 'audience', peers }),
     close() {
       if (stopping.signal.aborted) return

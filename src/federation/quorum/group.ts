@@ -4,10 +4,12 @@ import type { Certificate, ForwardRequest, QuorumAnswer, QuorumRequest } from '.
 import { decodeVoterSet, encodeVoterSet, OP_BYTES } from '../../wire/quorum-votes.ts'
 import { ACCEPTOR } from './acceptor.ts'
 import type { GroupContext } from './context.ts'
+import { createClaims } from './claims.ts'
 import { createDecisions, decidedOf, type Source } from './decisions.ts'
 import type { GroupEffect, GroupEvent, GroupMachine, GroupOptions, Outcome, Wanted } from './events.ts'
 import { createForward } from './forward.ts'
 import { createProposal, type ProposalSpec } from './proposal.ts'
+import { refusalOf, type RightsFacts } from './rights.ts'
 import { chainRows, decidedRow, EVERYTHING, loadRows } from './rows.ts'
 import { RULES, TIER_THRESHOLD } from './rules.ts'
 import { createOps } from './ops.ts'
@@ -50,12 +52,13 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   let unproven = 0
   const calls = new Map<number, (answer: QuorumAnswer | undefined) => void>()
   const votes: VoteInfo[] = []
-  const damagedAt = new Map<string, { peer: string; key: string }>()
+  /** `voters`: the version at which it was said. With each change of voters it is to be said anew: whoever was taken out and back is whole. */
+  const damagedAt = new Map<string, { peer: string; key: string; voters: number }>()
   let settling: Settling | undefined
   let settleListeners: ((why: string | undefined) => void)[] = []
   let unsettledSince = options.now
-  /** Ids of the caller whose outcome nobody waits for any more. */
-  const abandoned = new Set<number>()
+  /** Ids of the caller whose outcome somebody waits for. */
+  const awaited = new Set<number>()
 
   const emit = (effect: GroupEffect) => void effects.push(effect)
   const log = (level: 'info' | 'warn', message: string, fields: Record<string, unknown> = {}) => emit({ type: 'log', level, message, fields })
@@ -75,20 +78,28 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     decided(certificate) {
       take(certificate, 'counted')
     },
-    learn(certificates, source) {
-      return certificates.filter((certificate) => ['gap', 'unproven'].includes(take(certificate, source))).length > 0
-    },
+    learn,
+    doubted: () => claims.tellers(),
     needed: (key) => needed(key),
     vote(vote) {
       votes.push({ pool, at: now, ...vote })
       if (votes.length > MAX_VOTES) votes.shift()
     },
     damagedAt(peer, key) {
-      if (damagedAt.size < MAX_DAMAGED_AT) damagedAt.set(`${peer} ${key}`, { peer, key })
+      const id = `${peer} ${key}`
+      if (damagedAt.size < MAX_DAMAGED_AT || damagedAt.has(id)) damagedAt.set(id, { peer, key, voters: decisions.voters().version })
     },
     nextId: () => ++lastCall
   }
   const spread = createSpread(context)
+  const claims = createClaims()
+
+  function damaged(): { peer: string; key: string }[] {
+    const { version } = decisions.voters()
+    for (const [id, { voters }] of damagedAt) if (voters !== version) damagedAt.delete(id)
+    return [...damagedAt.values()].map(({ peer, key }) => ({ peer, key }))
+  }
+
   const turns = createTurns()
   const ops = createOps()
   for (const problem of loaded.problems) log('warn', 'a row of the quorum is damaged: this node does not vote on it until it is removed from the voters and added again', { pool, problem })
@@ -99,10 +110,34 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     return rules.needed(key, peers.length, threshold, living)
   }
 
+  /** What proves itself is taken from anybody; voters without the chain that leads to them only as claims.ts says. */
+  function learn(certificates: readonly Certificate[], from: string | undefined): { open: boolean; doubt: boolean } {
+    const left: { certificate: Certificate; result: string }[] = []
+    for (const certificate of certificates) {
+      const result = take(certificate, 'told')
+      if (result === 'gap' || result === 'unproven') left.push({ certificate, result })
+    }
+    const gaps = left.flatMap(({ certificate, result }) => (result === 'gap' ? [certificate] : [])).toSorted((a, b) => a.value.version - b.value.version)
+    if (from === undefined || gaps.length === 0) return { open: left.length > 0, doubt: false }
+    const believed = claims.heard(from, gaps, { voters: decisions.voters(), members: spread.living(), self, now })
+    if (believed === undefined) return { open: true, doubt: true }
+    claims.clear()
+    take(believed, 'believed')
+    // The rest is proven by them, or it is not.
+    return { open: left.filter(({ certificate }) => ['gap', 'unproven'].includes(take(certificate, 'told'))).length > 0, doubt: false }
+  }
+
+  const rights: RightsFacts = {
+    isKnown: (peer) => spread.knows(peer) || decisions.voters().peers.includes(peer),
+    isVoter: (peer) => decisions.voters().peers.includes(peer),
+    isRegister: (key) => options.isRegister?.(key) ?? true,
+    mayPropose: (peer) => options.mayPropose?.(peer) ?? true
+  }
+
   function asVoter(request: QuorumRequest, from: string): QuorumAnswer {
     if (request.kind !== 'prepare' && request.kind !== 'accept' && request.kind !== 'keys') return { kind: 'refused', reason: 'illegal' }
-    // At first contact only: later, voters that do not follow the known ones are asked for, not believed.
-    if (request.chain !== undefined) context.learn(request.chain, decisions.voters().version === 0 ? 'asked' : 'told')
+    // Voters that do not follow the known ones are asked for, not believed.
+    if (request.chain !== undefined && learn(request.chain, undefined).open) spread.lacking(from)
     const { rows, answer, voted } = request.kind === 'keys' ? voter.keys(request, from) : request.kind === 'prepare' ? voter.prepare(request, from, now) : voter.accept(request, from, now)
     if (rows.length > 0) emit({ type: 'persist', rows })
     if (voted !== undefined && request.kind === 'accept') {
@@ -182,6 +217,9 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     return unsettledSince + SETTLE_AFTER * (1 + index)
   }
 
+  /** A voter that has moved to another pool votes until it is replaced, but reaches nobody here. */
+  const leads = (key: string) => voter.canVote(key) && !isObserver
+
   /** A proposal of a voter; those on the same register take turns. */
   function propose(spec: ProposalSpec): void {
     if (spec.what !== 'carry' || voter.canVote(spec.key)) return turns.add(spec.key, createProposal(context, spec))
@@ -195,9 +233,9 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     if (turns.full()) return ended({ type: 'busy', why: 'too many changes are under way at this node: try again in a while' })
     const key = wanted.what === 'voters' ? VOTERS_KEY : wanted.key
     const op = wanted.what === 'read' ? '' : wanted.op
-    if (voter.canVote(key) && wanted.what === 'voters') return changeVoters(context, { peers: wanted.peers, op, within, propose, settle, ended })
+    if (leads(key) && wanted.what === 'voters') return changeVoters(context, { peers: wanted.peers, op, within, propose, settle, ended })
     const common = { key, op, within, ended, ...(wanted.what === 'change' && { expect: wanted.expect, data: wanted.data }) }
-    if (voter.canVote(key)) return propose({ what: wanted.what === 'read' ? 'read' : 'change', retried, ...common })
+    if (leads(key)) return propose({ what: wanted.what === 'read' ? 'read' : 'change', retried, ...common })
     const peers = wanted.what === 'voters' ? { data: encodeVoterSet({ peers: wanted.peers, settled: false }) } : {}
     turns.add(undefined, createForward(context, { what: wanted.what, living: () => spread.living(), ...common, ...peers, ...(isObserver && { relays: MAX_RELAYS }) }))
   }
@@ -205,7 +243,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   function forwarded(id: number, request: ForwardRequest): void {
     const answer = (said: QuorumAnswer) => emit({ type: 'answer', id, answer: said })
     const { key, within } = request
-    if (!voter.canVote(request.what === 'voters' ? VOTERS_KEY : key)) {
+    if (!leads(request.what === 'voters' ? VOTERS_KEY : key)) {
       const { version } = decisions.voters()
       if (mayPassOn(request)) return passOn(request, answer)
       return answer({ kind: 'refused', reason: voter.damaged().length > 0 ? 'damaged' : 'not-voter', voters: version, chain: decisions.chain() })
@@ -220,7 +258,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
 
   /** For those who are not in the pool, and know no voter. A voter that cannot vote for damage has others asked instead. */
   function mayPassOn({ relays = 0 }: ForwardRequest): boolean {
-    return relays > 0 && !decisions.voters().peers.includes(self) && !turns.full()
+    return relays > 0 && (isObserver || !decisions.voters().peers.includes(self)) && !turns.full()
   }
 
   /** Under the same op id, so that it is done once whichever way it comes. */
@@ -245,6 +283,11 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     switch (event.type) {
       case 'request': {
         const { id, from, request } = event
+        const refused = refusalOf(request, from, rights)
+        if (refused !== undefined) {
+          emit({ type: 'refused', reason: refused.reason })
+          return emit({ type: 'answer', id, answer: refused })
+        }
         if (request.kind === 'forward') return forwarded(id, request)
         return emit({ type: 'answer', id, answer: request.kind === 'learn' ? spread.answer(request, from) : asVoter(request, from) })
       }
@@ -257,17 +300,21 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
       case 'propose': {
         const { id, wanted, within } = event
         const since = now
+        awaited.add(id)
         return begin(wanted, within, false, (outcome) => {
-          if (!abandoned.delete(id)) emit({ type: 'ended', id, outcome, took: now - since, what: wanted.what })
+          if (awaited.delete(id)) emit({ type: 'ended', id, outcome, took: now - since, what: wanted.what })
         })
       }
       case 'abandon':
-        return void abandoned.add(event.id)
+        return void awaited.delete(event.id)
       case 'members':
         return spread.members(event.peers)
+      case 'peer-up':
+        return spread.peerUp(event.peer)
       case 'audience':
         return spread.audience(event.peers)
       case 'store-failed':
+        decisions.rollBack()
         voter.abstain()
         turns.broken(event.why)
         return log('warn', 'what this node votes cannot be written down: it votes on nothing until it is restarted', { pool, error: event.why })
@@ -282,6 +329,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   return {
     step(event, at) {
       now = at
+      if (event.type !== 'store-failed') decisions.begin()
       handle(event)
       turns.run()
       const all = effects
@@ -303,7 +351,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     certificate: (key) => decisions.get(key),
     certificates: () => [...decisions.chain(), ...decisions.all().filter(({ key }) => key !== VOTERS_KEY)],
     status: () => ({
-      pool, tier, voters: decisions.voters(), isVoter: decisions.voters().peers.includes(self), damaged: voter.damaged(), damagedAt: [...damagedAt.values()],
+      pool, tier, voters: decisions.voters(), isVoter: decisions.voters().peers.includes(self), damaged: voter.damaged(), damagedAt: damaged(),
       needed: { lease: needed(HUB_KEY), setting: needed('setting/') }
     }),
     proposals: () => turns.infos(),

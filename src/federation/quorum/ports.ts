@@ -31,9 +31,10 @@ export interface VoteSeal {
 /**
  * May `next` follow `current` at this voter? True, or a sentence why not. `age`: for how long this node has known or voted for `current`, ms on its
  * own monotonic clock (a renewal with the same data begins anew; after a restart it counts from the start). Asked before a promise and before
- * a vote; not for a value that this voter has voted for already. Must not call the quorum.
+ * a vote; not for a value that this voter has voted for already. `proposer`: whose change it is, before a promise; undefined before a vote, for a value
+ * that another began is put to the vote by whoever finds it. Must not call the quorum.
  */
-export type Permits = (pool: string, key: string, current: Decided | undefined, next: Proposed, about: { age: number }) => true | string
+export type Permits = (pool: string, key: string, current: Decided | undefined, next: Proposed, about: { age: number; proposer?: string | undefined }) => true | string
 
 export interface QuorumDeps {
   clock: Clock
@@ -45,6 +46,10 @@ export interface QuorumDeps {
   /** One request over the session with `peer`. Rejects within `timeout` ms, or when `signal` aborts. */
   call(peer: string, method: number, body: Uint8Array, options: { timeout: number; signal: AbortSignal }): Promise<Uint8Array>
   permits: Permits
+  /** May this peer change settings and bans of this pool? Asked for whoever hands a change to this node; voters may. @default everybody may */
+  mayPropose?(pool: string, from: string): boolean
+  /** Is there such a register? Nobody has others voted on. @default whatever the name */
+  isRegister?(pool: string, key: string): boolean
   /** Replaces signing in simulations. @default Ed25519 with `signer` */
   seal?: VoteSeal
 }

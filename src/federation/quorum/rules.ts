@@ -1,5 +1,6 @@
 import type { Tier } from '../../wire/admission-documents.ts'
 import type { Ballot, RegisterValue, VoterSet } from '../../wire/quorum-types.ts'
+import { MAX_KEYS } from '../../wire/quorum.ts'
 import { HUB_KEY, VOTERS_KEY } from './types.ts'
 
 /** An attempt in the order of all attempts ever: voters of a later version come after every ballot of earlier ones. */
@@ -29,6 +30,11 @@ export const RULES: QuorumRules = {
   },
   expected: (expect, current) => expect === undefined || expect === current.version,
   successor
+}
+
+/** Registers that there may be before this one: two places are kept for the lease and the voters, whatever else there is. */
+export function maxKeys(key: string): number {
+  return key === HUB_KEY || key === VOTERS_KEY ? MAX_KEYS : MAX_KEYS - 2
 }
 
 /** Negative: `a` is earlier. */

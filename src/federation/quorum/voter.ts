@@ -6,7 +6,7 @@ import type { AcceptorAnswer, Acceptor, Register } from './acceptor.ts'
 import { decidedOf, later, type Decisions } from './decisions.ts'
 import type { Permits, StoredRow, VoteSeal } from './ports.ts'
 import { EVERYTHING, registerRow, type LoadedRows } from './rows.ts'
-import type { Attempt, QuorumRules } from './rules.ts'
+import { maxKeys, type Attempt, type QuorumRules } from './rules.ts'
 import { VOTERS_KEY, type Decided, type Proposed } from './types.ts'
 
 export interface VoterOptions {
@@ -67,7 +67,7 @@ export function createVoter(options: VoterOptions): Voter {
     if (voters > own.version) return { kind: 'refused', reason: 'behind', voters: own.version }
     if (!isVoter() || !own.peers.includes(from)) return { kind: 'refused', reason: 'not-voter', voters: own.version }
     if (damaged.has(EVERYTHING) || (key !== undefined && damaged.has(key))) return { kind: 'refused', reason: 'damaged' }
-    if (key !== undefined && !registers.has(key) && registers.size >= MAX_KEYS) return { kind: 'refused', reason: 'full' }
+    if (key !== undefined && !registers.has(key) && registers.size >= maxKeys(key)) return { kind: 'refused', reason: 'full' }
     return undefined
   }
 
@@ -77,10 +77,11 @@ export function createVoter(options: VoterOptions): Voter {
     return newest === undefined || newest.value.version === 0 ? undefined : decidedOf(newest)
   }
 
-  function permitted(key: string, next: Proposed, now: number): Refused | undefined {
+  /** `proposer`: only where it is its own idea; what is put to the vote again may be another's. */
+  function permitted(key: string, next: Proposed, now: number, proposer?: string): Refused | undefined {
     const since = seen.get(key)?.since ?? options.now
     try {
-      const why = permits(pool, key, current(key), next, { age: now - since })
+      const why = permits(pool, key, current(key), next, { age: now - since, proposer })
       return why === true ? undefined : { kind: 'refused', reason: 'not-permitted', why }
     } catch (error) {
       return { kind: 'refused', reason: 'not-permitted', why: `this voter cannot say: ${errorMessage(error)}` }
@@ -126,7 +127,7 @@ export function createVoter(options: VoterOptions): Voter {
     prepare(request, from, now) {
       const { key, next, voters, ballot } = request
       // A refusal costs no promise: who would not get a value through must not stop the others.
-      const no = refusal(request, from, key) ?? (next && permitted(key, { version: next.version, data: next.data }, now))
+      const no = refusal(request, from, key) ?? (next && permitted(key, { version: next.version, data: next.data }, now, from))
       if (no !== undefined) return { rows: [], answer: no }
       return record(key, acceptor.prepare(registers.get(key), { voters, ballot }))
     },
@@ -154,7 +155,7 @@ export function createVoter(options: VoterOptions): Voter {
       const register: Register | undefined = registers.get(key)
       return register?.promised.voters === decisions.voters().version ? register.promised.ballot.n : 0
     },
-    canVote: (key) => isVoter() && !damaged.has(EVERYTHING) && !damaged.has(key) && (registers.has(key) || registers.size < MAX_KEYS),
+    canVote: (key) => isVoter() && !damaged.has(EVERYTHING) && !damaged.has(key) && (registers.has(key) || registers.size < maxKeys(key)),
     learned: see,
     damaged: () => [...damaged],
     abstain: () => void damaged.add(EVERYTHING),

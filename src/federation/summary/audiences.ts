@@ -3,6 +3,7 @@ import type { SummaryRow } from '../../wire/summary-row.ts'
 import type { Claims } from './claims.ts'
 import type { Interest } from './interest.ts'
 import { mergeParts, type Part } from './merge.ts'
+import { createOverlay, viewOf, type Overlay, type TableView } from './overlay.ts'
 import type { Edges } from './ports.ts'
 import { createShelf, type Shelf } from './shelf.ts'
 import type { Sources } from './sources.ts'
@@ -16,7 +17,8 @@ export interface Audience {
   notIn: string
   /** The table of the pool whose hub the reader is: a child does not get back what came from it. */
   readonly without: string | undefined
-  readonly shelf: Shelf
+  /** What the readers get. */
+  readonly table: TableView
   /** Shown rows that changed since the last telling, and the hash before. */
   pending: Set<string>
   told: number
@@ -36,6 +38,10 @@ export interface Audiences {
   all(): Iterable<Audience>
 }
 
+/** Either with a shelf of its own, or with a few rows beside that of all others in the pool. */
+type Kept = Audience & ({ readonly shelf: Shelf; readonly overlay?: undefined } | { readonly shelf?: undefined; readonly overlay: Overlay })
+type Facts = Pick<Audience, 'direction' | 'pool' | 'token' | 'notIn' | 'without'>
+
 interface Place {
   pool: string
   /** Pool below by child hub. */
@@ -44,24 +50,29 @@ interface Place {
 }
 
 const UP = 'up'
+const NONE: ReadonlySet<string> = new Set()
 
 /**
- * Members that are no hubs and have asked for nothing special share one table; the others have one each, with the same rows wherever they agree.
+ * Members that are no hubs share one table, to which those who asked for something special have their rows beside it; child hubs have one each,
+ * with the same rows wherever they agree.
  * @param first tools in a table for members; the table for the hub above is complete
  */
 export function createAudiences({ claims, sources, interest, self }: { claims: Claims; sources: Sources; interest: Interest; self: string }, first: number): Audiences {
   let limit = first
   /** By `up`, pool, or pool and member. Bounded by the hub's children. */
-  const audiences = new Map<string, Audience>()
+  const audiences = new Map<string, Kept>()
   let places = new Map<string, Place>()
   let upReader: string | undefined
+  /** Pools that this node is hub of. */
+  let below: ReadonlySet<string> = new Set()
 
   const idOf = (pool: string, peer?: string) => (peer === undefined ? `down ${pool}` : `down ${pool} ${peer}`)
 
   function compute(audience: Audience, key: string): SummaryRow | undefined {
-    const parts: Part[] = claims.parts(key, audience.notIn)
+    const parts: Part[] = claims.parts(key, audience.notIn, audience.direction === 'up' ? { pools: below, self } : undefined)
     for (const source of sources.below()) {
-      const row = source.pool === audience.without ? undefined : source.table.get(key)
+      const isTold = source.pool !== audience.without && (audience.direction === 'down' || source.share.has(key))
+      const row = isTold ? source.table.get(key) : undefined
       if (row !== undefined) parts.push(row)
     }
     const above = audience.direction === 'down' ? sources.down()?.table.get(key) : undefined
@@ -80,8 +91,20 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
     return false
   }
 
-  function settle(audience: Audience): void {
-    for (const key of audience.shelf.settle()) audience.pending.add(key)
+  function settle(): void {
+    /** By pool: what changed for all in it. Their audience comes first, for it was opened first. */
+    const common = new Map<string, ReadonlySet<string>>()
+    for (const [id, { shelf, overlay, pool, pending }] of audiences) {
+      const changed = shelf === undefined ? overlay.follow(common.get(pool) ?? NONE) : shelf.settle()
+      if (id === idOf(pool)) common.set(pool, changed)
+      for (const key of changed) pending.add(key)
+    }
+  }
+
+  /** Whoever reads it begins by comparing. */
+  function begin(audience: Audience): void {
+    audience.pending.clear()
+    audience.told = audience.table.hash()
   }
 
   function allKeys(): Set<string> {
@@ -90,31 +113,42 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
     return keys
   }
 
-  function open(id: string, facts: Pick<Audience, 'direction' | 'pool' | 'token' | 'notIn' | 'without'>): Audience {
-    const audience: Audience = { ...facts, shelf: createShelf(facts.direction === 'up' ? Infinity : limit), pending: new Set(), told: 0 }
+  function openShelf(id: string, facts: Facts): Kept {
+    const shelf = createShelf(facts.direction === 'up' ? Infinity : limit)
+    const audience: Kept = { ...facts, shelf, table: viewOf(shelf), pending: new Set(), told: 0 }
+    audiences.set(id, audience)
+    const common = audience.without === undefined ? undefined : audiences.get(idOf(audience.pool))?.shelf
+    for (const key of allKeys()) shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, common.get(key)))
+    shelf.settle()
+    return audience
+  }
+
+  function openOverlay(id: string, facts: Facts, common: Shelf): Kept {
+    const overlay = createOverlay(common)
+    const audience: Kept = { ...facts, overlay, table: overlay.table, pending: new Set(), told: 0 }
+    // Behind that of all others.
+    audiences.delete(id)
     audiences.set(id, audience)
     return audience
   }
 
-  function fill(audience: Audience): void {
-    const common = audience.without === undefined ? undefined : audiences.get(idOf(audience.pool))
-    for (const key of allKeys()) audience.shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, common.shelf.get(key)))
-    settle(audience)
-    // Whoever reads it begins by comparing.
-    audience.pending.clear()
-    audience.told = audience.shelf.table.hash()
-  }
-
   /** Opens what is needed and not there; returns the id. */
-  function need(id: string, facts: Pick<Audience, 'direction' | 'pool' | 'token' | 'notIn' | 'without'>, asked?: ReadonlySet<string>): string {
+  function need(id: string, facts: Facts, asked?: ReadonlySet<string>): string {
     let audience = audiences.get(id)
     if (audience === undefined || audience.pool !== facts.pool || audience.without !== facts.without || audience.notIn !== facts.notIn) {
-      audience = open(id, facts)
-      if (asked !== undefined) audience.shelf.ask(asked)
-      fill(audience)
+      const common = asked === undefined || facts.without !== undefined ? undefined : audiences.get(idOf(facts.pool))?.shelf
+      audience = common === undefined ? openShelf(id, facts) : openOverlay(id, facts, common)
+      if (asked !== undefined) ask(audience, asked)
+      begin(audience)
     }
     audience.token = facts.token
     return id
+  }
+
+  function ask({ shelf, overlay }: Kept, asked: ReadonlySet<string>): void {
+    if (shelf === undefined) return void overlay.ask(asked)
+    shelf.ask(asked)
+    shelf.settle()
   }
 
   function needMember(pool: string, token: number, peer: string, without: string | undefined): string | undefined {
@@ -128,6 +162,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       const keep = new Set<string>()
       places = new Map()
       upReader = up?.peer
+      below = new Set(hubOf.map(({ pool }) => pool))
       for (const { pool, token, children } of hubOf) {
         keep.add(need(idOf(pool), { direction: 'down', pool, token, notIn: pool, without: undefined }))
         const hubs = new Map<string, string>()
@@ -148,20 +183,21 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
         const common = new Map<string, SummaryRow | undefined>()
         for (const audience of audiences.values()) {
           const { direction, pool, shelf } = audience
+          if (shelf === undefined) continue
           if (direction === 'up') {
             shelf.put(key, compute(audience, key))
             continue
           }
           // The one of all comes first, for it was opened first.
-          if (!common.has(pool)) common.set(pool, compute(audiences.get(idOf(pool)) as Audience, key))
+          if (!common.has(pool)) common.set(pool, compute(audiences.get(idOf(pool)) as Kept, key))
           shelf.put(key, rowFor(audience, key, common.get(pool)))
         }
       }
-      for (const audience of audiences.values()) settle(audience)
+      settle()
     },
     setLimit(next) {
       limit = next
-      for (const { direction, shelf } of audiences.values()) if (direction === 'down') shelf.setLimit(next)
+      for (const { direction, shelf } of audiences.values()) if (direction === 'down') shelf?.setLimit(next)
     },
     interested(pool, peer) {
       const place = places.get(pool)
@@ -173,12 +209,10 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
         audiences.delete(idOf(pool, peer))
         return
       }
-      const audience = audiences.get(id) as Audience
-      audience.shelf.ask(interest.child(peer))
-      settle(audience)
+      const audience = audiences.get(id) as Kept
+      ask(audience, interest.child(peer))
       // Its only reader is comparing just now.
-      audience.pending.clear()
-      audience.told = audience.shelf.table.hash()
+      begin(audience)
     },
     find(direction, pool, reader) {
       if (direction === 'up') {

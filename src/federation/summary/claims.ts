@@ -6,8 +6,11 @@ import { summaryKey } from '../../wire/summary-types.ts'
 export interface Claims {
   /** Compares with the records as they are now; keys of servers that changed go into `dirty`. */
   update(pools: readonly string[], records: (pool: string) => readonly NodeRecord[], dirty: Set<string>): void
-  /** Without the nodes that are in the pool `notIn`: who reads there has their records. */
-  parts(key: string, notIn: string): RowFacts[]
+  /**
+   * Without the nodes that are in the pool `notIn`: who reads there has their records. With `below`, only nodes of these pools, and of those that
+   * are in `notIn` as well all but `self`: they are about to leave it, and then their servers must be known from here already.
+   */
+  parts(key: string, notIn: string, below?: { pools: ReadonlySet<string>; self: string }): RowFacts[]
   keys(): Iterable<string>
 }
 
@@ -83,12 +86,15 @@ export function createClaims(): Claims {
         put(record, inPools, dirty)
       }
     },
-    parts(key, notIn) {
+    parts(key, notIn, below) {
+      const isWanted = (peer: string, pools: readonly string[]) =>
+        below === undefined ? !pools.includes(notIn) : pools.some((pool) => below.pools.has(pool)) && (peer !== below.self || !pools.includes(notIn))
+
       const parts: RowFacts[] = []
       for (const peer of byKey.get(key) ?? []) {
         const node = nodes.get(peer)
         const row = node?.rows.get(key)
-        if (node !== undefined && row !== undefined && !node.pools.includes(notIn)) parts.push(row)
+        if (node !== undefined && row !== undefined && isWanted(peer, node.pools)) parts.push(row)
       }
       return parts
     },

@@ -4,18 +4,19 @@ import { createListeners } from '../../base/listeners.ts'
 import { METHOD } from '../../wire/protocols.ts'
 import {
   decodeChanged, decodeResolveRequest, decodeSearchRequest, decodeSyncRequest, encodeResolveAnswer, encodeSearchAnswer, encodeSyncAnswer, encodeTaken, MAX_RESOLVED, ROWS_BUDGET,
-  type SyncAnswer, type SyncRequest
+  type SearchRequest, type SyncAnswer, type SyncRequest
 } from '../../wire/summary.ts'
-import { readBody, rowBytes, serverOf, type SummaryBody, type SummaryRow } from '../../wire/summary-row.ts'
+import { readBody, rowBytes, type SummaryBody, type SummaryRow } from '../../wire/summary-row.ts'
 import type { NodeRecord } from '../../wire/catalog-types.ts'
-import type { DistantServer, FoundTool, ResolvedProvider } from '../../wire/summary-types.ts'
+import type { DistantServer, FoundTools, ResolvedProvider } from '../../wire/summary-types.ts'
 import { createAudiences, type Audience } from './audiences.ts'
 import { createClaims } from './claims.ts'
 import { holdersOf } from './holders.ts'
 import { createInterest } from './interest.ts'
 import { mergeParts } from './merge.ts'
-import { createSummaryMetrics } from './metrics.ts'
-import type { Edges, SummaryDeps } from './ports.ts'
+import { createDistantList } from './distant-list.ts'
+import { collect, createSummaryMetrics } from './metrics.ts'
+import type { Edges, SummaryDeps, SummaryWay } from './ports.ts'
 import { createReader } from './reader.ts'
 import { createResolver } from './resolve.ts'
 import { searchUp } from './search.ts'
@@ -26,6 +27,10 @@ import { ownRows } from './own-rows.ts'
 
 /** A new hub collects its tables first; after this time it tells what it has, ms. */
 export const WARM_UP = 10_000
+/** Questions of others have no longer, ms: whoever has given up does not say so. */
+export const ANSWER_WITHIN = 10_000
+const MAX_IMPLAUSIBLE = 1_024
+const OWN_SESSION: SummaryWay = { kind: 'direct', via: [] }
 /** Interests are renewed far more often than they end, ms. */
 const TIDY_EVERY = 30_000
 
@@ -40,12 +45,14 @@ export interface SummaryOptions {
 export interface Summary {
   /** The edges of this node; to be called at every change of them. */
   setEdges(edges: Edges): void
-  /** The federation agreed on another number of tools, or the configuration has: the tables are cut anew. */
+  /** The federation agreed on another number of tools: the tables are cut anew. */
   setMaxTools(maxTools: number): void
   /** The records of an own pool changed. */
   catalogChanged(): void
   /** What this node can see beyond its pools: the nearest, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
   distant(): readonly DistantServer[]
+  /** The hub of this pool is the one above, and its table is all here. */
+  complete(pool: string): boolean
   /** Hubs whose tables tell of these definitions: digest -> peers, those below first. Also of what `distant()` has no room for. */
   holders(digests: ReadonlySet<string>): ReadonlyMap<string, readonly string[]>
   /** `distant()` changed. Returns the way to stop. */
@@ -57,7 +64,7 @@ export interface Summary {
    */
   resolve(key: string, options: { signal: AbortSignal; timeout: number; tool?: string; fresh?: boolean }): Promise<ResolvedProvider[]>
   /** Tools of the whole federation by words in their names; at most `limit`, and at most 100. */
-  search(query: string, options: { limit: number; signal: AbortSignal; timeout: number }): Promise<FoundTool[]>
+  search(query: string, options: { limit: number; signal: AbortSignal; timeout: number }): Promise<FoundTools>
   /** Keeps a server in the tables on the way here for 10 minutes. */
   interest(key: string): void
   /** Answers SUMMARY_SYNC, _CHANGED, _RESOLVE and _SEARCH. Throws SKEIN_PROTOCOL on malformed bodies, SKEIN_NOT_ADMITTED for strangers. */
@@ -71,7 +78,15 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   const logger = deps.logger.child({ area: 'summary' })
   const metrics = createSummaryMetrics(deps.meter)
   const listeners = createListeners<[]>(logger, 'a listener of the summaries')
-  const sources = createSources()
+  /** Told once. */
+  const implausible = new Set<string>()
+  const sources = createSources((pool, { peer, token }) => {
+    const claim = `${pool} ${peer}`
+    if (implausible.has(claim)) return
+    if (implausible.size >= MAX_IMPLAUSIBLE) implausible.clear()
+    implausible.add(claim)
+    logger.warn('a node says to be hub of a pool by a lease that cannot be; it is not believed. Look at that node, and shut it out if it lies: skein consensus propose ban/<peer id> "<reason>"', { peer, pool, token })
+  })
   const claims = createClaims()
   const interest = createInterest(clock)
   const audiences = createAudiences({ claims, sources, interest, self }, maxTools)
@@ -86,13 +101,13 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   let tidying: Timer | undefined
   let warming: Timer | undefined
   let running = false
-  let shown = new Map<string, { row: SummaryRow; server: DistantServer }>()
-  let list: readonly DistantServer[] | undefined
+  const list = createDistantList(view.table, sources)
 
   const teller = createTeller({ clock, metrics, audiences, call: deps.call, ready })
   const reader = createReader({
     clock, random: deps.random, logger, metrics, sources, call: deps.call, interest: () => interest.all(), read,
     onDirty: changed,
+    onDenied: (source) => sources.denied(source, clock.now()) && follow(),
     // Whoever waits for this table to be complete is told what it has not heard.
     onSynced: schedule
   })
@@ -103,23 +118,12 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     below: (key) => [...sources.below()].flatMap(({ peer, table }) => (peer !== undefined && table.get(key) !== undefined ? [peer] : [])),
     above: () => edges.up && { peer: edges.up.peer, has: (key) => sources.down()?.table.get(key) !== undefined },
     isHub: () => edges.hubOf.length > 0,
-    rtt: deps.rtt
+    rtt: deps.rtt,
+    way: (peer) => (deps.way === undefined ? OWN_SESSION : deps.way(peer))
   })
+  let life = new AbortController()
 
-  deps.meter.onCollect(() => {
-    const count = (use: 'read' | 'told', direction: 'up' | 'down', tables: readonly { rows: ReadonlyMap<string, unknown>; bytes: number }[]) => {
-      metrics.entries(use, direction).set(tables.reduce((sum, { rows }) => sum + rows.size, 0))
-      metrics.bytes(use, direction).set(tables.reduce((sum, { bytes }) => sum + bytes, 0))
-    }
-    const read = [...sources.all()]
-    const told = [...audiences.all()]
-    for (const direction of ['up', 'down'] as const) {
-      count('read', direction, read.filter((one) => one.direction === direction).map(({ table }) => table))
-      count('told', direction, told.filter((one) => one.direction === direction).map(({ shelf }) => shelf.table))
-    }
-    metrics.distant.set(view.table.rows.size)
-    metrics.hidden.set(view.hidden)
-  })
+  deps.meter.onCollect(() => collect(metrics, { sources, audiences, view }))
 
   /** What several tell in the same words is kept once. */
   function read(bytes: Uint8Array, path: string): SummaryBody {
@@ -163,7 +167,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   /** Tells listeners if there is something to see. */
   function look(): void {
     if (view.settle().size === 0) return
-    list = undefined
+    list.changed()
     listeners.tell()
   }
 
@@ -192,6 +196,13 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     audiences.refresh(keys)
   }
 
+  /** Takes whoever is to be believed now; the edges are as they were. */
+  function follow(): void {
+    const others = sources.edges(edges, clock.now(), self)
+    for (const source of others) reader.soon(source)
+    if (others.length > 0) list.changed()
+  }
+
   function watchExpiry(): void {
     expiry?.cancel()
     const next = sources.nextExpiry()
@@ -199,41 +210,20 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       const gone = new Set<string>()
       sources.expire(clock.now(), gone)
       if (gone.size > 0) changed(gone)
+      // Whoever was not believed because of a token that is forgotten now.
+      follow()
       watchExpiry()
     })
   }
 
   function tidy(): void {
     tidying = clock.after(TIDY_EVERY, tidy)
+    const gone = interest.tidy(new Set(edges.hubOf.flatMap(({ children }) => children.map(({ peer }) => peer))))
     for (const { pool, children } of edges.hubOf) {
-      const gone = interest.tidy(new Set(edges.hubOf.flatMap((one) => one.children.map(({ peer }) => peer))))
       for (const peer of gone) if (children.some((child) => child.peer === peer)) audiences.interested(pool, peer)
     }
     view.ask(interest.own())
     look()
-  }
-
-  function from(key: string): string[] {
-    const peers: string[] = []
-    for (const { table, peer, last } of sources.all()) {
-      const who = peer ?? last
-      if (who !== undefined && table.get(key) !== undefined) peers.push(who)
-    }
-    return peers
-  }
-
-  function distant(): readonly DistantServer[] {
-    if (list !== undefined) return list
-    const now = new Map<string, { row: SummaryRow; server: DistantServer }>()
-    for (const [key, row] of view.table.rows) {
-      const known = shown.get(key)
-      const tellers = from(key)
-      const same = known?.row === row && known.server.from.join() === tellers.join()
-      now.set(key, same ? known : { row, server: { ...serverOf(row), key, from: tellers } })
-    }
-    shown = now
-    list = [...now.values()].map(({ server }) => server)
-    return list
   }
 
   function setEdges(next: Edges): void {
@@ -256,7 +246,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     schedule()
     if (others.length === 0) return
     // Whom to ask for them is another one now.
-    list = undefined
+    list.changed()
     if (view.table.rows.size > 0) listeners.tell()
   }
 
@@ -270,7 +260,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       askAbove(request.interest)
     }
     teller.reads(request.direction, request.pool, peer)
-    const { table } = (audiences.find(request.direction, request.pool, peer) ?? audience).shelf
+    const { table } = audiences.find(request.direction, request.pool, peer) ?? audience
     const hash = table.hash()
     if (request.want === undefined) return hash === request.hash ? { state: 'same', hash } : { state: 'buckets', hash, buckets: table.buckets() }
     const rows: SummaryRow[] = []
@@ -314,6 +304,17 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     return ownRows(ownRecords(), sources.all())
   }
 
+  async function search(request: SearchRequest, signal: AbortSignal): Promise<FoundTools> {
+    const { tools, partial, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer, complete: isWhole }, request, signal)
+    metrics.searches(failed ? 'failed' : tools.length > 0 ? 'found' : 'none').inc()
+    return { tools, partial }
+  }
+
+  /** Nothing is missing in the tables that this node reads, and none of them is that of a hub which is gone. */
+  function isWhole(): boolean {
+    return [...sources.all()].every(({ synced, peer }) => synced && peer !== undefined)
+  }
+
   return {
     setEdges,
     setMaxTools(limit) {
@@ -328,17 +329,22 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       recordsChanged = true
       schedule()
     },
-    distant,
+    distant: () => list.servers(),
+    complete(pool) {
+      const down = sources.down()
+      return edges.up?.pool === pool && down?.pool === pool && down.synced
+    },
     holders: (digests) => holdersOf(sources.all(), digests),
     onChange: (listener) => listeners.add(listener),
-    resolve: (key, { signal, timeout, tool, fresh = false }) =>
-      resolver.resolve({ key, limit: MAX_RESOLVED, fresh, visited: [], ...(tool === undefined ? {} : { tool }) }, { timeout, signal, from: undefined }),
+    async resolve(key, { signal, timeout, tool, fresh = false }) {
+      const request = { key, limit: MAX_RESOLVED, fresh, visited: [], ...(tool === undefined ? {} : { tool }) }
+      return (await resolver.resolve(request, { timeout, signal, from: undefined })).providers
+    },
     async search(query, { limit, signal, timeout }) {
       signal.throwIfAborted()
-      const { tools, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer }, { query, limit, within: timeout, visited: [] }, signal)
+      const found = await search({ query, limit, within: timeout, visited: [] }, signal)
       signal.throwIfAborted()
-      metrics.searches(failed ? 'failed' : tools.length > 0 ? 'found' : 'none').inc()
-      return tools
+      return found
     },
     interest(key) {
       if (!interest.add(key)) return
@@ -355,26 +361,27 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       requireNeighbour(peer)
       if (method === METHOD.SUMMARY_RESOLVE) {
         const { within, ...request } = decodeResolveRequest(body)
-        return encodeResolveAnswer(await resolver.resolve(request, { timeout: within, signal: new AbortController().signal, from: peer }))
+        return encodeResolveAnswer(await resolver.resolve(request, { timeout: Math.min(within, ANSWER_WITHIN), signal: life.signal, from: peer }))
       }
       if (method === METHOD.SUMMARY_SEARCH) {
         const request = decodeSearchRequest(body)
-        const { tools, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer }, request, new AbortController().signal)
-        metrics.searches(failed ? 'failed' : tools.length > 0 ? 'found' : 'none').inc()
-        return encodeSearchAnswer(tools)
+        return encodeSearchAnswer(await search({ ...request, within: Math.min(request.within, ANSWER_WITHIN) }, life.signal))
       }
       throw new SkeinError('SKEIN_NOT_FOUND', `method ${method} is none of the summaries: see protocols/summary.md`)
     },
     start() {
       if (running) return
       running = true
+      life = new AbortController()
       reader.start()
+      teller.start()
       tidying = clock.after(TIDY_EVERY, tidy)
       watchExpiry()
       schedule()
     },
     stop() {
       running = false
+      life.abort(new Error('the node is stopping'))
       reader.stop()
       teller.stop()
       for (const timer of [flushTimer, expiry, tidying, warming]) timer?.cancel()

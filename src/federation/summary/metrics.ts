@@ -1,4 +1,7 @@
 import { LATENCY_BUCKETS, type Counter, type Gauge, type Histogram, type Meter } from '../../base/meter.ts'
+import type { Audiences } from './audiences.ts'
+import type { Shelf } from './shelf.ts'
+import type { Sources } from './sources.ts'
 
 /** `read`: tables of others. `told`: tables for others. */
 export type TableUse = 'read' | 'told'
@@ -11,6 +14,7 @@ export interface SummaryMetrics {
   bytes(use: TableUse, direction: 'up' | 'down'): Gauge
   distant: Gauge
   hidden: Gauge
+  heldBack: Gauge
   syncs(result: SyncResult): Counter
   changes(result: ChangeResult): Counter
   resolves(result: AskResult): Counter
@@ -28,6 +32,7 @@ export function createSummaryMetrics(meter: Meter): SummaryMetrics {
   const bytes = meter.gauge('skein_summary_bytes', 'What those tables weigh on the wire; in memory, tables share what is equal. When very high, give the hubs fewer children.', ['use', 'direction'])
   const distant = meter.gauge('skein_summary_distant_servers', 'Servers beyond the pools of this node that it offers. When lower than expected, look at the hubs: skein topology.')
   const hidden = meter.gauge('skein_summary_hidden_servers', 'Servers beyond the pools of this node that it knows and does not list, because there are over catalog.max_tools tools. When above 0, clients find them by search, or raise catalog.max_tools.')
+  const heldBack = meter.gauge('skein_summary_held_back_servers', 'Servers of child hubs that this hub does not tell upward, because one child has more than its share. When above 0, look at that child: skein topology.')
   const syncs = meter.counter(
     'skein_summary_sync_total',
     'Comparisons of tables that this node asked hubs and child hubs for. When `changed` keeps growing on a quiet federation, changes get lost: look at the sessions; when `failed` or `refused` grows, hub and child disagree: skein topology.',
@@ -43,6 +48,7 @@ export function createSummaryMetrics(meter: Meter): SummaryMetrics {
     bytes: (use, direction) => bytes.with(use, direction),
     distant: distant.with(),
     hidden: hidden.with(),
+    heldBack: heldBack.with(),
     syncs: (result) => syncs.with(result),
     changes: (result) => changes.with(result),
     resolves: (result) => resolves.with(result),
@@ -50,4 +56,20 @@ export function createSummaryMetrics(meter: Meter): SummaryMetrics {
     cached: cached.with(),
     resolveTime: resolveTime.with()
   }
+}
+
+/** Sets the gauges to how large the tables are now. */
+export function collect(metrics: SummaryMetrics, { sources, audiences, view }: { sources: Sources; audiences: Audiences; view: Shelf }): void {
+  const read = [...sources.all()].map(({ direction, table }) => ({ direction, size: table.rows.size, bytes: table.bytes }))
+  const told = [...audiences.all()].map(({ direction, table }) => ({ direction, size: table.size, bytes: table.bytes }))
+  for (const [use, tables] of [['read', read], ['told', told]] as const) {
+    for (const direction of ['up', 'down'] as const) {
+      const those = tables.filter((one) => one.direction === direction)
+      metrics.entries(use, direction).set(those.reduce((sum, { size }) => sum + size, 0))
+      metrics.bytes(use, direction).set(those.reduce((sum, { bytes }) => sum + bytes, 0))
+    }
+  }
+  metrics.distant.set(view.table.rows.size)
+  metrics.hidden.set(view.hidden)
+  metrics.heldBack.set([...sources.below()].reduce((sum, { share }) => sum + share.waiting, 0))
 }

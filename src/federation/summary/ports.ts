@@ -8,6 +8,12 @@ import type { BodyReader } from '../../wire/summary-row.ts'
 /** One exchange over the session with a peer. Rejects within `timeout` ms, or when `signal` aborts. */
 export type SummaryCall = (peer: string, method: number, body: Uint8Array, options: { timeout: number; signal: AbortSignal }) => Promise<Uint8Array>
 
+/** `via`: the relays in order; none when `direct`. */
+export interface SummaryWay {
+  kind: 'direct' | 'relayed'
+  via: readonly string[]
+}
+
 export interface SummaryDeps {
   clock: Clock
   random: Random
@@ -18,6 +24,8 @@ export interface SummaryDeps {
   records(pool: string): readonly NodeRecord[]
   /** Round trip to a peer with a session, ms; undefined: not known. */
   rtt(peer: string): number | undefined
+  /** How calls get to a neighbour now; undefined: not at all. @default over a session of its own */
+  way?(peer: string): SummaryWay | undefined
   /** A simulation may give one object for the same bytes to all its nodes. @default readBody of wire/summary-row.ts */
   readBody?: BodyReader
 }

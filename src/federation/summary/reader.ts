@@ -58,6 +58,8 @@ export interface ReaderDeps {
   read: BodyReader | undefined
   /** Rows of these keys changed. */
   onDirty(dirty: ReadonlySet<string>): void
+  /** The hub of a table says that it is not, or not for this node. */
+  onDenied(source: Source): void
   /** A table is that of its hub now. */
   onSynced(): void
 }
@@ -151,6 +153,7 @@ export function createReader(deps: ReaderDeps): Reader {
         deps.onSynced()
         return round === 0 ? 'same' : 'changed'
       }
+      if (answer?.state === 'not-mine') deps.onDenied(source)
       if (answer?.state !== 'buckets') return 'refused'
       const mine = source.table.buckets()
       const want = Array.from({ length: BUCKETS }, (_, index) => index).filter((index) => mine[index] !== answer.buckets[index])

@@ -1,15 +1,19 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { METHOD } from '../../wire/protocols.ts'
-import { decodeResolveAnswer, encodeResolveRequest, MAX_RELAYS, MAX_RESOLVED, MAX_VISITED, type ResolveRequest } from '../../wire/summary.ts'
+import { decodeResolveAnswer, encodeResolveRequest, MAX_RELAYS, MAX_RESOLVED, MAX_VISITED, type ResolveAnswer, type ResolveRequest } from '../../wire/summary.ts'
 import type { NodeRecord } from '../../wire/catalog-types.ts'
-import type { ResolvedProvider } from '../../wire/summary-types.ts'
+import { ownerOf, type ResolvedProvider } from '../../wire/summary-types.ts'
 import { keyOf } from './claims.ts'
 import type { SummaryMetrics } from './metrics.ts'
-import type { SummaryCall } from './ports.ts'
+import type { SummaryCall, SummaryWay } from './ports.ts'
 
 /** Many callers ask for the same server at once; a table that changes drops what was remembered, ms. */
 export const REMEMBER = 2_000
 const MAX_REMEMBERED = 1_024
+/** During a failover all callers ask for fresh answers at once; so old may one be that they share, ms. */
+export const SHARE_FRESH = 250
+/** Whoever joins a question under way gets at least this part of its own time. */
+const LEAST_TIME = 0.5
 /** Child hubs asked at a time: the nearest mostly know enough. */
 const AT_A_TIME = 2
 /** Once somebody is found, others are waited for only so long: one hub that hangs must not hold up a call, ms. */
@@ -31,11 +35,13 @@ export interface ResolvePlaces {
   above(): { peer: string; has(key: string): boolean } | undefined
   isHub(): boolean
   rtt(peer: string): number | undefined
+  /** How calls get to a neighbour now: its record says nothing about that. */
+  way(peer: string): SummaryWay | undefined
 }
 
 export interface Resolver {
   /** Of this node itself, or for `from`. Never rejects but with the reason of `signal`; [] is nobody. */
-  resolve(request: Omit<ResolveRequest, 'within'>, options: { timeout: number; signal: AbortSignal; from: string | undefined }): Promise<ResolvedProvider[]>
+  resolve(request: Omit<ResolveRequest, 'within'>, options: { timeout: number; signal: AbortSignal; from: string | undefined }): Promise<ResolveAnswer>
   /** The tables say something new about these. */
   forget(keys: Iterable<string>): void
 }
@@ -52,6 +58,9 @@ interface Remembered {
   since: number
   /** When it was known, monotonic ms; undefined: it is being asked. */
   at: number | undefined
+  /** Until when it is answered at the latest, monotonic ms. */
+  deadline: number
+  fresh: boolean
 }
 
 export function createResolver(deps: { clock: Clock; self: string; call: SummaryCall; metrics: SummaryMetrics }, places: ResolvePlaces): Resolver {
@@ -62,6 +71,7 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
 
   async function gather(request: Omit<ResolveRequest, 'within'>, deadline: number, signal: AbortSignal, pools: readonly string[] | undefined): Promise<Found> {
     const { key, tool, limit } = request
+    const owner = ownerOf(key)
     const found = new Map<string, ResolvedProvider>()
     const enough = Promise.withResolvers<void>()
     let grace: Timer | undefined
@@ -71,9 +81,9 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
     const direct = new Set<string>()
     const known = pools === undefined ? new Set([self]) : places.members(pools)
     for (const record of places.records()) {
-      if (record.peer !== self) direct.add(record.peer)
+      if (record.peer !== self && places.way(record.peer)?.kind === 'direct') direct.add(record.peer)
       if (known.has(record.peer)) continue
-      const provider = providerIn(record, key, tool)
+      const provider = providerIn(record, key, tool, pools !== undefined)
       if (provider !== undefined) found.set(provider.peer, provider)
     }
     let failed = false
@@ -85,7 +95,10 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
       try {
         const body = encodeResolveRequest({ ...request, visited, within: left * SHARE })
         const answer = decodeResolveAnswer(await call(peer, METHOD.SUMMARY_RESOLVE, body, { timeout: left, signal }))
-        for (const provider of answer) {
+        // Having nothing because a hub does not answer is not the same as nobody having it.
+        if (answer.partial && answer.providers.length === 0) failed = true
+        for (const provider of answer.providers) {
+          if (owner !== undefined && provider.peer !== owner) continue
           const reached = through(peer, provider, direct)
           const before = found.get(provider.peer)
           if (reached !== undefined && !known.has(provider.peer) && (before === undefined || before.via.length > reached.via.length)) found.set(provider.peer, reached)
@@ -112,16 +125,19 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
     return { providers: [...found.values()].sort(nearestFirst).slice(0, limit), failed: failed || !complete }
   }
 
-  function providerIn(record: NodeRecord, key: string, tool: string | undefined): ResolvedProvider | undefined {
+  /** @param forOther the asker goes on from here, over the way that leads from here */
+  function providerIn(record: NodeRecord, key: string, tool: string | undefined, forOther: boolean): ResolvedProvider | undefined {
     const entry = record.servers.find((server) => keyOf(server, record.peer) === key)
     if (entry === undefined) return undefined
     const digest = tool === undefined ? undefined : entry.tools.find(({ name }) => name === tool)?.digest
     if (tool !== undefined && digest === undefined) return undefined
+    const via = forOther && record.peer !== self ? places.way(record.peer)?.via : []
+    if (via === undefined || via.length > MAX_RELAYS) return undefined
     const rtt = record.peer === self ? 0 : places.rtt(record.peer)
     return {
       peer: record.peer,
       name: record.name,
-      via: [],
+      via: [...via],
       ...(rtt === undefined ? {} : { rtt }),
       ...(digest === undefined ? {} : { digest }),
       addresses: record.addresses,
@@ -135,12 +151,13 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
   function through(peer: string, provider: ResolvedProvider, direct: ReadonlySet<string>): ResolvedProvider | undefined {
     if (provider.peer === self) return undefined
     const { rtt: beyond, ...rest } = provider
-    const whole = provider.peer === peer ? [] : [peer, ...provider.via]
+    const before = places.way(peer)?.via ?? []
+    const whole = provider.peer === peer ? [...before] : [...before, peer, ...provider.via]
     const last = direct.has(provider.peer) ? whole.length : whole.findLastIndex((relay) => direct.has(relay))
     const via = last <= 0 ? whole : whole.slice(last)
     if (via.includes(self) || via.includes(provider.peer) || new Set(via).size !== via.length || via.length > MAX_RELAYS) return undefined
-    const first = places.rtt(via[0] ?? provider.peer)
-    const rtt = via.length === 0 ? first : via.length === whole.length && first !== undefined && beyond !== undefined ? first + beyond : undefined
+    const asked = places.rtt(peer)
+    const rtt = via.length === 0 ? places.rtt(provider.peer) : via.length === whole.length && asked !== undefined && beyond !== undefined ? asked + beyond : undefined
     return { ...rest, via, ...(rtt === undefined ? {} : { rtt }) }
   }
 
@@ -150,8 +167,9 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
     return [request.tool ?? '', request.limit, ...request.visited.filter((peer) => neighbours.has(peer)).sort()].join(' ')
   }
 
-  function remember(key: string, id: string, outcome: Promise<Found>): void {
-    const entry: Remembered = { outcome, since: clock.now(), at: undefined }
+  function remember(key: string, id: string, facts: Pick<Remembered, 'outcome' | 'deadline' | 'fresh'>): void {
+    const { outcome } = facts
+    const entry: Remembered = { ...facts, since: clock.now(), at: undefined }
     const ofKey = remembered.get(key) ?? new Map<string, Remembered>()
     remembered.set(key, ofKey)
     if (!ofKey.has(id)) count++
@@ -170,6 +188,14 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
   function forget(key: string): void {
     count -= remembered.get(key)?.size ?? 0
     remembered.delete(key)
+  }
+
+  /** Whether what is known, or will be, is good enough for this question. */
+  function serves(known: Remembered, fresh: boolean, timeout: number): boolean {
+    const now = clock.now()
+    // An answer that hangs until the first asker's time is over is none for those who came later.
+    if (known.at === undefined && known.deadline - now < timeout * LEAST_TIME) return false
+    return fresh ? known.fresh && now - known.since < SHARE_FRESH : now - (known.at ?? known.since) < REMEMBER
   }
 
   /** The asker's time may end before that of whoever asked first. */
@@ -198,13 +224,13 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
     if (!places.isHub()) return gather(request, deadline, signal, pools)
     const id = `${pools?.join() ?? 'own'} ${branch(request)}`
     const known = remembered.get(request.key)?.get(id)
-    if (!request.fresh && known !== undefined && clock.now() - (known.at ?? known.since) < REMEMBER) {
+    if (known !== undefined && serves(known, request.fresh, timeout)) {
       metrics.cached.inc()
       return known.outcome
     }
     // Shared: whoever gives up must not end it for the others. It ends by its deadline.
     const outcome = gather(request, deadline, new AbortController().signal, pools)
-    remember(request.key, id, outcome)
+    remember(request.key, id, { outcome, deadline, fresh: request.fresh })
     return outcome
   }
 
@@ -215,7 +241,7 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
       const { providers, failed } = await within(begin(asked, timeout, signal, from), timeout, signal)
       metrics.resolves(providers.length > 0 ? 'found' : failed ? 'failed' : 'none').inc()
       metrics.resolveTime.observe((clock.now() - start) / 1000)
-      return providers
+      return { providers, partial: failed }
     },
     forget(keys) {
       for (const key of keys) forget(key)

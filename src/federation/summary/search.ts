@@ -3,7 +3,7 @@ import { METHOD } from '../../wire/protocols.ts'
 import { decodeSearchAnswer, encodeSearchRequest, MAX_FOUND, MAX_QUERY, MAX_VISITED, type SearchRequest } from '../../wire/summary.ts'
 import type { SummaryRow } from '../../wire/summary-row.ts'
 import { digestOf, isRepeatable } from '../../wire/summary-row.ts'
-import type { FoundTool } from '../../wire/summary-types.ts'
+import type { FoundTool, FoundTools } from '../../wire/summary-types.ts'
 import type { SummaryCall } from './ports.ts'
 
 const SHARE = 0.9
@@ -93,12 +93,12 @@ function byScore(a: Scored, b: Scored): number {
   return one.tool < two.tool ? -1 : 1
 }
 
-/** The question goes up to the top, which has all; whoever cannot ask above answers with what it has. */
+/** The question goes up to the top, which has all; whoever cannot ask above answers with what it has, and says so. */
 export async function searchUp(
-  deps: { clock: Clock; self: string; call: SummaryCall; rows(): Iterable<SummaryRow>; above(): string | undefined },
+  deps: { clock: Clock; self: string; call: SummaryCall; rows(): Iterable<SummaryRow>; above(): string | undefined; complete(): boolean },
   request: SearchRequest,
   signal: AbortSignal
-): Promise<{ tools: FoundTool[]; failed: boolean }> {
+): Promise<FoundTools & { failed: boolean }> {
   const limit = Math.max(1, Math.min(request.limit, MAX_FOUND))
   const above = deps.above()
   const visited = [...new Set([...request.visited, deps.self])]
@@ -106,11 +106,11 @@ export async function searchUp(
   if (above !== undefined && !visited.includes(above) && visited.length <= MAX_VISITED && request.within > 0) {
     try {
       const body = encodeSearchRequest({ query: request.query.slice(0, MAX_QUERY), limit, within: request.within * SHARE, visited })
-      const tools = decodeSearchAnswer(await deps.call(above, METHOD.SUMMARY_SEARCH, body, { timeout: request.within, signal }))
-      return { tools: tools.slice(0, limit), failed }
+      const { tools, partial } = decodeSearchAnswer(await deps.call(above, METHOD.SUMMARY_SEARCH, body, { timeout: request.within, signal }))
+      return { tools: tools.slice(0, limit), partial, failed }
     } catch {
       failed = true
     }
   }
-  return { tools: searchRows(deps.rows(), request.query, limit), failed }
+  return { tools: searchRows(deps.rows(), request.query, limit), partial: failed || above !== undefined || !deps.complete(), failed }
 }

@@ -1,12 +1,16 @@
 import type { Changed, Direction } from '../../wire/summary.ts'
-import type { SummaryRow } from '../../wire/summary-row.ts'
+import { rowBytes, type SummaryRow } from '../../wire/summary-row.ts'
+import { believedClaim, type HubClaim } from '../hub-claims.ts'
 import type { Edges } from './ports.ts'
+import { createShare, type Share } from './share.ts'
 import { createTable, type Table } from './table.ts'
 
 /** Tables of a hub that died or was lost are kept so long: its pool lives on, and a successor comes, ms. */
 export const KEEP_LOST = 15_000
 /** Five times the servers of the largest federation there is; a hub that tells of more is not followed. */
 export const MAX_TABLE = 100_000
+/** Of the same table, bytes: with ten tools a server, some 100 000 servers. */
+export const MAX_TABLE_BYTES = 64 * 1024 * 1024
 
 /** A table that this node reads, and whom it reads it from. */
 export interface Source {
@@ -20,15 +24,19 @@ export interface Source {
   /** Who told it last; for questions that may still reach it. */
   last: string | undefined
   readonly table: Table
+  /** What of it is told upward. */
+  readonly share: Share
   /** The table is that of `peer`. */
   synced: boolean
   /** Of the last change of `peer`, monotonic ms. */
   since: number
+  /** Another node says to be the hub, by a newer lease: `<peer> <token>`. Only `peer` itself can say that it is right. */
+  rival: string | undefined
 }
 
 /** The tables that a node reads. One for each pool below, and one from above, whoever is hub of it: a successor's replaces it without a gap. */
 export interface Sources {
-  /** Returns the sources whose hub is another one now. `dirty` gets the keys of those that went at once. */
+  /** Returns the sources that are to be compared: their hub is another one now, or somebody else says so. `dirty` gets the keys of those that went at once. */
   edges(edges: Edges, now: number, self: string): Source[]
   down(): Source | undefined
   below(): Iterable<Source>
@@ -39,19 +47,22 @@ export interface Sources {
   replace(source: Source, buckets: ReadonlySet<number>, rows: readonly SummaryRow[], dirty: Set<string>): void
   /** False: something is missing before it, or it does not add up; compare. */
   apply(source: Source, changed: Changed, dirty: Set<string>): boolean
+  /** Its hub says that it is none any more. True if somebody else says to be: then `edges` takes that one. */
+  denied(source: Source, now: number): boolean
   /** Drops what was lost too long ago. */
   expire(now: number, dirty: Set<string>): void
   /** When `expire` has something to do, monotonic ms; Infinity: nothing. */
   nextExpiry(): number
 }
 
-export function createSources(): Sources {
+/** @param onImplausible a node says to be hub of a pool, with a token that cannot be */
+export function createSources(onImplausible: (pool: string, claim: HubClaim) => void = () => {}): Sources {
   /** By pool. Bounded by the child hubs of this node, and those lost in the last 15 s. */
   const below = new Map<string, Source>()
   let down: Source | undefined
 
   function create(direction: Direction, pool: string): Source {
-    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), synced: false, since: 0 }
+    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), share: createShare(), synced: false, since: 0, rival: undefined }
   }
 
   function assign(source: Source, to: { peer: string; token: number; pool: string } | undefined, now: number): boolean {
@@ -66,6 +77,32 @@ export function createSources(): Sources {
     return true
   }
 
+  /** Who is hub of the pool: whoever is keeps it until it is dead, gone, or says no more that it is; only then tokens count. */
+  function choose(pool: string, claims: readonly HubClaim[], rivals: Map<string, string | undefined>): HubClaim | undefined {
+    const source = below.get(pool)
+    const known = source === undefined || source.token === 0 ? undefined : source.token
+    const { best, jumped } = believedClaim(claims, known)
+    for (const claim of jumped) onImplausible(pool, claim)
+    const holder = source?.synced === true ? claims.find(({ peer }) => peer === source.peer) : undefined
+    if (source === undefined || holder === undefined || holder.token < source.token) return best
+    const believed = jumped.includes(holder) ? { ...holder, token: source.token } : holder
+    rivals.set(pool, best === undefined || best.peer === holder.peer || best.token <= believed.token ? undefined : `${best.peer} ${best.token}`)
+    return believed
+  }
+
+  function put({ direction, table, share }: Source, key: string, row: SummaryRow | undefined, dirty: Set<string>): void {
+    if (!table.set(key, row)) return
+    dirty.add(key)
+    if (direction === 'up') for (const moved of share.set(key, row && rowBytes(row))) dirty.add(moved)
+  }
+
+  /** Whether a row more fits; one in place of another takes no other place. */
+  function fits({ table }: Source, row: SummaryRow): boolean {
+    const before = table.get(row.body.key)
+    const bytes = table.bytes + rowBytes(row) - (before === undefined ? 0 : rowBytes(before))
+    return bytes <= MAX_TABLE_BYTES && (before !== undefined || table.rows.size < MAX_TABLE)
+  }
+
   const all = () => (down === undefined ? [...below.values()] : [...below.values(), down])
   const overdue = (source: Source, now: number) => !source.synced && now - source.since >= KEEP_LOST
 
@@ -73,21 +110,29 @@ export function createSources(): Sources {
     edges({ up, hubOf }, now, self) {
       const changed: Source[] = []
       const own = new Set(hubOf.map(({ pool }) => pool))
-      const hubs = new Map<string, { peer: string; token: number; pool: string }>()
+      const claims = new Map<string, HubClaim[]>()
       for (const { children } of hubOf) {
         for (const { peer, hub } of children) {
           // A node that is hub of a pool and of its parent is its own child: it has those records itself.
           if (peer === self || hub === undefined || own.has(hub.pool)) continue
-          const known = hubs.get(hub.pool)
-          if (known === undefined || known.token < hub.token) hubs.set(hub.pool, { peer, token: hub.token, pool: hub.pool })
+          const ofPool = claims.get(hub.pool) ?? []
+          if (!ofPool.some((claim) => claim.peer === peer)) ofPool.push({ peer, token: hub.token })
+          claims.set(hub.pool, ofPool)
         }
+      }
+      const hubs = new Map<string, HubClaim & { pool: string }>()
+      const rivals = new Map<string, string | undefined>()
+      for (const [pool, ofPool] of claims) {
+        const hub = choose(pool, ofPool, rivals)
+        if (hub !== undefined) hubs.set(pool, { ...hub, pool })
       }
       for (const [pool, hub] of hubs) {
         const source = below.get(pool) ?? create('up', pool)
         below.set(pool, source)
         // Whoever comes back with an older lease has not heard of its successor yet.
         if (hub.token < source.token) hubs.delete(pool)
-        else if (assign(source, hub, now)) changed.push(source)
+        else if (assign(source, hub, now) || (rivals.get(pool) !== undefined && rivals.get(pool) !== source.rival)) changed.push(source)
+        source.rival = rivals.get(pool)
       }
       for (const source of below.values()) if (!hubs.has(source.pool)) assign(source, undefined, now)
       if (up !== undefined) down ??= create('down', up.pool)
@@ -101,29 +146,33 @@ export function createSources(): Sources {
       const source = direction === 'down' ? down : below.get(pool)
       return source !== undefined && source.pool === pool && source.peer === from ? source : undefined
     },
-    replace({ table }, buckets, rows, dirty) {
+    replace(source, buckets, rows, dirty) {
+      const { table } = source
       const fresh = new Set(rows.map(({ body }) => body.key))
       for (const { body } of table.ofBuckets(buckets)) {
         if (fresh.has(body.key)) continue
-        table.set(body.key, undefined)
-        dirty.add(body.key)
+        put(source, body.key, undefined, dirty)
       }
-      for (const row of rows) if (buckets.has(row.body.bucket) && table.rows.size < MAX_TABLE && table.set(row.body.key, row)) dirty.add(row.body.key)
+      for (const row of rows) if (buckets.has(row.body.bucket) && fits(source, row)) put(source, row.body.key, row, dirty)
     },
-    apply({ table }, { before, after, rows, removed }, dirty) {
+    apply(source, { before, after, rows, removed }, dirty) {
+      const { table } = source
       if (table.hash() === after) return true
-      if (table.hash() !== before || table.rows.size + rows.length > MAX_TABLE) return false
-      for (const key of removed) if (table.set(key, undefined)) dirty.add(key)
-      for (const row of rows) if (table.set(row.body.key, row)) dirty.add(row.body.key)
+      if (table.hash() !== before) return false
+      for (const key of removed) put(source, key, undefined, dirty)
+      for (const row of rows) if (fits(source, row)) put(source, row.body.key, row, dirty)
       return table.hash() === after
+    },
+    denied(source, now) {
+      if (source.rival === undefined) return false
+      source.synced = false
+      source.since = now
+      return true
     },
     expire(now, dirty) {
       for (const source of all()) {
         if (!overdue(source, now)) continue
-        for (const key of source.table.rows.keys()) {
-          source.table.set(key, undefined)
-          dirty.add(key)
-        }
+        for (const key of source.table.rows.keys()) put(source, key, undefined, dirty)
         if (source.peer !== undefined) continue
         if (source === down) down = undefined
         else below.delete(source.pool)

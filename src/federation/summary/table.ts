@@ -66,6 +66,11 @@ export function createTable(): Table {
   }
 }
 
-function byBucket({ body: a }: SummaryRow, { body: b }: SummaryRow): number {
+/** Of two tables without a common row. */
+export function sumOfHashes(one: number, two: number): number {
+  return (one + two) % MODULUS
+}
+
+export function byBucket({ body: a }: SummaryRow, { body: b }: SummaryRow): number {
   return a.bucket - b.bucket || (a.key < b.key ? -1 : 1)
 }

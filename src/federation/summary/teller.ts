@@ -37,6 +37,8 @@ export interface Teller {
   tell(): void
   /** The tables are others now: forgets readers that may not read any more, and lets those compare who have another table. */
   tidy(): void
+  /** Again with whoever compares. Before the first time, and after `stop`, nobody is told. */
+  start(): void
   stop(): void
 }
 
@@ -52,24 +54,28 @@ export interface TellerDeps {
 export function createTeller({ clock, metrics, audiences, call, ready }: TellerDeps): Teller {
   /** Bounded by the children and the hub above: others may not read. */
   const readers = new Map<string, ReaderState>()
-  let abort = new AbortController()
+  /** From start to stop. */
+  let life: AbortController | undefined
 
   function send(reader: ReaderState, body: Uint8Array): void {
+    if (life === undefined) return
     if (reader.inFlight) {
       reader.behind = true
       return
     }
     reader.inFlight = true
-    call(reader.peer, METHOD.SUMMARY_CHANGED, body, { timeout: TELL_TIMEOUT, signal: abort.signal }).then(
-      () => ended(reader, true),
-      () => ended(reader, false)
+    const { signal } = life
+    call(reader.peer, METHOD.SUMMARY_CHANGED, body, { timeout: TELL_TIMEOUT, signal }).then(
+      () => ended(reader, true, signal),
+      () => ended(reader, false, signal)
     )
   }
 
-  function ended(reader: ReaderState, ok: boolean): void {
+  function ended(reader: ReaderState, ok: boolean, signal: AbortSignal): void {
     reader.inFlight = false
     metrics.changes(ok ? 'sent' : 'unsent').inc()
-    if (abort.signal.aborted) return
+    // A telling that was ended by `stop` is not begun anew.
+    if (signal.aborted) return
     reader.failures = ok ? 0 : reader.failures + 1
     if (ok && !reader.behind) return
     reader.timer?.cancel()
@@ -93,13 +99,13 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
   }
 
   function encode(audience: Audience): Uint8Array {
-    const { shelf, pending, told } = audience
-    const after = shelf.table.hash()
+    const { table, pending, told } = audience
+    const after = table.hash()
     const rows: SummaryRow[] = []
     const removed: string[] = []
     let size = 0
     for (const key of pending) {
-      const row = shelf.table.get(key)
+      const row = table.get(key)
       size += row === undefined ? key.length + 3 : rowBytes(row)
       if (row === undefined) removed.push(key)
       else rows.push(row)
@@ -118,9 +124,9 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
     tell() {
       const bodies = new Map<Audience, Uint8Array>()
       for (const audience of audiences.all()) {
-        if (audience.told === audience.shelf.table.hash() || !ready(audience)) continue
+        if (audience.told === audience.table.hash() || !ready(audience)) continue
         bodies.set(audience, encode(audience))
-        audience.told = audience.shelf.table.hash()
+        audience.told = audience.table.hash()
         audience.pending.clear()
       }
       if (bodies.size === 0) return
@@ -138,14 +144,17 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
         reader.audience = audience
         if (audience === undefined) readers.delete(id)
         else if (reader.inFlight) reader.behind = true
-        else reader.timer = clock.after(FIRST_AFTER, () => remind(reader))
+        else if (life !== undefined) reader.timer = clock.after(FIRST_AFTER, () => remind(reader))
       }
+    },
+    start() {
+      life ??= new AbortController()
     },
     stop() {
       for (const { timer } of readers.values()) timer?.cancel()
       readers.clear()
-      abort.abort(new Error('the node is stopping'))
-      abort = new AbortController()
+      life?.abort(new Error('the node is stopping'))
+      life = undefined
     }
   }
 }

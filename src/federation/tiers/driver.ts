@@ -8,7 +8,8 @@ import { decodeTopologyRequest, encodeTopology } from '../../wire/tiers-topology
 import { decideAttach, roomFor } from './admit.ts'
 import { readEdges, readState, type Chain } from './edges.ts'
 import { createKeeper, type PoolKeeper } from './keeper.ts'
-import { BREAK_AFTER, FACTS_EVERY, GATHER, RESIGN_WITHIN } from './limits.ts'
+import { BREAK_AFTER, FACTS_EVERY, GATHER, LINGER, LINGER_CHECK, RESIGN_WITHIN } from './limits.ts'
+import { createMemory } from './memory.ts'
 import { createTiersMetrics } from './metrics.ts'
 import { createPlace, parentOf, type Place, type PlaceContext } from './places.ts'
 import type { Home, TierMethod, TiersDeps, TiersOptions } from './ports.ts'
@@ -23,10 +24,12 @@ const TIERS_WITH_GAUGE = ['global', 'regional', 'local', 'leaf'] as const
  * Keeps this node at its place in the tree of pools: its home, the lease and the voters of each pool it is in, and the pool above each that it
  * is hub of (protocols/tiers.md). What there is to do is decided from facts each time something changes; one timer serves all of it.
  */
-export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
-  const { clock, random, members } = deps
+export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
+  const { clock, random, members } = given
   const { self, tier: ownTier } = options
-  const logger = deps.logger.child({ area: 'tiers' })
+  const logger = given.logger.child({ area: 'tiers' })
+  const memory = createMemory(given.hubs, given.home, logger)
+  const deps: TiersDeps = { ...given, hubs: memory.hubs, home: memory.home }
   const metrics = createTiersMetrics(deps.meter)
   const keepers = new Map<string, PoolKeeper>()
   /** By the pool below; home under ''. */
@@ -80,6 +83,7 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
   function look(): void {
     timer = undefined
     if (!running) return
+    memory.again()
     const now = clock.now()
     let due = Infinity
     for (const keeper of keepers.values()) due = Math.min(due, keeper.step(now))
@@ -162,15 +166,21 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
       const known = leaving.get(pool) ?? { since: now, next: successorOf(pool), gone: false }
       leaving.set(pool, known)
       if (known.gone) continue
-      const made = known.next === undefined || view.others(known.next).length > 0 || now >= known.since + BREAK_AFTER
-      if (!made) {
-        due = Math.min(due, known.since + BREAK_AFTER)
+      if (!mayLeave(pool, known, now)) {
+        due = Math.min(due, now + LINGER_CHECK)
         continue
       }
       known.gone = true
       void leave(pool)
     }
     return due
+  }
+
+  /** Make before break: the tools of others are listed here over the new pool, and those of this node elsewhere; and the old one keeps its majority. */
+  function mayLeave(pool: string, { since, next }: { since: number; next: string | undefined }, now: number): boolean {
+    if (next === undefined) return true
+    const made = now >= since + LINGER && view.others(next).length > 0 && deps.complete?.(next) !== false
+    return (made || now >= since + BREAK_AFTER) && keepers.get(pool)?.retire(now) !== false
   }
 
   /** The pool that a place has gone to, if it was in `pool` before. */
@@ -265,14 +275,18 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
 
   async function answerAttach(body: Uint8Array, from: string): Promise<Uint8Array> {
     const request = decodeAttachRequest(body)
-    const answer = decideAttach(request, from, view.admitFacts(), view.limits())
+    const answer = decideAttach(request, from, view.admitFacts(from), view.limits())
     if (answer.accept?.hub !== undefined && !request.look && roomFor(request, answer.accept.hub) > 0) view.reserve(answer.accept.pool, from, request.as)
     metrics.attach(answer.accept === undefined ? 'redirected' : 'answered').inc()
     return encodeAttachAnswer(answer)
   }
 
-  async function resignAll(within: number): Promise<void> {
-    await Promise.all([...keepers.values()].map((keeper) => keeper.resign(within)))
+  /** Whether it works or not: what a renewal under way still takes is not waited for. */
+  async function resignAll(): Promise<void> {
+    let late: Timer | undefined
+    const over = new Promise<void>((resolve) => (late = clock.after(RESIGN_WITHIN, resolve)))
+    await Promise.race([Promise.all([...keepers.values()].map((keeper) => keeper.resign(RESIGN_WITHIN))), over])
+    late?.cancel()
   }
 
   return {
@@ -292,10 +306,7 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
     async stop() {
       if (!running) return
       resigning = true
-      let late: Timer | undefined
-      const over = new Promise<void>((resolve) => (late = clock.after(RESIGN_WITHIN, resolve)))
-      await Promise.race([resignAll(RESIGN_WITHIN), over])
-      late?.cancel()
+      await resignAll()
       running = false
       timer?.timer.cancel()
       unlisten?.()
@@ -305,7 +316,7 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
     },
     async resign() {
       resigning = true
-      await resignAll(RESIGN_WITHIN)
+      await resignAll()
     },
     resume() {
       resigning = false
@@ -323,16 +334,16 @@ export function createTiers(deps: TiersDeps, options: TiersOptions): Tiers {
       return stillHub(pool) ? facts.get(pool)?.facts : undefined
     },
     edges: () => lastState.edges,
-    permits(pool, key, current, next, { age }) {
+    permits(pool, key, current, next, { age, proposer }) {
       if (key !== 'hub') return true
-      return keepers.get(pool)?.permits(current?.data, next.data, age) ?? 'this node is in no such pool'
+      return keepers.get(pool)?.permits(current?.data, next.data, age, proposer) ?? 'this node is in no such pool'
     },
     token: (pool) => keepers.get(pool)?.lease()?.token ?? 0,
     wants: (peer) => asking.has(peer),
-    answer(method: TierMethod, body: Uint8Array, from: string) {
+    async answer(method: TierMethod, body: Uint8Array, from: string, { signal } = {}) {
       if (method === 'attach') return answerAttach(body, from)
       const request = decodeTopologyRequest(body)
-      return topology.answer(request, abort.signal).then(encodeTopology)
+      return encodeTopology(await topology.answer(request, from, signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])))
     },
     onChange: (listener) => changeListeners.add(listener),
     topology: (asked) => topology.tree(asked)

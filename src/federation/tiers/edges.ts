@@ -3,6 +3,9 @@ import type { Place } from './places.ts'
 import type { DownEdge, PoolState, TierEdges, TiersState, UpEdge } from './types.ts'
 import type { TiersView } from './view.ts'
 
+const NO_ROOM_ABOVE = 'no hub above takes this one: raise the limits under federation, or start another hub'
+const NO_ROOM = 'every hub is full: this node stays in this pool until one has room. Raise federation.max_clusters, or start another hub'
+
 export interface Chain {
   self: string
   keepers: ReadonlyMap<string, PoolKeeper>
@@ -39,13 +42,13 @@ function upEdge(self: string, keeper: PoolKeeper, view: TiersView): UpEdge | und
 export function readState(chain: Chain, places: ReadonlyMap<string, Place>): TiersState {
   const way = climb(chain)
   const rest = [...chain.keepers.values()].filter((keeper) => !way.includes(keeper))
-  return { home: chain.home() ?? '', pools: [...way, ...rest].map((keeper) => poolState(keeper, places.get(keeper.pool))) }
+  return { home: chain.home() ?? '', pools: [...way, ...rest].map((keeper) => poolState(keeper, places.get(keeper.pool), places.get(''))) }
 }
 
-function poolState(keeper: PoolKeeper, above: Place | undefined): PoolState {
+function poolState(keeper: PoolKeeper, above: Place | undefined, home: Place | undefined): PoolState {
   const lease = keeper.lease()
   const holder = lease?.resigned === true ? undefined : lease?.holder
-  const problem = keeper.problem() ?? (above?.refused() === true ? 'no hub above takes this one: raise the limits under federation, or start another hub' : undefined)
+  const problem = keeper.problem() ?? (above?.refused() === true ? NO_ROOM_ABOVE : undefined) ?? (home?.refused() === true && home.current()?.pool === keeper.pool ? NO_ROOM : undefined)
   return {
     pool: keeper.pool,
     tier: keeper.tier,

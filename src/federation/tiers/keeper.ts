@@ -51,9 +51,11 @@ export interface PoolKeeper {
   news(event: TierMemberEvent): void
   /** The lease should say something else: renew it now. */
   renewSoon(): void
-  /** Gives the lease back, if it holds one that a living standby can take. */
+  /** This node wants to leave the pool for another one: true if it has no vote there any more. Until then it gives it back; to be asked again. */
+  retire(now: number): boolean
+  /** Gives the lease back, if it holds one that a living standby can take, and waits until one has taken it or `within` ms are over. */
   resign(within: number): Promise<void>
-  permits(current: Uint8Array | undefined, next: Uint8Array | undefined, age: number): true | string
+  permits(current: Uint8Array | undefined, next: Uint8Array | undefined, age: number, proposer?: string): true | string
   close(): void
 }
 
@@ -75,6 +77,8 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
   let acted = false
   let closed = false
   let vacantAt: number | undefined
+  /** Waits for a successor. */
+  let onTaken: (() => void) | undefined
   let lastRead: { data: Uint8Array; lease: Lease } | undefined
 
   function opened(): TierGroup | undefined {
@@ -96,6 +100,7 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     const lease = read(data)
     const same = lease?.holder === known.lease?.holder && lease?.token === known.lease?.token
     if (!same) goneHolder = undefined
+    if (lease?.holder !== self) onTaken?.()
     if (version > known.version || known.lease === undefined) known = { version, lease, seenAt: same && !fresh ? known.seenAt : clock.now() }
   }
 
@@ -266,6 +271,15 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     if (done) logger.info('this node has given the role of hub back', { pool, ...(to === undefined ? {} : { successor: to }) })
   }
 
+  async function taken(within: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = clock.after(within, resolve)
+    onTaken = resolve
+    await promise
+    onTaken = undefined
+    timer.cancel()
+  }
+
   function isVoter(): boolean {
     return opened()?.voters().peers.includes(self) ?? false
   }
@@ -328,18 +342,22 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     renewSoon() {
       renewAt = Math.min(renewAt, clock.now())
     },
+    retire: voterKeeper.retire,
     async resign(within) {
       // What was begun ends first, in its own time.
       await underway
       if (!acting() || !opened()?.voters().peers.some((peer) => peer !== self && living(peer))) return
+      const end = clock.now() + within
       await handOver(undefined, within)
+      // Until then calls go on over this node: it refuses nothing before somebody else can pass them on.
+      if (known.lease?.holder === self && known.lease.resigned === true) await taken(Math.max(0, end - clock.now()))
     },
-    permits(current, next, age) {
+    permits(current, next, age, proposer) {
       const now = clock.now()
       const lease = read(current)
       const gone = lease !== undefined && lease.holder === known.lease?.holder && holderGone()
       const wanted = read(next)
-      const verdict = permitsLease({ lease, seenAt: now - age, now, holderGone: gone }, wanted)
+      const verdict = permitsLease({ lease, seenAt: now - age, now, holderGone: gone, proposer }, wanted)
       // A renewal goes by; whether it is decided is known to its holder alone, and voters wait in any case.
       if (verdict === true && wanted?.holder === known.lease?.holder && wanted?.token === known.lease?.token) known.seenAt = now
       return verdict

@@ -83,10 +83,15 @@ export function rankDelay(rank: number, jitter: number): number {
   return rank * RANK_DELAY + (rank > 0 ? jitter : 0)
 }
 
-/** The voter's side of the same: true, or why it does not vote for `next`. */
-export function permitsLease(facts: Pick<LeaseFacts, 'lease' | 'seenAt' | 'now' | 'holderGone'>, next: Lease | undefined): true | string {
-  const { lease } = facts
+/**
+ * The voter's side of the same: true, or why it does not vote for `next`. `proposer`: the voter whose idea it is; undefined when what another began is put to
+ * the vote again.
+ */
+export function permitsLease(facts: Pick<LeaseFacts, 'lease' | 'seenAt' | 'now' | 'holderGone'> & { proposer?: string | undefined }, next: Lease | undefined): true | string {
+  const { lease, proposer } = facts
   if (next === undefined) return 'the lease of a hub cannot be deleted'
+  // Or anybody could make anybody hub, or have the hub resign. Only voters propose, so only a voter can be hub.
+  if (proposer !== undefined && proposer !== next.holder) return `a lease is proposed by whoever is to hold it: ${next.holder}, not ${proposer}`
   if (lease === undefined) return next.token === 1 ? true : 'the first lease of a pool has the fencing number 1'
   if (next.holder === lease.holder && next.token === lease.token) {
     return lease.resigned === true && next.resigned !== true ? 'who has resigned takes the lease anew, with the next fencing number' : true

@@ -1,9 +1,9 @@
-/** A hub that is lost without a trace is missed for this long at most, and a little more for the clocks, ms. */
-export const LEASE_TTL = 15_000
-/** Two renewals may fail. */
-export const RENEW_EVERY = 5_000
-/** One renewal at most; two more fit into the lease. */
-export const RENEW_WITHIN = 4_000
+/** A hub that is lost without a trace is missed for this long at most, and a little more for the clocks, ms: less than a call that may be repeated waits. */
+export const LEASE_TTL = 10_000
+/** Two renewals may fail where voters answer that they do, ms. */
+export const RENEW_EVERY = 3_000
+/** One renewal at most, ms: two that nobody answers, and the pause between them, fit between its beginning and the end of the lease. */
+export const RENEW_WITHIN = 2_500
 /** After a failed renewal or takeover, ms, and up to as much again by chance. */
 export const RETRY_AFTER = 500
 /** Standbys wait for a ten-thousandth of drift a hundred times over: quartz is good to 50 millionths, but virtual machines pause. */
@@ -36,8 +36,10 @@ export const MAX_SEEDS = 12
 export const SEEK_BACKOFF = { base: 1_000, cap: 30_000 }
 /** Another hub is looked for, ms, and up to a quarter more or less by chance. */
 export const COMPARE_EVERY = 60_000
-/** The first time where the node is not below its `federation.parent`, ms. */
+/** The first look for `federation.parent` of a node that is not below it, ms, … */
 export const PREFER_AGAIN = 5_000
+/** … and every further one, a quarter more or less: a hundred leaves of a hub that is away are seven questions a second. */
+export const PREFER_EVERY = 15_000
 /** A better hub has to be so often in a row … */
 export const BETTER_TIMES = 3
 /** … by so much … */
@@ -51,10 +53,16 @@ export const FIRST_MOVE_SPREAD = 10_000
 export const FIRST_MOVE_EACH = 20
 /** Alone for longer than any failover of links: the pool is elsewhere, ms. */
 export const ALONE_AFTER = 15_000
+/** A pool in which nobody was but the one that took this node in, or that was lost twice within this time, is no place to go to for as long, ms. */
+export const AVOID_FOR = 600_000
 /** A pool without a hub and without a majority that could choose one is left by those who can go elsewhere after this time, ms: a restart may be faster. */
 export const HOPELESS_AFTER = 3_000
-/** The old pool is left when the new one has shown a member, or after this time, ms. */
-export const BREAK_AFTER = 10_000
+/** The old pool is left when the new one has shown a member and its hub has told what is beyond it, or after this time, ms. */
+export const BREAK_AFTER = 15_000
+/** … but not before everyone else has heard over the hubs what this node has, ms: half a second for each on the longest way. */
+export const LINGER = 4_000
+/** How often that is looked at, ms. */
+export const LINGER_CHECK = 500
 /** A place is kept for an accepted one until it is seen in the pool, ms. */
 export const RESERVED_FOR = 10_000
 /** Facts that count something change at most this often, so that a hub's record is not written at every join, ms. */

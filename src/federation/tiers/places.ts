@@ -3,15 +3,19 @@ import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import type { Acceptance, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
+import { createAvoided } from './avoid.ts'
 import type { PoolKeeper } from './keeper.ts'
 import {
-  ALONE_AFTER, ASK_WITHIN, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, SEEK_BACKOFF, SETTLED_AFTER
+  ALONE_AFTER, ASK_WITHIN, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
 } from './limits.ts'
+import { hearsay } from './memory.ts'
 import type { TiersMetrics } from './metrics.ts'
+import { isPool } from './order.ts'
 import type { Home, TiersDeps, TiersOptions } from './ports.ts'
-import { isPreferred, preferredPeer, valueOf } from './score.ts'
-import { askOne, seek, type SeekDeps } from './seek.ts'
+import { valueOf } from './score.ts'
+import { askOne, isSound, seek, type SeekDeps } from './seek.ts'
 import { asKnown, type TiersView } from './view.ts'
+import { createWish } from './wish.ts'
 
 /** Peers with a session that are asked in one search, and hubs from the disk. */
 const MAX_ASKED_PEERS = 6
@@ -63,7 +67,13 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   const { self } = options
   const abort = new AbortController()
   const begun = clock.now()
+  const wished = createWish(options.parent, deps.hubs, clock)
+  const avoided = createAvoided(clock)
   let current: Home | undefined
+  /** Somebody took this node in, and since then nobody has been seen in that pool. */
+  let unseen = false
+  /** The current pool counts as lost. */
+  let missed = false
   let since = begun
   /** Somebody who must know has taken this node in, or it was there before. */
   let confirmed = false
@@ -73,25 +83,34 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   let attempt = 0
   let nextAt = begun
   let compareAt = Infinity
+  let wishAt = Infinity
   let noticeAt = Infinity
   let moveAt: number | undefined
   let better = { pool: '', times: 0 }
   let aloneSince: number | undefined
   let seekingSince: number | undefined
   let refused = false
+  /** In the top pool only because every hub was full: it goes where there is room. */
+  let surplus = false
   let cards: Contact[] = []
 
   function request(look: boolean): AttachRequest {
+    const prefer = wished.text()
     return {
       as: below === undefined ? 'leaf' : 'hub', tier, region: options.region, look,
       ...(below === undefined ? {} : { pool: below }),
       ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
-      ...(options.parent === undefined ? {} : { prefer: options.parent }),
+      ...(prefer === undefined ? {} : { prefer }),
       ...(current === undefined ? {} : { current: current.pool })
     }
   }
 
-  const seekDeps = (): SeekDeps => ({ ...context.seekDeps, limits: view.limits() })
+  const seekDeps = (): SeekDeps => ({ ...context.seekDeps, limits: view.limits(), avoids })
+
+  /** Not the one that is wished for: it is known by its key. */
+  function avoids(pool: string): boolean {
+    return avoided.has(pool) && pool !== wished.peer()?.peer
+  }
 
   function shuffled<T>(items: readonly T[]): T[] {
     return items.map((item) => ({ item, at: random.float() })).toSorted((a, b) => a.at - b.at).map(({ item }) => item)
@@ -99,7 +118,6 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
 
   /** Whom to ask: the preferred one, the pool above as a predecessor knew it, whoever is connected, hubs from the disk. */
   function seeds(): Contact[] {
-    const preferred = preferredPeer(options.parent)
     const inherited = (below === undefined ? undefined : context.keeper(below)?.lease()?.contacts) ?? []
     const hub = current === undefined ? undefined : context.keeper(current.pool)?.lease()?.holder
     // Those below know nobody above but this node.
@@ -107,8 +125,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     const belongsBelow = (peer: string) => below !== undefined && view.isThere(peer, below) && !hubs.has(peer)
     const connected = shuffled(deps.peers().filter((peer) => !belongsBelow(peer))).slice(0, MAX_ASKED_PEERS)
     const known = deps.hubs.list().slice(0, MAX_ASKED_KNOWN)
-    const named = preferred === undefined ? deps.hubs.list().filter((info) => isPreferred(options.parent, info)).slice(0, 1) : [preferred]
-    const all: Contact[] = [...named, ...(hub === undefined ? [] : [{ peer: hub, addresses: [] }]), ...inherited, ...connected.map((peer) => ({ peer, addresses: [] })), ...known]
+    const all: Contact[] = [...wished.first(), ...(hub === undefined ? [] : [{ peer: hub, addresses: [] }]), ...inherited, ...connected.map((peer) => ({ peer, addresses: [] })), ...known]
     const seen = new Set([self])
     return all.filter(({ peer }) => !seen.has(peer) && seen.add(peer))
   }
@@ -130,10 +147,15 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     seekingSince ??= clock.now()
     const found = await seek(seekDeps(), request(false), from, abort.signal)
     remember(found.hubs)
-    if (found.best !== undefined) return adopt(found.best.acceptance)
+    if (found.best !== undefined && !isSurplus(found.best.acceptance)) return adopt(found.best.acceptance)
     refused = found.answered
     metrics.attach(found.answered ? 'refused' : 'unanswered').inc()
     nextAt = clock.now() + backoffDelay(attempt++, SEEK_BACKOFF, random)
+  }
+
+  /** Members are never sent away; but this one was not asked in. */
+  function isSurplus({ pool, hub }: Acceptance): boolean {
+    return surplus && pool === current?.pool && hub?.leafRoom === 0
   }
 
   async function adopt(acceptance: Acceptance): Promise<void> {
@@ -142,10 +164,9 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     await Promise.all(contacts.filter(({ peer }) => peer !== self).map(({ peer, addresses }) => connect(peer, addresses)))
     abort.signal.throwIfAborted()
     metrics.attach('accepted').inc()
-    if (hub !== undefined) remember([hub])
+    if (hub !== undefined) deps.hubs.save(asKnown(hub, clock.wall()))
     settle({ pool, tier: poolTier }, hub === undefined, contacts)
-    // The one that is wished for may have been unknown until now.
-    if (options.parent !== undefined && (hub === undefined || !isPreferred(options.parent, hub))) compareAt = clock.now() + PREFER_AGAIN
+    unseen = hub !== undefined && view.others(pool).length === 0
   }
 
   function settle(home: Home, withoutHub: boolean, contacts: readonly Contact[]): void {
@@ -155,11 +176,15 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     attempt = 0
     seekingSince = undefined
     refused = false
+    surplus = false
     better = { pool: '', times: 0 }
     moveAt = undefined
     aloneSince = undefined
+    missed = false
     compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
     noticeAt = clock.now() + NOTICE_EVERY * (0.5 + random.float())
+    // The one that is wished for may have been unknown until now.
+    if (options.parent !== undefined) wishAt = clock.now() + PREFER_AGAIN
     if (from === home.pool) return
     current = home
     since = clock.now()
@@ -183,15 +208,18 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   }
 
   function remember(hubs: readonly HubInfo[]): void {
-    if (hubs.length > 0) deps.hubs.save(...hubs.map((info) => asKnown(info, clock.wall())))
+    const sound = hubs.filter((info) => isPool(info.pool, info.tier))
+    if (sound.length > 0) deps.hubs.save(...hearsay(sound, deps.hubs.list(), clock.wall()))
   }
 
   /** The pool that all are in when there are no hubs; whether that is so is asked on. */
   function fallBack(): void {
     const known = attempt
-    if (refused) logger.warn('every hub is full: this node joins the top pool all the same. Raise federation.max_clusters, or start another hub')
+    const full = refused
+    if (full) logger.warn('every hub is full: this node joins the top pool all the same. Raise federation.max_clusters, or start another hub')
     settle({ pool: ROOT_POOL, tier: 'global' }, true, [])
     confirmed = false
+    refused = surplus = full
     attempt = known
     seekingSince = clock.now()
     nextAt = Math.max(nextAt, clock.now())
@@ -209,35 +237,37 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     let best: { info: HubInfo; value: number } | undefined
     for (const info of hubs) {
       if (info.pool === current?.pool || info.pool === below || info.peer === self) continue
-      if ((below === undefined ? info.leafRoom : info.hubRoom) === 0) continue
+      if ((below === undefined ? info.leafRoom : info.hubRoom) === 0 || !isPool(info.pool, info.tier) || avoids(info.pool)) continue
       const value = valueOf(wanted, info, limits, deps.rtt(info.peer))
       if (value !== undefined && (best === undefined || value > best.value)) best = { info, value }
     }
     return best
   }
 
-  /** Asks the own hub whom it knows; goes elsewhere if that is better time after time. */
-  async function compare(): Promise<void> {
-    compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+  /** Asks the own hub whom it knows; goes elsewhere if that is better time after time. @param wish only `federation.parent` is looked for */
+  async function compare(wish: boolean): Promise<void> {
+    if (!wish) compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    if (options.parent !== undefined) wishAt = clock.now() + PREFER_EVERY * (0.75 + random.float() / 2)
     const keeper = current === undefined ? undefined : context.keeper(current.pool)
     const hub = keeper === undefined ? undefined : view.hubOf(keeper)
-    if (hub === undefined || hub.peer === self) return
+    if (hub === undefined || hub.peer === self || (wish && wished.isFor(hub))) return
     const answer = await askOne(seekDeps(), hub, request(true), abort.signal)
     if (answer === undefined || abort.signal.aborted) return
     remember(answer.hubs)
-    const preferred = preferredPeer(options.parent)
-    if (options.parent !== undefined && !isPreferred(options.parent, hub) && preferred !== undefined) {
+    const preferred = wished.peer()
+    if (preferred !== undefined && !wished.isFor(hub)) {
       const said = await askOne(seekDeps(), preferred, request(false), abort.signal)
-      if (said?.accept?.hub?.peer === preferred.peer && movable()) return adopt(said.accept)
+      if (said?.accept?.hub !== undefined && isSound(said.accept, preferred.peer, request(false)) && movable()) return adopt(said.accept)
     }
     const here = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
     const best = bestOf([...answer.hubs, ...view.hubs()])
+    const wins = best !== undefined && wished.isFor(best.info)
+    if (wish && !wins) return
     if (best === undefined || best.value <= here + BETTER_BY) {
       better = { pool: '', times: 0 }
       return
     }
     better = { pool: best.info.pool, times: best.info.pool === better.pool ? better.times + 1 : 1 }
-    const wins = isPreferred(options.parent, best.info)
     if (!wins && (better.times < BETTER_TIMES || clock.now() - since < SETTLED_AFTER)) return
     await moveTo([best.info], here)
   }
@@ -279,11 +309,19 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   function lost(now: number): boolean {
     const keeper = current === undefined ? undefined : context.keeper(current.pool)
     if (current === undefined || fixed || keeper?.acting() === true) return false
+    const others = view.others(current.pool).length
+    if (others > 0) unseen = false
     if (keeper?.hopeless() === true && !keeper.isVoter() && now >= (keeper.vacantSince() ?? now) + HOPELESS_AFTER) return true
     if (current.pool === self || (current.pool === ROOT_POOL && options.founder === self)) return false
-    if (view.others(current.pool).length > 0) aloneSince = undefined
+    if (others > 0) aloneSince = undefined
     else aloneSince ??= now
     return aloneSince !== undefined && now - aloneSince >= ALONE_AFTER
+  }
+
+  /** The top pool is never avoided: where else should one go. */
+  function miss(): void {
+    missed = true
+    if (current !== undefined && current.pool !== ROOT_POOL) avoided.lost(current.pool, { empty: unseen })
   }
 
   const place: Place = {
@@ -300,8 +338,15 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
       if (abort.signal.aborted || (fixed && current !== undefined)) return Infinity
       if (current === undefined && now >= begun + HOME_WITHIN && (below === undefined || !refused)) fallBack()
       if (busy) return current === undefined ? Math.max(now + 1, begun + HOME_WITHIN) : Infinity
-      if (current === undefined || !confirmed || lost(now)) {
-        if (now < nextAt) return current === undefined && !refused ? Math.min(nextAt, begun + HOME_WITHIN) : nextAt
+      const gone = lost(now)
+      if (gone && !missed) miss()
+      // A hub that has appeared, or has room again, need not wait until it is asked.
+      if (surplus && now >= noticeAt) {
+        noticeAt = now + NOTICE_EVERY
+        if (bestOf(view.hubs()) !== undefined) nextAt = now
+      }
+      if (current === undefined || !confirmed || gone) {
+        if (now < nextAt) return current === undefined && !refused ? Math.min(nextAt, begun + HOME_WITHIN) : surplus ? Math.min(nextAt, noticeAt) : nextAt
         void run(() => search(seeds()))
         return current === undefined ? begun + HOME_WITHIN : Infinity
       }
@@ -315,14 +360,16 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
         if (best !== undefined) void run(() => moveTo([best.info], valueOfRoot()))
         return best === undefined ? noticeAt : Infinity
       }
-      if (now >= compareAt) {
-        if (movable()) void run(compare)
+      if (now >= Math.min(compareAt, wishAt)) {
+        const wish = now < compareAt
+        if (movable()) void run(() => compare(wish))
+        else if (wish) wishAt = now + PREFER_EVERY
         else compareAt = now + COMPARE_EVERY
       }
       const alone = aloneSince === undefined ? Infinity : aloneSince + ALONE_AFTER
       const vacant = current === undefined ? undefined : context.keeper(current.pool)?.vacantSince()
       const hopeless = vacant === undefined || vacant + HOPELESS_AFTER <= now ? Infinity : vacant + HOPELESS_AFTER
-      return Math.min(compareAt, hopeless, flat ? noticeAt : Infinity, moveAt ?? Infinity, alone)
+      return Math.min(compareAt, wishAt, hopeless, flat ? noticeAt : Infinity, moveAt ?? Infinity, alone)
     },
     peerUp() {
       if (current !== undefined && confirmed && aloneSince === undefined) return

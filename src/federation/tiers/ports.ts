@@ -52,6 +52,8 @@ export interface TierGroup {
   read(key: string, options: { within: number; signal?: AbortSignal }): Promise<TierDecided | undefined>
   changeVoters(peers: readonly string[], options: { within: number }): Promise<unknown>
   onDecided(listener: (decided: TierDecided) => void): () => void
+  /** `damagedAt`: voters that have lost registers to a damaged disk, and abstain. */
+  status?(): { damagedAt: readonly { peer: string }[] }
 }
 
 /** A hub, or a member of its pool, that was met. */
@@ -116,6 +118,8 @@ export interface TiersDeps {
   load(): number
   /** A setting agreed on by the federation, that overrides `limits`. @default none */
   setting?(name: 'max_regional_hubs' | 'max_child_hubs' | 'max_clusters'): number | undefined
+  /** What is beyond this pool is known here, so that an older one may be left. @default always */
+  complete?(pool: string): boolean
   /** This node takes no new work. @default never */
   draining?(): boolean
 }

@@ -3,8 +3,10 @@ import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { decodeAttachAnswer, encodeAttachRequest } from '../../wire/tiers.ts'
+import { ROOT_POOL } from '../../wire/protocols.ts'
 import type { Acceptance, AttachAnswer, AttachRequest, Contact, HubInfo } from '../../wire/tiers-types.ts'
 import { ASK_WITHIN, BETTER_BY, MAX_SEEDS, MAX_VISITS, WAVE } from './limits.ts'
+import { isAbove, isPool } from './order.ts'
 import type { TiersDeps } from './ports.ts'
 import { valueOf, type Limits } from './score.ts'
 
@@ -21,6 +23,8 @@ export interface SeekDeps {
   limits: Limits
   /** Peers that are being asked. */
   asking: Set<string>
+  /** Pools that are not gone to, whoever praises them. @default none */
+  avoids?(pool: string): boolean
 }
 
 export interface Found {
@@ -46,16 +50,18 @@ export async function seek(deps: SeekDeps, request: AttachRequest, seeds: readon
     return valueOf(request, info, deps.limits, deps.rtt(info.peer)) ?? -Infinity
   }
 
-  function heard(answer: AttachAnswer | undefined): void {
+  function heard(answer: AttachAnswer | undefined, from: string): void {
     if (answer === undefined) return
     answered = true
     for (const info of answer.hubs) {
+      if (!isPool(info.pool, info.tier) || deps.avoids?.(info.pool) === true) continue
       const own = value(info)
       const key = `${info.peer} ${info.pool}`
       if (own > -Infinity && !hubs.has(key)) hubs.set(key, { info, value: own + (deps.random.float() - 0.5) * SPREAD })
     }
     const { accept } = answer
-    if (accept === undefined) return
+    if (accept === undefined || !isSound(accept, from, request)) return
+    if (deps.avoids?.(accept.pool) === true) return
     // Without a hub it is the one pool of a flat federation: good when there is nothing else.
     const worth = accept.hub === undefined ? -1 : value(accept.hub)
     if (best === undefined || worth > best.value) best = { acceptance: accept, value: worth }
@@ -80,7 +86,7 @@ export async function seek(deps: SeekDeps, request: AttachRequest, seeds: readon
       visited.add(contact.peer)
       const answer = askOne(deps, contact, request, signal).then((said) => {
         pending.delete(contact.peer)
-        heard(said)
+        heard(said, contact.peer)
       })
       pending.set(contact.peer, answer)
     }
@@ -88,6 +94,13 @@ export async function seek(deps: SeekDeps, request: AttachRequest, seeds: readon
     signal.throwIfAborted()
   }
   return { best, hubs: [...hubs.values()].map(({ info }) => info), answered }
+}
+
+/** Whether `from` may accept this asker there: only the hub of a pool does, or, in a federation without hubs, any member of the top one. */
+export function isSound({ pool, tier, hub }: Acceptance, from: string, request: Pick<AttachRequest, 'pool' | 'tier'>): boolean {
+  if (!isPool(pool, tier) || pool === request.pool) return false
+  if (hub === undefined) return pool === ROOT_POOL
+  return hub.peer === from && hub.pool === pool && hub.tier === tier && isAbove(tier, request.tier)
 }
 
 /** Undefined if it does not answer in time or not sensibly. */

@@ -1,19 +1,23 @@
 import { SkeinError } from '../../base/errors.ts'
 import type { NodeRecord } from '../../wire/catalog-types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
-import { decodeTopology, encodeTopologyRequest, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_NODES } from '../../wire/tiers-topology.ts'
+import { decodeTopology, encodeTopologyRequest, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_HOPS, MAX_TOPOLOGY_NODES } from '../../wire/tiers-topology.ts'
 import type { TopologyNode, TopologyRequest } from '../../wire/tiers-types.ts'
 import type { PoolKeeper } from './keeper.ts'
 import { isLiving, tierOf } from './order.ts'
 import type { TierMember, TiersDeps, TiersOptions } from './ports.ts'
 import type { TierEdges } from './types.ts'
 import type { TiersView } from './view.ts'
+import { createWalks, sizeOf } from './walks.ts'
 
 /** Of the time that is left, for the way back: a hub below that is slow must not cost the whole answer. */
 const SHARE_BELOW = 0.7
 /** Hubs asked at the same time. */
 const PARALLEL = 8
+/** Passed on with less, it would come back too late in any case, ms. */
 const MIN_WITHIN = 100
+/** Each hub on the way up keeps a tenth of the time for the way back. */
+const SHARE_ABOVE = 0.9
 
 export interface TopologyContext {
   deps: TiersDeps
@@ -24,37 +28,50 @@ export interface TopologyContext {
   home(): string | undefined
 }
 
-/** The tree of the federation, asked from hub to hub, cut where it is too deep, too large or too slow. */
+/**
+ * The tree of the federation, asked from hub to hub, cut where it is too deep, too large or too slow. Only neighbours are answered: everybody
+ * else asks its own hub.
+ */
 export function createTopology({ deps, options, view, keepers, edges, home }: TopologyContext): {
   tree(options: { signal: AbortSignal; timeout: number; depth: number }): Promise<TopologyNode>
-  answer(request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode>
+  answer(request: TopologyRequest, from: string, signal: AbortSignal): Promise<TopologyNode>
 } {
   const { clock, members } = deps
   const { self } = options
 
   async function tree({ signal, timeout, depth }: { signal: AbortSignal; timeout: number; depth: number }): Promise<TopologyNode> {
-    return answer({ up: true, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH), max: MAX_TOPOLOGY_NODES, within: timeout }, signal)
+    return walked({ up: true, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH), max: MAX_TOPOLOGY_NODES, within: timeout }, signal)
   }
 
-  async function answer(request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
-    const end = clock.now() + request.within
+  async function answer(request: TopologyRequest, from: string, signal: AbortSignal): Promise<TopologyNode> {
+    if (![...keepers.keys()].some((pool) => view.isThere(from, pool))) {
+      throw new SkeinError('SKEIN_BAD_REQUEST', 'only members of a pool of this node are told its tree: ask a node of your own pool')
+    }
+    // Two hubs may take each other for the one above, for a moment: the question would wait for itself.
+    if (request.up && from === edges().up?.peer) throw new SkeinError('SKEIN_HOPS', 'the hub above asks this node for what is above it: hubs are changing, ask again in a few seconds')
+    // A hub that is one no more has nothing to look for.
+    if (!request.up && request.pool !== undefined && edges().hubOf.every(({ pool }) => pool !== request.pool)) throw notItsHub()
+    return walked(request, signal)
+  }
+
+  const walked = createWalks(clock, async (request, end, signal) => {
     const { up } = edges()
-    if (request.up && up !== undefined) return ask(up.peer, { ...request, within: Math.max(MIN_WITHIN, request.within * 0.9) }, signal)
-    return below(request, end, signal)
-  }
+    return request.up && up !== undefined ? ask(up.peer, { ...request, within: request.within * SHARE_ABOVE }, signal) : below(request, end, signal)
+  })
 
-  async function ask(peer: string, request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
-    const within = Math.floor(request.within)
-    return decodeTopology(await deps.ask(peer, 'topology', encodeTopologyRequest({ ...request, within }), { timeout: within, signal }))
+  async function ask(peer: string, asked: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
+    const request = { ...asked, within: Math.floor(asked.within), hops: (asked.hops ?? 0) + 1 }
+    const { within } = request
+    if (within < MIN_WITHIN) throw new SkeinError('SKEIN_DEADLINE', 'too little time is left to ask the next hub for the tree: ask again')
+    if (request.hops > MAX_TOPOLOGY_HOPS) throw new SkeinError('SKEIN_HOPS', `the question for the tree was passed on ${MAX_TOPOLOGY_HOPS} times without end: hubs are changing, ask again in a few seconds`)
+    return decodeTopology(await deps.ask(peer, 'topology', encodeTopologyRequest(request), { timeout: within, signal }))
   }
 
   /** The tree below this node: of the pool that is asked for, or of the highest it is hub of; in a flat federation of all. */
   async function below(request: TopologyRequest, end: number, signal: AbortSignal): Promise<TopologyNode> {
     const hubs = edges().hubOf
     const edge = request.pool === undefined ? hubs.at(-1) : hubs.find(({ pool }) => pool === request.pool)
-    if (request.pool !== undefined && edge === undefined) {
-      throw new SkeinError('SKEIN_NOT_FOUND', 'this node is not the hub of that pool any more: ask again in a few seconds')
-    }
+    if (request.pool !== undefined && edge === undefined) throw notItsHub()
     const pool = edge?.pool ?? home() ?? ROOT_POOL
     // A hub of several pools appears once, with the members of all of them that are not above the one asked for.
     const pools = edge === undefined ? [pool] : hubs.slice(0, hubs.indexOf(edge) + 1).map((one) => one.pool)
@@ -82,7 +99,7 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
         const within = (end - clock.now()) * SHARE_BELOW
         let found: TopologyNode | undefined
         if (request.depth > 1 && room > 0 && within >= MIN_WITHIN) {
-          found = await ask(node.peer, { up: false, pool: hub.pool, depth: request.depth - 1, max: share, within }, signal).catch(() => undefined)
+          found = await ask(node.peer, { up: false, pool: hub.pool, depth: request.depth - 1, max: share, within, ...(request.hops === undefined ? {} : { hops: request.hops }) }, signal).catch(() => undefined)
         }
         if (found === undefined || found.peer !== node.peer) node.more = hub.children
         else {
@@ -115,6 +132,6 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
   return { tree, answer }
 }
 
-function sizeOf(node: TopologyNode): number {
-  return node.children.reduce((sum, child) => sum + sizeOf(child), 1)
+function notItsHub(): SkeinError {
+  return new SkeinError('SKEIN_NOT_FOUND', 'this node is not the hub of that pool any more: ask again in a few seconds')
 }

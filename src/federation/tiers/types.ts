@@ -71,13 +71,13 @@ export interface Tiers {
    * Whether this node, as a voter, may vote for `next`; if not, the reason. Only the register `hub` has rules.
    * `age`: how long it has known, or voted for, `current`, ms.
    */
-  permits(pool: string, key: string, current: { data: Uint8Array | undefined } | undefined, next: { data: Uint8Array | undefined }, about: { age: number }): true | string
+  permits(pool: string, key: string, current: { data: Uint8Array | undefined } | undefined, next: { data: Uint8Array | undefined }, about: { age: number; /** Whose change it is, where that is known. */ proposer?: string | undefined }): true | string
   /** The fencing number of the highest hub this node knows for the pool. An order with a lower one is refused. */
   token(pool: string): number
   /** Its connection is needed, whether a pool knows the peer or not: it is being asked for a place. */
   wants(peer: string): boolean
-  /** Answers another node's request. Rejects with SKEIN_PROTOCOL on malformed bodies. */
-  answer(method: TierMethod, body: Uint8Array, from: string): Promise<Uint8Array>
+  /** Answers another node's request. Rejects with SKEIN_PROTOCOL on malformed bodies, with the reason of `signal` when the asker waits no more. */
+  answer(method: TierMethod, body: Uint8Array, from: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>
   /** Home, hubs, leases or children have changed. Returns the way to stop. */
   onChange(listener: () => void): () => void
   /** The tree from the top hub down, at most 1 000 nodes; of a federation without hubs: this node and the others below it. */

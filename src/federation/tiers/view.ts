@@ -1,6 +1,7 @@
 import type { HubFacts, NodeRecord } from '../../wire/catalog-types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import type { Acceptance, Contact, HubInfo } from '../../wire/tiers-types.ts'
+import { believedClaim } from '../hub-claims.ts'
 import type { AdmitFacts, OwnPool } from './admit.ts'
 import type { PoolKeeper } from './keeper.ts'
 import { CONTACT_ADDRESS_CHARS, CONTACT_ADDRESSES, CONTACTS, RESERVED_FOR } from './limits.ts'
@@ -32,7 +33,8 @@ export interface TiersView {
   hubs(): HubInfo[]
   /** The holder of the lease of a pool that this node is a member of. */
   hubOf(keeper: PoolKeeper): HubInfo | undefined
-  admitFacts(): AdmitFacts
+  /** What `asker` is told by. */
+  admitFacts(asker: string): AdmitFacts
   /** A place in the pool for a while, until its members show the peer. */
   reserve(pool: string, peer: string, as: 'leaf' | 'hub'): void
 }
@@ -71,18 +73,22 @@ export function createView(deps: TiersDeps, options: TiersOptions, keepers: Read
     })
   }
 
-  function rooms(keeper: PoolKeeper): { children: number; hubs: number; hubRoom: number; leafRoom: number } {
+  /** @param asker does not take a place of its own away from itself */
+  function rooms(keeper: PoolKeeper, asker?: string): { children: number; hubs: number; hubRoom: number; leafRoom: number } {
     const hubs = hubRecords(keeper.pool)
     const living = others(keeper.pool)
     const holder = keeper.lease()?.holder
     // Counted by the hub for itself, and by members for their hub.
-    const below = living.filter(({ peer }) => peer !== holder)
+    const below = living.filter(({ peer }) => peer !== holder && peer !== asker)
     let hubCount = below.reduce((sum, { peer }) => sum + (hubs.has(peer) ? 1 : 0), 0)
     let leafCount = below.length - hubCount
     const present = new Set(living.map(({ peer }) => peer))
     for (const [key, place] of reserved) {
       if (place.until <= clock.now()) reserved.delete(key)
-      else if (place.pool === keeper.pool && !present.has(place.peer)) place.as === 'hub' ? hubCount++ : leafCount++
+      else if (place.pool === keeper.pool && !present.has(place.peer) && place.peer !== asker) {
+        if (place.as === 'hub') hubCount++
+        else leafCount++
+      }
     }
     const most = limitsOf(keeper.tier, limits())
     return { children: below.length, hubs: hubCount, hubRoom: Math.max(0, most.hubs - hubCount), leafRoom: Math.max(0, most.leaves - leafCount) }
@@ -90,8 +96,8 @@ export function createView(deps: TiersDeps, options: TiersOptions, keepers: Read
 
   const quarters = (load: number) => Math.min(1, Math.max(0, Math.round(load * QUARTERS) / QUARTERS))
 
-  function ownInfo(keeper: PoolKeeper): HubInfo {
-    const { hubRoom, leafRoom } = rooms(keeper)
+  function ownInfo(keeper: PoolKeeper, asker?: string): HubInfo {
+    const { hubRoom, leafRoom } = rooms(keeper, asker)
     return {
       peer: self, name: options.name, addresses: dialable(deps.addresses()), pool: keeper.pool, tier: keeper.tier, region: options.region,
       ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
@@ -111,14 +117,23 @@ export function createView(deps: TiersDeps, options: TiersOptions, keepers: Read
 
   function hubs(): HubInfo[] {
     const found = new Map<string, HubInfo>()
+    const claims = new Map<string, { peer: string; token: number; info: HubInfo }[]>()
     for (const keeper of keepers.values()) {
       for (const { peer, name, addresses, region, coordinates, hub, draining } of hubRecords(keeper.pool).values()) {
         if (peer === self || draining || !isLiving(members.member(peer, keeper.pool))) continue
-        found.set(hub.pool, {
+        const info = {
           peer, name, addresses: dialable(addresses), region, ...(coordinates === undefined ? {} : { coordinates }),
           pool: hub.pool, tier: hub.tier, hubRoom: hub.hubRoom, leafRoom: hub.leafRoom, load: hub.load
-        })
+        }
+        const ofPool = claims.get(hub.pool) ?? []
+        ofPool.push({ peer, token: hub.token, info })
+        claims.set(hub.pool, ofPool)
       }
+    }
+    // Whatever a record says of its writer: the one with the newest lease that can be.
+    for (const [pool, ofPool] of claims) {
+      const { best } = believedClaim(ofPool)
+      if (best !== undefined) found.set(pool, best.info)
     }
     for (const keeper of keepers.values()) {
       const info = keeper.lease()?.holder === self ? undefined : hubOf(keeper)
@@ -151,7 +166,9 @@ export function createView(deps: TiersDeps, options: TiersOptions, keepers: Read
       .list()
       .filter(({ peer }) => peer !== self)
       .slice(0, MAX_REMEMBERED)
-      .map(({ lastSeen: _, ...hub }) => ({ ...hub, hubRoom: 1, leafRoom: 1, load: 0 }))
+      .map(({ peer, name, addresses, pool, tier, region, coordinates }) => ({
+        peer, name, addresses, pool, tier, region, ...(coordinates === undefined ? {} : { coordinates }), hubRoom: 1, leafRoom: 1, load: 0
+      }))
   }
 
   return {
@@ -167,11 +184,11 @@ export function createView(deps: TiersDeps, options: TiersOptions, keepers: Read
     contacts,
     hubs,
     hubOf,
-    admitFacts() {
+    admitFacts(asker) {
       const known = hubs()
       const open = deps.draining?.() === true ? [] : [...keepers.values()].filter((keeper) => keeper.acting())
       const own: OwnPool[] = open.map((keeper) => ({
-        info: ownInfo(keeper),
+        info: ownInfo(keeper, asker),
         token: keeper.lease()?.token ?? 0,
         contacts: contacts(keeper.pool),
         has: (peer) => isLiving(members.member(peer, keeper.pool)) || reserved.has(`${keeper.pool} ${peer}`)

@@ -1,7 +1,7 @@
 import { errorMessage } from '../../base/errors.ts'
 import type { Tier } from '../../wire/admission-documents.ts'
 import type { KeeperContext } from './keeper.ts'
-import { REPLACE_AFTER, REPLACE_LEFT_AFTER, VOTERS_EVERY, VOTERS_WITHIN } from './limits.ts'
+import { REPLACE_AFTER, REPLACE_LEFT_AFTER, RETRY_AFTER, VOTERS_EVERY, VOTERS_WITHIN } from './limits.ts'
 import type { TierGroup, TierMember } from './ports.ts'
 import { isLiving, RELAYED } from './order.ts'
 import { decideVoters } from './voters.ts'
@@ -20,12 +20,20 @@ export interface VoterKeeperContext extends Pick<KeeperContext, 'deps' | 'option
   steady(member: TierMember | undefined, now: number): boolean
 }
 
+export interface VoterKeeper {
+  /** Returns when it wants to be asked again, ms. */
+  step(now: number): number
+  /** This node wants to leave the pool: true if it has no vote there. Otherwise it is taken off the list; to be asked again. */
+  retire(now: number): boolean
+}
+
 /** Sees to the voters of one pool, while this node is the one to do so. */
-export function createVoterKeeper(context: VoterKeeperContext): { /** Returns when it wants to be asked again, ms. */ step(now: number): number } {
+export function createVoterKeeper(context: VoterKeeperContext): VoterKeeper {
   const { deps, options, logger, metrics, pool } = context
   const { clock, members } = deps
   const { self } = options
   let nextAt = context.enteredAt + VOTERS_EVERY
+  let retireAt = -Infinity
   let changing = false
 
   function isGone(peer: string, now: number): boolean {
@@ -37,13 +45,15 @@ export function createVoterKeeper(context: VoterKeeperContext): { /** Returns wh
 
   function look(group: TierGroup, now: number): void {
     const { peers, settled } = group.voters()
+    // Taken out and back, it starts from what the others decided.
+    const damaged = new Set(group.status?.().damagedAt.map(({ peer }) => peer))
     const away = context.draining()
     const candidates = members
       .members(pool)
       .filter((other) => other.peer === self || (context.steady(other, now) && !away.has(other.peer) && other.addresses.some((address) => !address.includes(RELAYED))))
       .map((other) => ({ peer: other.peer, tier: context.tierOf(other.peer), since: other.since }))
     const next = decideVoters({
-      tier: context.tier, voters: peers, settled, manager: self, candidates, gone: (peer) => isGone(peer, now), living: context.living, tierOf: context.tierOf
+      tier: context.tier, voters: peers, settled, manager: self, candidates, gone: (peer) => damaged.has(peer) || isGone(peer, now), living: context.living, tierOf: context.tierOf
     })
     if (next !== undefined) void change(group, next)
   }
@@ -66,6 +76,15 @@ export function createVoterKeeper(context: VoterKeeperContext): { /** Returns wh
   }
 
   return {
+    retire(now) {
+      const group = context.group()
+      const { peers = [], settled = false } = group?.voters() ?? {}
+      if (group === undefined || !peers.includes(self)) return true
+      if (changing || !settled || now < retireAt || peers.length === 1) return false
+      retireAt = now + RETRY_AFTER
+      void change(group, peers.filter((peer) => peer !== self))
+      return false
+    },
     step(now) {
       const group = context.group()
       if (group === undefined || changing || !group.voters().peers.includes(self)) return Infinity

@@ -71,7 +71,8 @@ export const SEARCH_TOOLS: readonly Json[] = [
             required: ['name', 'server', 'description']
           }
         },
-        total: { type: 'integer', description: 'Tools that fit the query, shown or not.' }
+        total: { type: 'integer', description: 'Tools that fit the query, shown or not.' },
+        partial: { type: 'boolean', description: 'Parts of the federation did not answer: there may be more.' }
       },
       required: ['tools', 'total']
     },

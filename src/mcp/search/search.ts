@@ -24,6 +24,9 @@ const MAX_SERVERS = 20
 /** What others wrote is quoted up to here. */
 const MAX_QUOTED = 128
 
+/** To be said when an answer is not all of it. */
+const PARTIAL = 'Parts of the federation did not answer, so there may be more: search again in a moment.'
+
 /** One view's index, made when it is first searched. */
 const indexes = new WeakMap<object, ToolIndex>()
 
@@ -90,10 +93,10 @@ function searchTools(view: View<unknown>, args: unknown, far: FarTools | undefin
   if (server !== undefined && typeof server !== 'string') return failure('"server" must be the name of a server as search_tools gave it; leave it out to search all.')
   const near = findNear(view, query, server)
   if (far === undefined || query.trim() === '') return server !== undefined && !hasServer(view, server) ? failure(unknownServer(view.rows, server)) : result(near, limit as number, near.length)
-  return far.search(query, limit as number).then((found) => {
-    const distant = found.filter((tool) => (server === undefined || tool.server === server) && !view.table.has(tool.name))
+  return far.search(query, limit as number).then(({ tools, partial }) => {
+    const distant = tools.filter((tool) => (server === undefined || tool.server === server) && !view.table.has(tool.name))
     if (server !== undefined && distant.length === 0 && !hasServer(view, server)) return failure(unknownServer(view.rows, server))
-    return result(rankTogether(near, distant, query, limit as number), limit as number, near.length + distant.length)
+    return result(rankTogether(near, distant, query, limit as number), limit as number, near.length + distant.length, partial)
   })
 }
 
@@ -111,9 +114,10 @@ export function rankTogether(near: readonly ViewTool[], distant: readonly ViewTo
   return withExactFirst([...ranked, ...all.filter((tool) => !ranked.includes(tool))], query)
 }
 
-function result(found: readonly ViewTool[], limit: number, total: number): Json {
+function result(found: readonly ViewTool[], limit: number, total: number, partial = false): Json {
   const tools = found.slice(0, limit).map(shown)
-  return { content: [{ type: 'text', text: listing(tools, total) }], structuredContent: { tools, total } }
+  const text = partial ? `${listing(tools, total)}\n${PARTIAL}` : listing(tools, total)
+  return { content: [{ type: 'text', text }], structuredContent: { tools, total, ...(partial ? { partial } : {}) } }
 }
 
 function hasServer(view: View<unknown>, server: string): boolean {

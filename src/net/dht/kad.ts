@@ -7,6 +7,7 @@ import { KAD_PROTOCOL } from '../../wire/protocols.ts'
 import type { AdmittedConnections } from '../admitted.ts'
 import { gateRegistrar } from '../gated-registrar.ts'
 import { untaggedPeerStore } from '../untagged.ts'
+import { isWide } from './wide.ts'
 
 /** For tens to some hundreds of members: fewer copies of each name, and fewer questions for each, than in a network of millions. */
 const COPIES = 8
@@ -20,8 +21,8 @@ export interface KadDeps {
   admitted: AdmittedConnections
   /** For what is kept for others: bounded. libp2p's own holds the peers that this node knows, which a member with many names would push out of it. */
   datastore: Datastore
-  /** Connects with a member; nobody else is dialled on hearsay. */
-  dialMember: (peer: string, signal: AbortSignal) => Promise<string>
+  /** Connects with a member of an own pool. Only with `wide` others are dialled on hearsay. */
+  dialMember: (peer: string, signal: AbortSignal, wide: boolean) => Promise<unknown>
 }
 
 /**
@@ -30,17 +31,17 @@ export interface KadDeps {
  */
 export function createKad({ admitted, datastore, dialMember }: KadDeps): (components: KadDHTComponents) => KadDHT {
   function connections(real: ConnectionManager): ConnectionManager {
-    async function connectionTo(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    async function connectionTo(peer: PeerId, signal: AbortSignal, far: boolean): Promise<Connection> {
       const known = admitted.of(peer.toString()).at(-1)
       if (known !== undefined) return known
-      await dialMember(peer.toString(), signal)
+      await dialMember(peer.toString(), signal, far)
       const made = admitted.of(peer.toString()).at(-1)
       if (made === undefined) throw new Error(`no connection to ${peer.toString()}`)
       return made
     }
     const seen = {
       async openStream(peer: PeerId, protocol: string, options: NewStreamOptions = {}): Promise<Stream> {
-        const connection = await connectionTo(peer, options.signal ?? AbortSignal.timeout(5_000))
+        const connection = await connectionTo(peer, options.signal ?? AbortSignal.timeout(5_000), isWide(options))
         return connection.newStream(protocol, options)
       },
       isDialable: (address: Multiaddr | Multiaddr[], options?: Parameters<ConnectionManager['isDialable']>[1]) => real.isDialable(address, options),

@@ -26,6 +26,7 @@ describe('questions to a running node, as text and as JSON', () => {
     [['tools', 'ls'], /NAME +AT +DESCRIPTION\ngraph__echo +here, beta \(12 ms\) +Says it back\./, [{ name: 'graph__echo' }]],
     [['tools', 'show', 'graph__echo'], /repeatable +yes[^]*Says it back\.[^]*"type": "object"/, { definition: { inputSchema: { type: 'object' } } }],
     [['tools', 'search', 'says', 'back', '--limit', '1'], /NAME +HERE +NODES +DESCRIPTION\ngraph__echo +found +3 +Says it back\.\n6 more: use more precise words, or --limit\./, { tools: [{ name: 'graph__echo' }], total: 7 }],
+    [['tools', 'search', 'half'], /6 more: [^\n]*\nParts of the federation did not answer, so there may be more: search again in a moment\./, { partial: true }],
     [['route', 'explain', 'graph__echo'], /PROVIDER[^]*alpha \(here\) +good[^]*chosen\nbeta +good +12\.4 ms measured[^]*12\.4 ms longer[^]*goes to alpha: this node itself/, { choice: { why: 'local' }, candidates: [{ name: 'alpha' }, { name: 'beta' }] }],
     [['topology'], /NODE +TIER[^]*alpha \(self\) +global +eu +hub +alive +25 %[^]*├─ beta +regional +us +hub +draining +0 % +12\.4 ms +1[^]*│ {2}└─ 3 more[^]*└─ 12D3KooWC +leaf +- +member +dead/, { tiered: true, nodes: [{ name: 'alpha', children: [{ name: 'beta' }, {}] }] }],
     [['consensus', 'ls'], /pool +root \(global\)\nhub +alpha; token 4, 15 s\nvoters +alpha \(self\), beta, gamma \(dead\); list 3\n[^]*! 3 of 3 votes[^]*setting\/max_tools +2000 +1\n[^]*setting\/max_tools +root +change +expired +2\/3/, { groups: [{ pool: 'root' }], proposals: [{ state: 'expired' }] }],

@@ -23,7 +23,7 @@ async function start(seed: number, secret = 'good'): Promise<Host & { dht: Dht }
 
 async function found(host: { dht: Dht }, kind: 'server' | 'tool', name: string, federation = FEDERATION): Promise<string[]> {
   const peers: string[] = []
-  for await (const peer of host.dht.findProviders(federation, kind, name, within(10_000))) peers.push(peer)
+  for await (const { peer } of host.dht.findProviders(federation, kind, name, within(10_000))) peers.push(peer)
   return peers.sort()
 }
 

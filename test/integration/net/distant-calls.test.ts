@@ -138,7 +138,7 @@ describe('calls beyond the pools, between real hosts', () => {
     expect(running.via).toEqual([])
     served.end(encodeCallEnd({ result: {} }))
     expect(await result).toBe('{}')
-    expect(leaf.distant.holds(provider.host.self)).toBe(true)
+    expect(leaf.distant.keeps(provider.host.self)).toBe(true)
   })
 
   test.each([['unary', false], ['with progress', true]])('a hub in the middle dies while one runs: its outcome is unknown, and the next goes over the other one: %s', async (_, withProgress) => {

@@ -124,7 +124,7 @@ export function createClients(world: World, history: History, seed: number): Cli
     const known = process.machine.known(HUB_KEY)
     if (mine !== undefined && known !== undefined && fate < 0.9) return take(process, { ...mine, ...(nonces ? { nonce } : {}) }, known.version, within)
     if (mine !== undefined && known !== undefined) {
-      beliefs.end(process)
+      beliefs.end(process, mine.token)
       world.count('resigned')
       return take(process, { ...mine, resigned: true }, known.version, within)
     }

@@ -7,7 +7,7 @@ import type { Process, World } from './world-types.ts'
 /** Everything that can go wrong, with its highest chance per tick. */
 export const FAULTS = {
   loss: 0, duplication: 0, jitter: 0, latency: 0,
-  weather: 0.004, partition: 0.012, oneway: 0.012, crash: 0.012, blackout: 0.002, restart: 0.2, pause: 0.012, tear: 0.03, rot: 0.004, full: 0.003, rumour: 0.02
+  weather: 0.004, partition: 0.012, oneway: 0.012, crash: 0.012, blackout: 0.002, restart: 0.2, pause: 0.012, unplug: 0.05, tear: 0.03, rot: 0.004, full: 0.003, rumour: 0.02
 } as const
 
 export type Fault = keyof typeof FAULTS
@@ -116,7 +116,15 @@ export function createFaults(world: World, { seed, masked, mayDamage }: FaultsOp
         return true
       })
     },
-    // While it writes, if somebody does: its row is torn.
+    // While it writes, if somebody does: it is back at once, without what was not yet on disk.
+    unplug: () => () => {
+      const writing = world.running().find((process) => process.writing)
+      if (writing === undefined) return false
+      world.crash(writing, false)
+      world.start(writing.host.index)
+      return true
+    },
+    // The same, and its row is torn.
     tear: () => () => {
       const writing = world.running().find((process) => process.writing && mayDamage(process.host.index))
       if (writing === undefined) return false
@@ -129,7 +137,7 @@ export function createFaults(world: World, { seed, masked, mayDamage }: FaultsOp
       return process.host.disk.rot(world.random)
     }),
     full: (random) => on(random, (process) => {
-      process.host.full = true
+      process.host.full = 'unsure'
       return true
     }),
     // Who lives, as one of them sees it: right or wrong.

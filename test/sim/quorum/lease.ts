@@ -38,8 +38,8 @@ export const leasePermits: GroupOptions['permits'] = (_pool, key, current, next,
 export interface Beliefs {
   /** `process` learned that its change was decided, which it began at `began` on its own clock. */
   believe(process: Process, lease: Lease, began: number, localNow: number): void
-  /** From now on it does not, whatever comes of its resignation. */
-  end(process: Process): void
+  /** From now on it does not, whatever comes of its resignation, and of renewals that are still under way. */
+  end(process: Process, token: number): void
   mine(process: Process, localNow: number): Lease | undefined
   readonly count: { held: number; holders: number }
 }
@@ -47,12 +47,13 @@ export interface Beliefs {
 export function createBeliefs(now: () => number): Beliefs {
   let belief: { process: Process; lease: Lease; untilTrue: number; untilLocal: number } | undefined
   const holderOf = new Map<number, string>()
+  const resigned = new Map<Process, number>()
   const count = { held: 0, holders: 0 }
   return {
     count,
     believe(process, lease, began, localNow) {
       const untilLocal = began + LEASE_TTL * BELIEVED
-      if (lease.resigned === true || untilLocal <= localNow) return
+      if (lease.resigned === true || untilLocal <= localNow || lease.token <= (resigned.get(process) ?? 0)) return
       const other = holderOf.get(lease.token)
       if (other !== undefined && other !== lease.holder) throw new Violation('lease', `token ${lease.token} was given to ${other} and to ${lease.holder}`)
       holderOf.set(lease.token, lease.holder)
@@ -64,7 +65,8 @@ export function createBeliefs(now: () => number): Beliefs {
       count.held++
       belief = { process, lease, untilLocal, untilTrue: now() + (untilLocal - localNow) / process.host.rate }
     },
-    end(process) {
+    end(process, token) {
+      resigned.set(process, token)
       if (belief?.process === process) belief = undefined
     },
     mine: (process, localNow) => (belief?.process === process && belief.untilLocal > localNow ? belief.lease : undefined)

@@ -8,6 +8,8 @@ const WITHIN: Record<keyof typeof PLANTS, { all: number; blackBox: number }> = {
   'quorum of the living': { all: 8, blackBox: 32 },
   'no fencing': { all: 8, blackBox: 8 },
   'two voter changes at once': { all: 8, blackBox: 64 },
+  'said before it is written': { all: 32, blackBox: 64 },
+  'a running lease is taken over': { all: 8, blackBox: 8 },
   'two values in one ballot': { all: 8, blackBox: 64 }
 }
 const TICKS = 600

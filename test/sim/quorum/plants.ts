@@ -12,6 +12,10 @@ export const PLANTS = {
   'no fencing': { rules: (sound: QuorumRules): QuorumRules => ({ ...sound, expected: () => true }) },
   /** A change of voters may follow one that is not settled, or be of two at once. */
   'two voter changes at once': { rules: (sound: QuorumRules): QuorumRules => ({ ...sound, successor: () => undefined }) },
+  /** Promises and votes leave before they are on disk: a crash in between takes them back. */
+  'said before it is written': { saysFirst: true },
+  /** Voters let anybody have the lease at any time. */
+  'a running lease is taken over': { permits: () => true },
   /** Ballots are told apart by their number alone: a voter votes for the values of two proposers in one ballot. */
   'two values in one ballot': { acceptor: (sound: Acceptor): Acceptor => ({ ...sound, prepare: promiseByNumber, accept: voteByNumber }) }
 } as const satisfies Record<string, Plant>

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { FAULT_NAMES } from './faults.ts'
-import { QUORUM_REGRESSIONS } from './regressions.ts'
 import { runQuorumVopr } from './vopr.ts'
 import type { QuorumVoprResult } from './vopr.ts'
 
@@ -10,17 +9,18 @@ const TICKS = 600
 
 /** What must have happened in 64 runs at least so often, or they prove nothing. */
 const REACTIONS: Record<string, number> = {
-  'asked read': 500, 'asked change': 2_000, 'asked lease': 200, 'asked voters': 200, 'asked twice': 50, 'twice decided': 5, resigned: 5,
-  'outcome decided': 2_000, 'outcome conflict': 100, 'outcome no-quorum': 20, 'outcome expired': 5, 'outcome unknown': 20,
-  'crash lost': 5, 'crash kept': 5, 'crash torn': 3, 'disk-full': 3, lost: 1_000,
-  'refused ballot': 50, 'refused newer': 20, 'refused behind': 20, 'refused not-permitted': 20, 'refused damaged': 5,
-  'counted carried': 50, 'counted learned': 100, 'log voterChanges': 200, 'log largest': 64 * 4, 'log proven': 1_000, 'lease holders': 64
+  'asked read': 2_000, 'asked change': 2_000, 'asked lease': 400, 'asked voters': 400, 'asked twice': 100, 'twice decided': 10, resigned: 5,
+  'outcome decided': 2_000, 'outcome conflict': 500, 'outcome no-quorum': 500, 'outcome expired': 100, 'outcome unknown': 500,
+  'voters decided': 50, 'voters conflict': 30, 'crash lost': 60, 'crash kept': 30, 'crash torn': 3, 'disk-full': 10, lost: 5_000,
+  'refused ballot': 1_000, 'refused newer': 100, 'refused not-permitted': 200, 'refused damaged': 300,
+  'counted carried': 300, 'counted learned': 1_000, 'log decisions': 500, 'log voterChanges': 100, 'log largest': 64 * 3, 'log proven': 1_000, 'lease held': 64, 'lease holders': 40
 }
 
 function said({ seed, violation }: QuorumVoprResult, ticks: number): string {
   return violation === undefined ? 'nothing' : `${violation}\n  replay: node scripts/sim.ts --quorum --seed ${seed} --ticks ${ticks} --trace`
 }
 
+// What it once found is told step by step in test/unit/federation/quorum/scenarios-found.test.ts: seeds would change with every fault that is added.
 describe('the quorum in a storm', () => {
   test(`${SEEDS} seeds from ${FIRST_SEED}: every register is linearizable, no rule is broken, and the calm mends everything`, () => {
     const total: Record<string, number> = {}
@@ -44,9 +44,5 @@ describe('the quorum in a storm', () => {
   test('a masked fault does not happen', () => {
     const seed = Array.from({ length: 50 }, (_, i) => i).find((i) => runQuorumVopr({ seed: i, ticks: 200 }).faults.partition > 0)!
     expect(runQuorumVopr({ seed, ticks: 200, masked: new Set(['partition', 'loss']) }).faults).toMatchObject({ partition: 0, loss: 0 })
-  })
-
-  test.each(QUORUM_REGRESSIONS)('seed $seed, once failed: $found', ({ seed, ticks, without = [] }) => {
-    expect(said(runQuorumVopr({ seed, ticks, masked: new Set(without) }), ticks)).toBe('nothing')
   })
 })

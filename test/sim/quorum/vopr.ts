@@ -61,7 +61,7 @@ export function runQuorumVopr({ seed, ticks, masked = new Set(), plant, blackBox
   const watchers: Watcher[] = blackBox ? [] : [decisions, keepsItsWord()]
   const world = createWorld({
     seed, hosts, genesis: founders, tier, threshold, plant, trace,
-    overWire: random.float() < 0.25, slowDisk: random.float() ** 3 * 400, permits: () => leasePermits,
+    overWire: random.float() < 0.25, slowDisk: random.float() ** 3 * 400, permits: () => plant?.permits ?? leasePermits,
     watcher: {
       stepped: (...step) => watchers.forEach((watcher) => watcher.stepped?.(...step)),
       effect: (...step) => watchers.forEach((watcher) => watcher.effect?.(...step))

@@ -13,8 +13,8 @@ export interface Host {
   readonly disk: Disk
   /** How fast its monotonic clock runs against true time. */
   readonly rate: number
-  /** The next write fails: the disk is full. */
-  full: boolean
+  /** The next write fails, and nothing of it is there; `unsure`: or all of it. */
+  full: false | 'sure' | 'unsure'
   process: Process | undefined
 }
 
@@ -58,6 +58,9 @@ export interface Plant {
   acceptor?: (sound: Acceptor) => Acceptor
   /** Rows that the host's disk never gets. */
   forget?: (key: string) => boolean
+  /** What is said leaves before what it rests on is written. */
+  saysFirst?: boolean
+  permits?: GroupOptions['permits']
 }
 
 export interface WorldOptions {

@@ -17,6 +17,8 @@ export const CLOCK_DRIFT = 0.03
 /** A tick comes up to so much after it was asked for, ms. */
 const TICK_LATE = 20
 
+const DISK_FULL = 'the disk is full'
+
 export const FEDERATION = 'f'
 export const POOL = 'root'
 
@@ -65,7 +67,7 @@ export function createWorld(options: WorldOptions): World {
       count('steps')
       if (trace !== undefined) trace(`${now.toFixed(1)} ${process.peer}#${process.id} <- ${inBrief(event)}`)
       watcher.stepped?.(process, event, effects)
-      carryOut(process, effects, 0)
+      carryOut(process, plant?.saysFirst === true ? writesLast(effects) : effects, 0)
     })
   }
 
@@ -74,10 +76,18 @@ export function createWorld(options: WorldOptions): World {
       const effect = effects[at]!
       if (effect.type === 'persist') {
         const rows = plant?.forget === undefined ? effect.rows : effect.rows.filter(({ key }) => !plant.forget!(key))
-        if (process.host.full) {
+        const { full } = process.host
+        if (full !== false) {
           process.host.full = false
           count('disk-full')
-          handle(process, { type: 'store-failed', why: 'the disk is full' })
+          // Who is told that a write failed does not know that nothing of it is there.
+          if (full === 'unsure' && random.float() < 0.5) {
+            process.host.disk.write(rows)
+            process.host.disk.sync()
+            count('failed but written')
+          }
+          handle(process, { type: 'store-failed', why: DISK_FULL })
+          for (const unsaid of effects.slice(at + 1)) retract(process, unsaid)
           return
         }
         process.host.disk.write(rows)
@@ -102,6 +112,16 @@ export function createWorld(options: WorldOptions): World {
       carry(process, effect)
     }
     schedule(process)
+  }
+
+  /** What was to follow a write that failed, as the driver does it: nobody hears it, and nobody waits for ever. */
+  function retract(process: Process, effect: GroupEffect): void {
+    if (effect.type === 'call') handle(process, { type: 'failed', call: effect.call, why: DISK_FULL })
+    else if (effect.type === 'ended') carry(process, { ...effect, outcome: { type: 'unknown', why: DISK_FULL } })
+    else if (effect.type === 'answer') {
+      const unknown = effect.answer.kind === 'outcome'
+      carry(process, { ...effect, answer: unknown ? { kind: 'outcome', outcome: 'unknown', why: DISK_FULL } : { kind: 'refused', reason: 'damaged' } })
+    }
   }
 
   function carry(process: Process, effect: GroupEffect): void {
@@ -237,6 +257,10 @@ export function createWorld(options: WorldOptions): World {
     }
   }
   return world
+}
+
+function writesLast(effects: readonly GroupEffect[]): GroupEffect[] {
+  return [...effects.filter(({ type }) => type !== 'persist'), ...effects.filter(({ type }) => type === 'persist')]
 }
 
 /** An event or effect in one line; bytes as text. */

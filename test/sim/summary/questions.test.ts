@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { METHOD } from '../../../src/wire/protocols.ts'
 import type { ServerEntry } from '../../../src/wire/catalog-types.ts'
 import { toolDigest } from '../../../src/wire/catalog-record.ts'
-import { MAX_RESOLVED } from '../../../src/wire/summary.ts'
+import { encodeResolveAnswer, encodeResolveRequest, decodeResolveAnswer, MAX_RESOLVED } from '../../../src/wire/summary.ts'
 import { server } from '../../support/catalog-fixtures.ts'
 import { createSummaryWorld, createTree, type SummaryWorld, type WorldNode } from '../../support/summary-world.ts'
 
@@ -87,7 +87,9 @@ describe('who provides a distant server', () => {
     // Four hops in all, and the way to its hub of the second one; each has a request and an answer.
     expect(await asked(false)).toBe(2 * 6)
     expect(await asked(false)).toBe(2 * 2)
-    expect(await asked(true)).toBe(2 * 10)
+    // Both want a fresh one at the same moment: one answer for both, but not that of a second ago.
+    expect(await asked(true)).toBe(2 * 6)
+    expect(await asked(true)).toBe(2 * 6)
     world.kill(hub('p1').peer)
     expect(await answered(world, first.summary.resolve('news', { ...ask, fresh: true }))).toEqual([])
   })
@@ -105,6 +107,35 @@ describe('who provides a distant server', () => {
     void asked.then(() => (after = world.clock.now() - start))
     await world.clock.run(5_000)
     expect([(await asked).map(({ name }) => name), after < 1_500]).toEqual([['leaf-0-0-1'], true])
+  })
+
+  test('what belongs to one node is at that node alone, whatever a hub says', async () => {
+    const { world, leaf, hub } = await treeOf((into, of) => into.serve(of('leaf-1-1-0').peer, [server('db', ['query'])]))
+    const owner = leaf('leaf-1-1-0').peer
+    const liar = { peer: leaf('leaf-1-0-0').peer, name: 'liar', via: [], addresses: [], region: '' }
+    hub('p0').summary.answer = () => Promise.resolve(encodeResolveAnswer({ providers: [liar], partial: false }))
+    expect(await answered(world, leaf('leaf-0-0-0').summary.resolve(`db@${owner}`, { ...ask, fresh: true }))).toEqual([])
+  })
+
+  test('a question of another node has ten seconds, however long it says to wait; having nobody then is not a no', async () => {
+    const { world, leaf, hub } = await treeOf((into, of) => into.serve(of('leaf-1-1-0').peer, [server('news', ['latest'], { stateless: true })]))
+    for (const id of ['p0', 'root']) hub(id).alive = false
+    const body = encodeResolveRequest({ key: 'news', limit: 8, within: 60_000, fresh: false, visited: [] })
+    const start = world.clock.now()
+    let took = 0
+    const asked = hub('p0.0').summary.answer(METHOD.SUMMARY_RESOLVE, body, leaf('leaf-0-0-0').peer).finally(() => (took = world.clock.now() - start))
+    await world.clock.run(60_000)
+    expect([decodeResolveAnswer(await asked), took > 0 && took <= 10_000]).toEqual([{ providers: [], partial: true }, true])
+  })
+
+  test('nothing is told to whoever asks while a hub on the way does not answer, and that is passed on', async () => {
+    const { world, leaf, hub } = await treeOf((into, of) => into.serve(of('leaf-1-1-0').peer, [server('news', ['latest'], { stateless: true })]))
+    hub('root').alive = false
+    hub('p1').alive = false
+    const { meter, summary } = leaf('leaf-0-0-0')
+    expect(await answered(world, summary.resolve('news', ask))).toEqual([])
+    const failed = meter.snapshot().find(({ name }) => name === 'skein_summary_resolve_total')?.samples.find(({ labels }) => labels[0] === 'failed')?.value
+    expect(failed).toBe(1)
   })
 
   test('strangers are refused, and whoever gives up is told so', async () => {
@@ -158,8 +189,44 @@ describe('more tools than fit', () => {
     const { summary } = leaf('leaf-0-0-0')
     expect(summary.distant().map(({ name }) => name)).not.toContain('weather')
     const found = await answered(world, summary.search('weather forecast', { limit: 10, ...ask }))
-    expect(found).toMatchObject([{ server: 'weather', tool: 'getForecast', owner: leaf('leaf-1-1-0').peer, node: 'leaf-1-1-0', providers: 1 }])
-    expect(await answered(world, summary.search('weather nothing', { limit: 10, ...ask }))).toEqual([])
-    expect(await answered(world, summary.search('near a', { limit: 7, ...ask }))).toHaveLength(7)
+    expect(found).toMatchObject({ partial: false, tools: [{ server: 'weather', tool: 'getForecast', owner: leaf('leaf-1-1-0').peer, node: 'leaf-1-1-0', providers: 1 }] })
+    expect(await answered(world, summary.search('weather nothing', { limit: 10, ...ask }))).toEqual({ tools: [], partial: false })
+    expect((await answered(world, summary.search('near a', { limit: 7, ...ask }))).tools).toHaveLength(7)
+  })
+})
+
+describe('half an answer', () => {
+  test('of a search says that it is one, over all hubs on the way', async () => {
+    const { world, leaf, hub } = await treeOf((into, of) => {
+      into.serve(of('leaf-0-1-0').peer, [server('weather', ['near'], { stateless: true })])
+      into.serve(of('leaf-1-1-0').peer, [server('weather-map', ['far'], { stateless: true })])
+    })
+    const { summary } = leaf('leaf-0-0-0')
+    const search = async () => {
+      const { tools, partial } = await answered(world, summary.search('weather', { limit: 10, ...ask }))
+      return [tools.map(({ tool }) => tool).sort(), partial]
+    }
+    expect(await search()).toEqual([['far', 'near'], false])
+    // As with SIGSTOP: all that its region knows is in its tables still, but nobody can say whether it is all.
+    hub('root').alive = false
+    expect((await search())[1]).toBe(true)
+    hub('p0').alive = false
+    expect((await search())[1]).toBe(true)
+  })
+})
+
+describe('the number of tools agreed on', () => {
+  test('cuts the tables of a running federation, and gives back what was cut', async () => {
+    const { world, leaf, leaves } = await treeOf((into, of) => {
+      for (const [index, name] of ['leaf-1-0-0', 'leaf-1-0-1', 'leaf-1-1-0'].entries()) into.serve(of(name).peer, [server(`news-${index}`, ['a', 'b', 'c', 'd'])])
+    })
+    const shown = () => leaf('leaf-0-0-0').summary.distant().length
+    expect(shown()).toBe(3)
+    for (const node of world.nodes.values()) node.summary.setMaxTools(9)
+    await world.clock.run(15_000)
+    expect(leaves.filter(({ name }) => name.startsWith('leaf-0')).map(({ summary }) => summary.distant().length)).toEqual([2, 2, 2, 2, 2, 2])
+    for (const node of world.nodes.values()) node.summary.setMaxTools(1_000)
+    await world.clock.run(15_000)
+    expect(shown()).toBe(3)
   })
 })

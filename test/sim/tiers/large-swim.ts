@@ -24,19 +24,19 @@ const DEATHS = 3
 
 /** A pool of the real machines alone: it depends on nothing outside. */
 export function measureSwim(size: number, seed: number, heapUsed: () => number): SwimCost {
-  const deaths = { peer: '', began: 0, times: [] as number[] }
-  let world: World | undefined
+  const deaths = { peer: '', began: 0, times: [] as number[], now: () => 0 }
   const watcher: Watcher = {
     stepped(_process, _event, effects) {
       for (const effect of effects) {
-        if (effect.type === 'event' && effect.event.type === 'failed' && effect.event.member.peer === deaths.peer) deaths.times.push((world?.now ?? 0) - deaths.began)
+        if (effect.type === 'event' && effect.event.type === 'failed' && effect.event.member.peer === deaths.peer) deaths.times.push(deaths.now() - deaths.began)
       }
     }
   }
   const before = heapUsed()
   const pool = createPool({ seed, members: size, profile: PROFILES.lan, watcher })
-  world = pool.world
-  until(world, () => (pool.world.running().some(({ swim }) => swim.stats().queued > 0) ? 'news still waits' : undefined), NEWS_OUT, 1_000)
+  const { world } = pool
+  deaths.now = () => world.now
+  until(world, () => (world.running().some(({ swim }) => swim.stats().queued > 0) ? 'news still waits' : undefined), NEWS_OUT, 1_000)
   world.run(LINKS_UP)
   const heap = Math.max(0, heapUsed() - before) / size
   const start = sum(world)

@@ -1,5 +1,5 @@
 import type { DetectionTimes } from '../../support/large-pools.ts'
-import { PARTS, serve, type LargeNode, type Part } from '../../support/large-node.ts'
+import { PARTS, type LargeNode, type Part } from '../../support/large-node.ts'
 import { createLargeWorld, tenTools, type LargeWorld, type Shape } from '../../support/large-world.ts'
 import type { SwimCost } from './large-swim.ts'
 
@@ -25,6 +25,9 @@ export interface RoleCost {
   heap: number | undefined
 }
 
+/** What leaves that come and go cost everybody else, of the summaries alone: mean messages and bytes a second of each role. */
+export type ChurnCost = Record<Role, { messages: number; bytes: number }>
+
 export interface PublishTimes {
   /** Seconds until a leaf of the farthest region could call it, whatever it knew before. */
   resolvable: number | undefined
@@ -37,10 +40,10 @@ export interface PublishTimes {
 export interface HealTime {
   role: Role
   how: keyof DetectionTimes
-  /** Everybody has a way to the top again, s. */
-  ways: number
+  /** Everybody has a way to the top again, s; undefined: not within two minutes. */
+  ways: number | undefined
   /** Everything is resolvable again, s. */
-  resolved: number
+  resolved: number | undefined
   problem?: string
 }
 
@@ -52,6 +55,7 @@ export interface LargeResult {
   costs: Record<Role, RoleCost>
   published: PublishTimes
   publishedWithLoss: PublishTimes
+  churn: ChurnCost
   heals: HealTime[]
   virtual: number
   real: number
@@ -77,10 +81,14 @@ const TOGETHER = 2_000
 const HUB_EVERY = 200
 const SETTLE_WITHIN = 120_000
 /** Tables and voters are complete after it, ms. */
-const QUIET = 60_000
+const QUIET = 30_000
 /** Records are renewed at half their life, ms: nodes that started together get another place in it. */
 const RENEWAL = 300_000
 const PUBLISH_WITHIN = 60_000
+/** Of the leaves, in a minute. */
+const CHURN = 0.01
+/** How long a leaf is away that restarts, ms. */
+const RESTART = 5_000
 const HEAL_WITHIN = 120_000
 const RESOLVE_TIMEOUT = 5_000
 
@@ -93,6 +101,8 @@ export async function runLarge(shape: Shape, options: LargeOptions): Promise<Lar
   const line = (text: string) => print(`${((performance.now() - began) / 1_000).toFixed(0)} s, virtual ${(clock.now() / 1_000).toFixed(0)} s: ${text}`)
   const settled = await grow(world, options)
   line(`${nodes.length} nodes have their places, ${(settled / 1_000).toFixed(1)} s after the last was started`)
+  // The servers of a node start after the node itself.
+  for (const node of nodes) if (node.plan.servers.length > 0) clock.after(world.random.float() * TOGETHER, () => world.serve(node, node.plan.servers))
   const wrong = misplaced(world)
   if (wrong.length > 0) line(`${wrong.length} nodes are not where they belong, such as ${wrong[0]?.plan.name}`)
   await clock.run(QUIET)
@@ -100,15 +110,18 @@ export async function runLarge(shape: Shape, options: LargeOptions): Promise<Lar
   line('start-up measured')
   await desynchronize(world)
   const costs = await measure(world, options.window, start)
-  line('steady state measured')
+  line(`steady state measured: ${ROLES.map((role) => `${role} ${costs[role].messages.median.toFixed(1)} messages/s, ${(costs[role].bytes.median / 1_000).toFixed(2)} kB/s`).join('; ')}`)
   const published = await publish(world, 'news', 0)
   const publishedWithLoss = await publish(world, 'weather', 0.01)
   line(`published: ${JSON.stringify(published)}, with loss ${JSON.stringify(publishedWithLoss)}`)
+  const churn = await changeAll(world, options.window)
+  line(`churn measured: ${ROLES.map((role) => `${role} ${churn[role].messages.toFixed(2)} messages/s, ${(churn[role].bytes / 1_000).toFixed(2)} kB/s`).join('; ')}`)
   const heals: HealTime[] = []
+  const hit = new Set<string>()
   for (const { role, how } of options.heals) {
-    const healed = await heal(world, role, how)
+    const healed = await heal(world, role, how, hit)
     heals.push(healed)
-    line(`${role} hub ${how}: ways ${healed.ways.toFixed(1)} s, all resolvable ${healed.resolved.toFixed(1)} s${healed.problem === undefined ? '' : `, ${healed.problem}`}`)
+    line(`${role} hub ${how}: ways ${healed.ways?.toFixed(1) ?? '-'} s, all resolvable ${healed.resolved?.toFixed(1) ?? '-'} s${healed.problem === undefined ? '' : `, ${healed.problem}`}`)
     await clock.run(options.between)
   }
   if (options.heapUsed !== undefined) {
@@ -116,7 +129,7 @@ export async function runLarge(shape: Shape, options: LargeOptions): Promise<Lar
     line('weighed')
   }
   return {
-    shape, nodes: nodes.length, settled: settled / 1_000, costs, published, publishedWithLoss, heals,
+    shape, nodes: nodes.length, settled: settled / 1_000, costs, published, publishedWithLoss, churn, heals,
     virtual: clock.now() / 1_000, real: (performance.now() - began) / 1_000
   }
 }
@@ -153,7 +166,7 @@ async function grow(world: LargeWorld, { spread, print }: LargeOptions): Promise
 /** Nodes whose home is not the pool that they were invited to. */
 function misplaced(world: LargeWorld): LargeNode[] {
   const named = new Map(world.nodes.map((node) => [node.plan.name, node.peer]))
-  return world.nodes.filter(({ plan, machines }) => plan.tier === 'leaf' && machines?.tiers.state().home !== named.get(plan.parent ?? ''))
+  return world.nodes.filter(({ plan, machines }) => plan.tier === 'leaf' && machines !== undefined && machines.tiers.state().home !== named.get(plan.parent ?? ''))
 }
 
 interface Counts {
@@ -181,7 +194,7 @@ async function measure({ nodes, clock }: LargeWorld, window: number, start: Read
   const seconds = window / 1_000
   const total = (counts: Record<Part, number>) => PARTS.reduce((sum, part) => sum + counts[part], 0)
   const cost = (role: Role): RoleCost => {
-    const mine = nodes.filter(({ plan }) => plan.tier === role)
+    const mine = nodes.filter(({ plan, real }) => real && plan.tier === role)
     const over = (pick: (node: LargeNode) => number) => spreadOf(mine.map(pick))
     const rate = (node: LargeNode, what: 'messages' | 'bytes') => (total(node[what]) - total((before.get(node) as Counts)[what])) / seconds
     const mean = (part: Part, what: 'messages' | 'bytes') => mine.reduce((sum, node) => sum + node[what][part] - (before.get(node) as Counts)[what][part], 0) / mine.length / seconds
@@ -204,7 +217,7 @@ function spreadOf(values: readonly number[]): Spread {
 /** A tool at a leaf of the first region; leaves of the last one look for it. */
 async function publish(world: LargeWorld, name: string, loss: number): Promise<PublishTimes> {
   const { clock } = world
-  const leaves = world.nodes.filter(({ plan, alive }) => alive && plan.tier === 'leaf')
+  const leaves = world.nodes.filter(({ plan, alive, real }) => real && alive && plan.tier === 'leaf')
   const [from] = leaves
   const far = leaves.at(-1)
   const asking = leaves.at(-2)
@@ -215,7 +228,7 @@ async function publish(world: LargeWorld, name: string, loss: number): Promise<P
   const began = clock.now()
   const times: PublishTimes = { resolvable: undefined, shown: undefined, shownWhenAsked: undefined }
   const shows = (node: LargeNode) => node.machines?.summary.distant().some(({ key }) => key === name) === true
-  serve(from, [...from.servers, tenTools(name)])
+  world.serve(from, [...from.servers, tenTools(name)])
   while (clock.now() - began < PUBLISH_WITHIN && (times.resolvable === undefined || times.shownWhenAsked === undefined)) {
     const at = (clock.now() - began) / 1_000
     if (times.shown === undefined && shows(far)) times.shown = at
@@ -232,40 +245,66 @@ async function publish(world: LargeWorld, name: string, loss: number): Promise<P
   return times
 }
 
+/** Leaves take their servers away for some seconds, as at a restart: 1 % of them in a minute. */
+async function changeAll(world: LargeWorld, window: number): Promise<ChurnCost> {
+  const { nodes, clock, random } = world
+  const leaves = nodes.filter(({ alive, plan, servers }) => alive && plan.tier === 'leaf' && servers.length > 0)
+  const all = nodes.filter(({ alive, real }) => alive && real)
+  const before = new Map(all.map((node) => [node, { messages: node.messages.summary, bytes: node.bytes.summary }]))
+  const count = Math.max(1, Math.round((leaves.length * CHURN * window) / 60_000))
+  for (let index = 0; index < count; index++) {
+    const leaf = leaves[Math.floor(random.float() * leaves.length)] as LargeNode
+    const at = random.float() * Math.max(0, window - RESTART)
+    const { servers } = leaf
+    clock.after(at, () => world.serve(leaf, []))
+    clock.after(at + RESTART, () => world.serve(leaf, servers))
+  }
+  await clock.run(window)
+  const seconds = window / 1_000
+  const mean = (role: Role, what: 'messages' | 'bytes') => {
+    const mine = all.filter(({ plan }) => plan.tier === role)
+    return mine.reduce((sum, node) => sum + node[what].summary - (before.get(node)?.[what] ?? 0), 0) / mine.length / seconds
+  }
+  return Object.fromEntries(ROLES.map((role) => [role, { messages: mean(role, 'messages'), bytes: mean(role, 'bytes') }])) as ChurnCost
+}
+
 /** Pairs of an observer and a server that it cannot call, of those that were asked for. */
 async function unresolved(world: LargeWorld, observers: readonly LargeNode[], keys: readonly string[]): Promise<{ node: LargeNode; key: string }[]> {
   const missing: { node: LargeNode; key: string }[] = []
-  let waiting = 0
+  const waiting = new Set<Promise<unknown>>()
   for (const node of observers) {
     for (const key of keys) {
       const { machines } = node
       if (machines === undefined) continue
-      waiting++
       const near = [...node.pools].some((pool) => [...(machines.catalogs.get(pool)?.records() ?? [])].some((record) => record.servers.some((entry) => entry.name === key) && machines.catalogs.get(pool)?.live().has(record.peer) === true))
       const found = near ? Promise.resolve(undefined) : machines.summary.resolve(key, { signal: new AbortController().signal, timeout: RESOLVE_TIMEOUT })
+      waiting.add(found)
       void found.then((providers) => {
-        waiting--
+        waiting.delete(found)
         if (providers !== undefined && !providers.some((provider) => world.callable(node, provider))) missing.push({ node, key })
       })
     }
   }
-  while (waiting > 0) await world.clock.run(20)
+  while (waiting.size > 0) await world.clock.run(20)
   return missing
 }
 
-async function heal(world: LargeWorld, role: Exclude<Role, 'leaf'>, how: keyof DetectionTimes): Promise<HealTime> {
+async function heal(world: LargeWorld, role: Exclude<Role, 'leaf'>, how: keyof DetectionTimes, hit: Set<string>): Promise<HealTime> {
   const { clock, random } = world
   const hubs = world.nodes.filter(({ alive, machines, plan }) => alive && plan.tier === role && machines?.tiers.edges().hubOf.some(({ pool }) => (role === 'global' ? pool === 'root' : pool !== 'root')) === true)
   // Whoever is hub of the top by now may be another node than at the start.
   const top = world.nodes.filter(({ alive, machines }) => alive && machines?.tiers.edges().hubOf.some(({ pool }) => pool === 'root') === true)
-  const candidates = role === 'global' ? top : hubs
+  // One death in each region as long as there are others: two voters of three that die within a minute are more than a pool promises to bear.
+  const spared = hubs.filter(({ plan }) => !hit.has(plan.region))
+  const candidates = role === 'global' ? top : spared.length > 0 ? spared : hubs
   const victim = candidates[Math.floor(random.float() * candidates.length)]
   if (victim === undefined) throw new Error(`there is no ${role} hub to kill`)
+  hit.add(victim.plan.region)
   const below = [...victim.pools].flatMap((pool) => [...world.pools.nodes(pool)] as LargeNode[])
-  const leaves = world.nodes.filter(({ alive, plan }) => alive && plan.tier === 'leaf')
+  const leaves = world.nodes.filter(({ alive, plan, stands }) => alive && !stands && plan.tier === 'leaf')
   const sample = <T>(items: readonly T[], count: number) => Array.from({ length: Math.min(count, items.length) }, () => items[Math.floor(random.float() * items.length)] as T)
   const region = leaves.filter(({ plan }) => plan.region === victim.plan.region)
-  const observers = [...new Set([...sample(below.filter((node) => node !== victim), 12), ...sample(region, 8), ...sample(leaves, 12)])]
+  const observers = [...new Set([...sample(below.filter((node) => node !== victim && !node.stands), 12), ...sample(region, 8), ...sample(leaves, 12)])]
   const keys = sample(world.keys, 12)
   const before = await unresolved(world, observers, keys)
   const began = clock.now()
@@ -285,7 +324,7 @@ async function heal(world: LargeWorld, role: Exclude<Role, 'leaf'>, how: keyof D
       if (whole.length === 0) return { role, how, ways: ways ?? at, resolved: at }
     }
     if (clock.now() - began > HEAL_WITHIN) {
-      return { role, how, ways: ways ?? NaN, resolved: NaN, problem: `${astray} without a way, such as ${world.astray()[0]?.plan.name}; ${missing.length} not resolvable, such as ${missing[0]?.key} from ${missing[0]?.node.plan.name}` }
+      return { role, how, ways, resolved: undefined, problem: `${astray} without a way, such as ${world.astray()[0]?.plan.name}; ${missing.length} not resolvable, such as ${missing[0]?.key} from ${missing[0]?.node.plan.name}` }
     }
     await clock.run(500)
   }
@@ -294,7 +333,7 @@ async function heal(world: LargeWorld, role: Exclude<Role, 'leaf'>, how: keyof D
 /** What only these nodes hold: they are taken out of a world that stands still, and the heap is compared. */
 function weigh(world: LargeWorld, costs: Record<Role, RoleCost>, heapUsed: () => number): void {
   for (const role of ['leaf', 'local', 'regional', 'global'] as const) {
-    const nodes = world.nodes.filter(({ alive, plan }) => alive && plan.tier === role).slice(0, 1_000)
+    const nodes = world.nodes.filter(({ alive, plan, real }) => real && alive && plan.tier === role).slice(0, 1_000)
     if (nodes.length === 0) continue
     world.clock.sweep()
     const before = heapUsed()

@@ -73,7 +73,7 @@ describe('a tree of 1 global, 2 regional, 4 local hubs and 12 leaves', () => {
       else {
         // A hub that was killed is noticed in a second; one that is silent has a lease, and is noticed in six.
         await world.run(how === 'kill' ? 1_500 : 7_000)
-        const within = how === 'kill' ? 8_000 : 23_000
+        const within = how === 'kill' ? 8_000 : 9_000
         expect(await world.until(() => world.astray().length === 0, within), `seed ${seed}, round ${round}: ${how} ${victim}, astray ${world.astray().join()}`).toBeLessThan(within)
       }
       world.partition(() => 0)
@@ -97,7 +97,7 @@ describe('with the real quorum', () => {
       else if (how === 'stop') world.stop(victim)
       else await world.leave(victim)
       await world.run(how === 'kill' ? 1_500 : 7_000)
-      const within = how === 'kill' ? 8_000 : 23_000
+      const within = how === 'kill' ? 8_000 : 9_000
       expect(await world.until(() => world.astray().length === 0, within), `${how} ${victim}, astray ${world.astray().join()}`).toBeLessThan(within)
       if (how === 'stop') world.resume(victim)
       else world.boot(victim)

@@ -46,6 +46,22 @@ describe('several pools of one node', () => {
     expect(storyOf(world.node(1), world)).toEqual(['updated 1'])
   })
 
+  test('who is expelled is dead in all pools at once, without a word to others, and comes back only with a standing', async () => {
+    const world = await formed(['a', 'b'], ['a', 'b'], ['a'])
+    const { members } = world.node(0)
+    members.expel(world.node(1).peer)
+    members.expel(world.node(0).peer)
+    members.expel('nobody')
+    expect(statesOf(world, 0, 1, 'a', 'b')).toEqual(['dead', 'dead', 'dead'])
+    expect(world.node(0).events).toMatchObject([{ type: 'failed', member: { name: 'n1' }, was: 'alive' }])
+    expect(world.node(0).events[0]).not.toHaveProperty('evidence')
+    expect(members.members().find(({ name }) => name === 'n0')?.state).toBe('alive')
+    // The others make up their own minds.
+    expect(statesOf(world, 2, 1)).toEqual(['alive'])
+    await world.pass(3_000)
+    expect(statesOf(world, 0, 1)).toEqual(['alive'])
+  })
+
   test('who leaves one pool and stays in the other has not left, and its link lives', async () => {
     const world = await formed(['a', 'b'], ['a', 'b'], ['a'])
     await Promise.all([world.node(1).members.leave('a'), world.pass(100)])

@@ -55,9 +55,23 @@ test('the third call within half a minute makes a connection, one without addres
   w.call('P-a', 1)
   w.call('P-a', 5)
   expect(w.dials.map(({ peer }) => peer)).toEqual(['P-a'])
-  expect([w.links.holds('P-a'), w.links.holds('P-b')]).toEqual([true, false])
+  expect([w.links.keeps('P-a'), w.links.keeps('P-b')]).toEqual([true, false])
   for (let n = 0; n < 3; n++) w.links.called('P-b', [])
   expect(w.dials).toHaveLength(1)
+})
+
+test('a connection over which calls run is kept when no pool has the peer any more, and closed like the others', () => {
+  const w = world()
+  w.sessions.set('P-a', { inFlight: 0, inService: 1 })
+  w.sessions.set('P-b', { inFlight: 0, inService: 0 })
+  expect(['P-a', 'P-b', 'P-c'].map((peer) => w.links.keeps(peer))).toEqual([true, false, false])
+  expect(w.linked()).toBe(1)
+  w.clock.advance(400_000)
+  expect(w.closed).toEqual([])
+  Object.assign(w.sessions.get('P-a') ?? {}, { inService: 0 })
+  expect(w.links.keeps('P-a')).toBe(true)
+  w.clock.advance(31_000)
+  expect(w.closed).toEqual(['P-a'])
 })
 
 test('it is closed after five minutes without a call, unless something runs or a pool has the peer by now', async () => {
@@ -107,6 +121,34 @@ test('a connection that was lost is made again when calls go on', async () => {
   expect(w.linked()).toBe(0)
   w.call('P-a')
   expect(w.dials).toHaveLength(2)
+})
+
+test('one is made at once where somebody waits for it, or what is there becomes one', async () => {
+  const w = world()
+  const signal = new AbortController().signal
+  const made = w.links.connect('P-a', ADDRESSES, { signal })
+  expect(w.links.keeps('P-a')).toBe(true)
+  await w.dials[0]?.end()
+  expect(await made).toBe(true)
+  expect(await w.links.connect('P-a', ADDRESSES, { signal })).toBe(true)
+  w.sessions.set('P-b', { inFlight: 0, inService: 0 })
+  expect(w.links.keeps('P-b')).toBe(false)
+  expect(await w.links.connect('P-b', [], { signal })).toBe(true)
+  expect(w.dials).toHaveLength(1)
+  expect(w.links.keeps('P-b')).toBe(true)
+  expect(w.linked()).toBe(2)
+
+  const failing = w.links.connect('P-c', ADDRESSES, { signal })
+  await w.dials[1]?.end(new Error('refused'))
+  const gives = new AbortController()
+  const given = w.links.connect('P-d', ADDRESSES, { signal: gives.signal })
+  gives.abort(new Error('too long'))
+  expect([await failing, await given]).toEqual([false, false])
+  expect(w.dials[2]?.signal.aborted).toBe(true)
+  expect(await w.links.connect('P-e', [], { signal })).toBe(false)
+  expect(await w.links.connect('P-e', ADDRESSES, { signal: gives.signal })).toBe(false)
+  w.clock.advance(400_000)
+  expect(w.closed.sort()).toEqual(['P-a', 'P-b'])
 })
 
 test('there are never more than so many, four dials at a time', async () => {

@@ -10,7 +10,7 @@ import { flush } from '../../support/mcp-calls.ts'
 
 const provider = (peer: string, more: Partial<ResolvedProvider> = {}): ResolvedProvider => ({ peer, name: `name of ${peer}`, via: ['hub'], addresses: ['/ip4/10.0.0.1/tcp/1'], region: 'eu', ...more })
 
-function world() {
+function world(longTail?: DistantDeps['longTail']) {
   const clock = createManualClock(1_000)
   const asked: { key: string; tool: string | undefined; fresh: boolean; answer(...providers: ResolvedProvider[]): Promise<void>; fail(): Promise<void>; signal: AbortSignal }[] = []
   const suggested: string[] = []
@@ -24,7 +24,7 @@ function world() {
     return promise
   }
   const distant = createDistant({
-    self: 'self', clock, logger: silentLogger, metrics: createDistantMetrics(meter), resolve,
+    self: 'self', clock, logger: silentLogger, metrics: createDistantMetrics(meter), resolve, longTail,
     reach: {
       path: (peer) => paths.get(peer),
       suggest(peer, { via }) {
@@ -32,7 +32,7 @@ function world() {
         paths.set(peer, { kind: 'relayed', via })
       }
     },
-    links: { called: (peer, addresses) => void called.push(`${peer} ${addresses.join()}`), holds: () => false }
+    links: { called: (peer, addresses) => void called.push(`${peer} ${addresses.join()}`), keeps: () => false }
   })
   const found = async (want: Parameters<typeof distant.find>[0], since?: number) => {
     const result: { providers?: readonly string[] } = {}
@@ -43,14 +43,14 @@ function world() {
   const resolved = (result: string) => meter.snapshot().find(({ name }) => name === 'skein_calls_distant_resolves_total')?.samples.find(({ labels }) => labels[0] === result)?.value
   return { clock, asked, suggested, paths, called, distant, found, resolved }
 }
-const want = { distant: 'files@P-x', tool: 'read' }
+const want = { distant: 'files', tool: 'read' }
 
 describe('a search for distant providers', () => {
   test('asks once for all who search, suggests the ways, and remembers for half a minute', async () => {
     const w = world()
     const first = await w.found(want)
     const second = await w.found(want)
-    expect(w.asked).toMatchObject([{ key: 'files@P-x', tool: 'read', fresh: false }])
+    expect(w.asked).toMatchObject([{ key: 'files', tool: 'read', fresh: false }])
     await w.asked[0]?.answer(provider('P-near', { capacity: 3 }), provider('P-far'), provider('self'))
     expect([first.providers, second.providers]).toEqual([['P-near', 'P-far'], ['P-near', 'P-far']])
     // The newest way is kept longest.
@@ -63,6 +63,17 @@ describe('a search for distant providers', () => {
     await w.found(want)
     expect(w.asked).toHaveLength(2)
     expect(w.resolved('found')).toBe(1)
+  })
+
+  test('what belongs to one node is asked of that node alone, whoever else a hub names', async () => {
+    const w = world()
+    const mine = { distant: 'files@P-owner', tool: 'read' }
+    const lied = await w.found(mine)
+    await w.asked[0]?.answer(provider('P-liar'))
+    expect([lied.providers, w.suggested]).toEqual([[], []])
+    const found = await w.found(mine)
+    await w.asked[1]?.answer(provider('P-liar'), provider('P-owner'))
+    expect([found.providers, w.suggested]).toEqual([['P-owner'], ['P-owner']])
   })
 
   test('knows only those that a way leads to now, and asks anew for fresh ones without any', async () => {
@@ -134,6 +145,39 @@ describe('a search for distant providers', () => {
     expect(other.providers).toEqual([])
   })
 
+  test('the DHT is asked only when no hub names anybody, and not waited for', async () => {
+    const files = { distant: 'files', tool: 'read' }
+    const searched: string[] = []
+    const tail: ResolvedProvider[] = []
+    const w = world({ known: () => tail, search: (key) => void searched.push(key) })
+    await w.found(files)
+    await w.asked[0]?.answer(provider('P-a'))
+    expect(searched).toEqual([])
+    const fresh = w.clock.now() + 1
+    w.clock.advance(1)
+    const none = await w.found(files, fresh)
+    await w.asked[1]?.answer()
+    expect([none.providers, searched]).toEqual([[], ['files']])
+    tail.push(provider('P-x', { via: [], name: '' }))
+    w.paths.set('P-x', { kind: 'direct', via: [] })
+    const found = await w.found(files, fresh)
+    await w.asked[2]?.answer()
+    expect(found.providers).toEqual(['P-x'])
+    expect(w.suggested).toEqual(['P-a'])
+    w.distant.called('P-x')
+    expect(w.called).toEqual(['P-x /ip4/10.0.0.1/tcp/1'])
+    // Also when the hub does not answer; a hub that knows better is heard again.
+    w.clock.advance(30_001)
+    const failed = await w.found(files)
+    await w.asked[3]?.fail()
+    expect(failed.providers).toEqual(['P-x'])
+    w.clock.advance(30_001)
+    const better = await w.found(files)
+    await w.asked[4]?.answer(provider('P-a'))
+    expect(better.providers).toEqual(['P-a'])
+    expect(searched).toHaveLength(3)
+  })
+
   test('no more than so many questions are under way', async () => {
     const w = world()
     for (let n = 0; n < 300; n++) void w.distant.find({ distant: `s${n}` }, { within: 1_000 })
@@ -152,7 +196,7 @@ test('the way to a provider is asked for by what it was found for, at most once 
   for (const n of [1, 2]) void w.distant.again('P-a', 1_000).then(() => done.push(n))
   await flush()
   expect(w.asked).toHaveLength(2)
-  expect(w.asked[1]).toMatchObject({ key: 'files@P-x', tool: 'read', fresh: true })
+  expect(w.asked[1]).toMatchObject({ key: 'files', tool: 'read', fresh: true })
   w.clock.advance(1_000)
   await flush()
   expect(done).toEqual([1, 2])

@@ -21,13 +21,14 @@ function setup(results: readonly FoundTool[] | Error | Promise<readonly FoundToo
   const interests: string[] = []
   const fetched: string[][] = []
   const definitions = new Map<string, Json>()
+  const partial = false
   const asked: { query: string; limit: number; timeout: number; signal: AbortSignal }[] = []
   const far = createFarTools({
     clock, logger: silentLogger,
     async search(query, options) {
       asked.push({ query, ...options })
       if (results instanceof Error) throw results
-      return await results
+      return { tools: [...(await results)], partial }
     },
     interest: (key) => void interests.push(key),
     offers: () => offers,
@@ -45,7 +46,8 @@ describe('tools beyond the lists', () => {
   test('are found under the name that they would have here, with their definitions', async () => {
     const s = setup([found('files', 'read', OWNER), found('clock', 'now')], offer('files', ['read']))
     s.offers.servers[0] = offer('files', ['read'], { providers: ['other'] })
-    const tools = await s.far.search('read', 10)
+    const { tools, partial } = await s.far.search('read', 10)
+    expect(partial).toBe(false)
     expect(tools.map(({ name, target: to, count, node }) => [name, to.advertised, to.server, to.tool, to.distant, to.providers, count, node])).toEqual([
       ['files-abcdefgh__read', 'files-abcdefgh', 'files', 'read', `files@${OWNER}`, [], 2, 'far'],
       ['clock__now', 'clock', 'clock', 'now', 'clock', [], 2, undefined]
@@ -57,12 +59,12 @@ describe('tools beyond the lists', () => {
   test('those that are offered here anyway are not found twice', async () => {
     const servers = [offer('files', ['read'], { providers: [OWNER] }), offer('clock', ['now'], { stateless: true }), offer('mail', ['send'], { providers: [], distant: `mail@${OWNER}` })]
     const s = setup([found('files', 'read', OWNER), found('clock', 'now'), found('mail', 'send', OWNER), found('mail', 'new', OWNER)], ...servers)
-    expect((await s.far.search('x', 10)).map(({ name }) => name)).toEqual(['mail__new'])
+    expect((await s.far.search('x', 10)).tools.map(({ name }) => name)).toEqual(['mail__new'])
   })
 
   test('can be named for ten minutes; describing or calling one tells the hub', async () => {
     const s = setup([found('clock', 'now')])
-    const [tool] = await s.far.search('now', 10)
+    const { tools: [tool] } = await s.far.search('now', 10)
     expect(s.far.find('clock__now', undefined)).toBe(tool)
     expect(s.interests).toEqual([])
     s.definitions.clear()
@@ -88,17 +90,18 @@ describe('tools beyond the lists', () => {
     expect([s.far.find('clock__t1', undefined), s.far.find('clock__t2', undefined)]).toMatchObject([undefined, { name: 'clock__t2' }])
   })
 
-  test('a search that fails, takes too long or is given up finds nothing and harms nothing', async () => {
-    expect(await setup(new Error('no hub')).far.search('x', 10)).toEqual([])
+  test('a search that fails, takes too long or is given up finds nothing, says so, and harms nothing', async () => {
+    const nothing = { tools: [], partial: true }
+    expect(await setup(new Error('no hub')).far.search('x', 10)).toEqual(nothing)
     const slow = setup(new Promise<never>(() => {}))
     const searching = slow.far.search('x', 10)
     slow.clock.advance(SEARCH_WITHIN)
-    expect(await searching).toEqual([])
+    expect(await searching).toEqual(nothing)
     expect(slow.asked[0]?.signal.aborted).toBe(true)
     const abort = new AbortController()
     const given = slow.far.search('x', 10, abort.signal)
     abort.abort()
-    expect(await given).toEqual([])
+    expect(await given).toEqual(nothing)
     expect(slow.clock.pending).toBe(0)
   })
 })

@@ -22,8 +22,9 @@ interface Setup {
   maxTools?: number
   views?: WideView[]
   moved?: string[]
+  partial?: boolean
 }
-function setup({ servers = [], found = [], maxTools = 1_000, views = [], moved = [] }: Setup) {
+function setup({ servers = [], found = [], maxTools = 1_000, views = [], moved = [], partial = false }: Setup) {
   const clock = createManualClock()
   const warnings: string[] = []
   const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), child: () => logger }
@@ -38,7 +39,7 @@ function setup({ servers = [], found = [], maxTools = 1_000, views = [], moved =
       seen.push([query, limit, signal])
       const tools = await found
       for (const tool of tools) remembered.set(tool.name, tool)
-      return [...tools]
+      return { tools: [...tools], partial }
     },
     find: (name) => (moved.includes(name) ? 'moved' : remembered.get(name)),
     async describe(tool) {
@@ -86,6 +87,16 @@ describe('a search goes beyond the lists', () => {
     expect(structuredContent?.tools[1]?.description).toBe('Does what digest of clock read_time says.')
     expect(structuredContent?.total).toBe(2)
     expect(s.seen[0]?.slice(0, 2)).toEqual(['read', 5])
+  })
+
+  test('half an answer is shown as one, to models and to people', async () => {
+    const s = setup({ servers: [visibleServer('files', { tools: ['read'] })], partial: true })
+    const { structuredContent, content } = (await s.use('search_tools', { query: 'read' })).result
+    expect(structuredContent).toMatchObject({ total: 1, partial: true })
+    expect(content[0]?.text).toMatch(/^files__read\nParts of the federation did not answer, so there may be more/)
+    expect((await s.backend.searchTools('read', { limit: 1 })).partial).toBe(true)
+    const whole = setup({ servers: [visibleServer('files', { tools: ['read'] })] })
+    expect((await whole.use('search_tools', { query: 'read' })).result.structuredContent).not.toHaveProperty('partial')
   })
 
   test('the empty query lists what is here, and asks nobody', async () => {

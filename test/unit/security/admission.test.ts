@@ -284,3 +284,37 @@ test('an issuer issues credentials of the life it was told, its own included', a
   expect(admission.renewSelf()).toBe(true)
   expect(admission.myCredential().credential.expires).toBe(clock.wall() + 2 * DAY)
 })
+
+describe('a banned peer', () => {
+  const banned = testSigner(2).peer
+
+  async function world() {
+    const clock = createManualClock()
+    const founder = createFounder(1, clock)
+    const [joiner, other] = [createMember(2, clock), createMember(3, clock)]
+    const token = tokenOf(founder, 3)
+    await join(joiner, founder, token)
+    await join(other, founder, token)
+    const restarted = (member: typeof founder) => createAdmission({ ...member, logger: silentLogger, random: seededRandom(1), isBanned: (peer) => peer === banned })
+    return { founder: restarted(founder), other: restarted(other), joiner, token }
+  }
+
+  test('is refused whatever it asks for, also at a node that is no issuer', async () => {
+    const { founder, other, joiner, token } = await world()
+    const { admission } = joiner
+    for (const request of [admission.presentRequest(), admission.renewRequest(), admission.joinRequest(token, 'again')]) {
+      for (const at of [founder, other]) {
+        const { bytes, admitted } = await at.answer(request, banned, unreachable)
+        expect([codeOf(bytes), admitted]).toEqual(['SKEIN_BANNED', undefined])
+      }
+    }
+  })
+
+  test('is refused by the issuer when a member forwards its request, who may not know of the ban yet', async () => {
+    const { founder, joiner, token, other } = await world()
+    const redeem = encodeAdmissionRequest({ kind: 'redeem', token, name: 'again', subject: banned })
+    expect(codeOf(founder.answerForwarded(redeem, testSigner(3).peer))).toBe('SKEIN_BANNED')
+    expect(codeOf(founder.answerForwarded(joiner.admission.renewRequest(), testSigner(3).peer))).toBe('SKEIN_BANNED')
+    expect(codeOf(founder.answerForwarded(other.renewRequest(), testSigner(4).peer))).toBe('ok')
+  })
+})

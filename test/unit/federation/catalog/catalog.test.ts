@@ -276,6 +276,11 @@ test('a record survives the wire', () => {
   expect(decodeRecord(encodeRecord(record))).toEqual(record)
 })
 
+test('a name of a server that looks like the key of a server with an owner is refused', () => {
+  const record = nodeRecord(other.peer, { servers: [server(`a@${me.peer}`, ['x'], { stateless: true })] })
+  expect(() => decodeRecord(encodeRecord(record))).toThrow(/record\.servers\[0\]\.name must not contain @/)
+})
+
 test.each([1_000, 30_000, 600_000])('compares with a random peer every %i ms, a quarter more or less', (syncEvery) => {
   const catalog = createCatalog({ ...SCOPE, self: me.peer, random: seededRandom(1), seal: (record) => sealRecord(record, me), open: openRecord, syncEvery })
   const at = (mono: number, event: CatalogEvent) => types(catalog.step(event, { mono, wall: WALL + mono }))

@@ -135,7 +135,8 @@ describe('a tool of another pool', () => {
     for (const peer of [A, R]) expect(w.at(peer).catalog.offers().servers).toEqual([])
     const searching = summary.search('tool 7', { limit: 3, signal: new AbortController().signal, timeout: 3_000 })
     await w.run(2_000)
-    const [found] = await searching
+    const { tools: [found], partial } = await searching
+    expect(partial).toBe(false)
     expect(found).toMatchObject({ server: 'many', key: `many@${B}` })
     const fetching = catalog.fetch([found?.digest as string])
     await w.run(2_000)

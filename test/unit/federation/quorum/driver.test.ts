@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { QuorumGroup } from '../../../../src/federation/quorum/driver.ts'
 import { METHOD } from '../../../../src/wire/protocols.ts'
 import { decodeQuorumAnswer, encodeQuorumRequest } from '../../../../src/wire/quorum.ts'
-import { createQuorumWorld, growTo, POOL, text, textOf, type QuorumWorld } from '../../../support/quorum-world.ts'
+import { createQuorumWorld, growTo, POOL, text, textOf, type QuorumWorld, type QuorumWorldOptions } from '../../../support/quorum-world.ts'
 
 const WITHIN = { within: 5_000 }
 
@@ -228,6 +228,19 @@ describe('what is on disk', () => {
     expect(await code(world, change(world.nodes[0]!.group, 'hub', 'b', 1, 3_000))).toBe('SKEIN_NO_QUORUM')
   })
 
+  test('what a lone voter could not write down it has not decided: nobody hears of it', async () => {
+    const world = createQuorumWorld(2)
+    const { group, quorum, store } = world.nodes[0]!
+    store.full = true
+    expect(await code(world, change(group, 'hub', 'a', 0))).not.toBe('decided')
+    expect([group.known('hub'), group.all()]).toEqual([undefined, []])
+    const body = encodeQuorumRequest({ kind: 'learn', pool: POOL, told: [], have: [] })
+    expect(decodeQuorumAnswer(await world.wait(quorum.answer(METHOD.QUORUM_LEARN, body, world.peers[1]!)))).toMatchObject({ decided: [] })
+    store.full = false
+    world.nodes[0]!.restart()
+    expect(await world.wait(change(world.nodes[0]!.group, 'hub', 'b', 0))).toMatchObject({ version: 1 })
+  })
+
   test('a damaged row: that voter abstains on that register only, until it is removed and added again (I9)', async () => {
     const world = createQuorumWorld(4)
     await growTo(world, 4)
@@ -247,6 +260,8 @@ describe('what is on disk', () => {
     await world.wait(world.nodes[0]!.group.changeVoters([a, b, c, d], WITHIN))
     world.nodes[3]!.restart()
     expect(world.nodes[3]!.group.status()).toMatchObject({ damaged: [], isVoter: true })
+    // What was said of it before does not get it thrown out again.
+    expect(world.nodes[0]!.group.status().damagedAt).toEqual([])
   })
 })
 
@@ -277,6 +292,83 @@ describe('who is not in the pool', () => {
     expect(again.voters().version).toBe(4)
     below.quorum.close(POOL)
     expect(textOf(learned.known('setting/a')?.data)).toBe('x')
+  })
+
+  test('proves what the first voters decided, if it is told who they are, and has it again after a restart without asking', async () => {
+    const world = createQuorumWorld(2)
+    const [top, below] = [world.nodes[0]!, world.nodes[1]!]
+    below.quorum.close(POOL)
+    const learned = below.quorum.learned(POOL, { genesis: [top.peer] })
+    top.quorum.setMembers(POOL, [below.peer])
+    await world.wait(change(top.group, 'ban/x', 'y', 0))
+    await world.wait(change(top.group, 'hub', 'h', 0))
+    await world.run(100)
+    expect(textOf(learned.known('ban/x')?.data)).toBe('y')
+    below.up = false
+    below.quorum.stop()
+    const rows = below.store.load(POOL).map(({ key }) => key)
+    expect(rows).toEqual(['d/ban/x'])
+    below.restart()
+    world.only(1)
+    expect(textOf(below.group.known('ban/x')?.data)).toBe('y')
+    // Damage there costs no vote: it is asked for again.
+    below.quorum.stop()
+    below.store.damage(POOL, 'd/ban/x')
+    below.restart()
+    expect(below.group.known('ban/x')).toBeUndefined()
+    expect(below.group.status().damaged).toEqual([])
+    world.heal()
+    await world.run(5_000)
+    expect(textOf(below.group.known('ban/x')?.data)).toBe('y')
+  })
+
+  /** 0 and 1 are in the pool, 0 votes; 2 is below 1, 3 below 2. */
+  async function tree(options: QuorumWorldOptions = {}) {
+    const world = createQuorumWorld(4, options)
+    for (const [index, { quorum }] of world.nodes.entries()) {
+      if (index > 1) {
+        quorum.close(POOL)
+        quorum.learned(POOL, { genesis: [world.peers[0]!] })
+      }
+      quorum.setMembers(POOL, [world.peers[index === 0 ? 1 : index - 1]!])
+      if (index > 0) quorum.setAudience(POOL, world.peers.slice(index + 1, index + 2))
+    }
+    await world.run(2_000)
+    const leaf = world.nodes[3]!
+    const propose = (value: string, expected: number | 'any' = 'any', within = 5_000) => leaf.quorum.change(POOL, 'setting/a', { expect: expected, data: text(value) }, { within })
+    return { world, leaf, propose, voter: world.nodes[0]!.group }
+  }
+
+  test('has hubs pass on what it wants changed, up to a voter; once, and with its outcome', async () => {
+    const { world, leaf, propose, voter } = await tree({ twice: 0.5, seed: 3 })
+    expect(await world.wait(propose('one'))).toMatchObject({ version: 1 })
+    expect(await world.wait(propose('two'))).toMatchObject({ version: 2 })
+    await expect(world.wait(propose('three', 1))).rejects.toMatchObject({ code: 'SKEIN_CONFLICT', data: { current: 2 } })
+    expect(textOf(voter.known('setting/a')?.data)).toBe('two')
+    expect(textOf(leaf.quorum.learned(POOL).known('setting/a')?.data)).toBe('two')
+    expect(leaf.quorum.learned(POOL).proposals().map(({ state }) => state)).toEqual(['decided', 'decided', 'conflict'])
+  })
+
+  test('is told that the outcome is unknown when the way breaks after it was passed on, and that nothing was begun when there is none', async () => {
+    const { world, propose, voter } = await tree()
+    const asked = propose('one', 'any', 2_000)
+    while (!world.calls.some(({ from, to, method }) => method === METHOD.QUORUM_FORWARD && from === world.peers[1] && to === world.peers[0])) await world.run(1)
+    world.cut(1, 2)
+    expect(await code(world, asked)).toBe('SKEIN_OUTCOME_UNKNOWN')
+    expect(textOf(voter.known('setting/a')?.data)).toBe('one')
+    world.heal()
+    world.nodes[3]!.quorum.setMembers(POOL, [])
+    expect(await code(world, propose('two', 'any', 1_000))).toBe('SKEIN_NO_QUORUM')
+    await world.run(1_000)
+    expect(textOf(voter.known('setting/a')?.data)).toBe('one')
+  })
+
+  test('a circle of hubs ends', async () => {
+    const { world, propose } = await tree()
+    world.nodes[2]!.quorum.setMembers(POOL, [world.peers[3]!])
+    const before = world.calls.length
+    expect(await code(world, propose('one', 'any', 3_000))).toMatch(/SKEIN_(NO_QUORUM|OUTCOME_UNKNOWN)/)
+    expect(world.calls.slice(before).filter(({ method }) => method === METHOD.QUORUM_FORWARD).length).toBeLessThan(100)
   })
 })
 

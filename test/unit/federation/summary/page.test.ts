@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'vitest'
+import { MAX_TOKEN_JUMP } from '../../../../src/federation/hub-claims.ts'
 import { CHILD_INTEREST_FOR } from '../../../../src/federation/summary/interest.ts'
-import { WARM_UP } from '../../../../src/federation/summary/driver.ts'
+import { ANSWER_WITHIN, WARM_UP } from '../../../../src/federation/summary/driver.ts'
 import { SYNC_EVERY } from '../../../../src/federation/summary/reader.ts'
-import { GRACE, REMEMBER } from '../../../../src/federation/summary/resolve.ts'
-import { KEEP_LOST } from '../../../../src/federation/summary/sources.ts'
+import { GRACE, REMEMBER, SHARE_FRESH } from '../../../../src/federation/summary/resolve.ts'
+import { KEEP_LOST, MAX_TABLE } from '../../../../src/federation/summary/sources.ts'
+import { SHARE_ROWS } from '../../../../src/federation/summary/share.ts'
 import { FIRST_AFTER, TELL_EVERY } from '../../../../src/federation/summary/teller.ts'
 import { MAX_FOUND, MAX_INTEREST, MAX_QUERY, MAX_RELAYS, MAX_RESOLVED, MAX_SUMMARY_BODY, MAX_VISITED } from '../../../../src/wire/summary.ts'
 import { BUCKETS, MAX_SERVER_BYTES, MAX_TABLE_HOPS } from '../../../../src/wire/summary-row.ts'
@@ -33,6 +35,11 @@ const STATED: [string, number[]][] = [
   ['in `visited` (at most #)', [MAX_VISITED]],
   ['or has waited # after', [GRACE]],
   ['from memory for #,', [REMEMBER]],
+  ['A question has #, whatever', [ANSWER_WITHIN]],
+  ['several nodes within # are asked on once', [SHARE_FRESH]],
+  ['takes at most # rows and # of a table', [MAX_TABLE, own('sources', 'MAX_TABLE_BYTES')]],
+  ['a hub tells # rows and # upward', [SHARE_ROWS, own('share', 'SHARE_BYTES')]],
+  ['one that is over # beyond', [MAX_TOKEN_JUMP]],
   ['{query, limit: 1 to #,', [MAX_FOUND]],
   ['at most # words of # characters', [own('search', 'MAX_WORDS'), MAX_QUERY]]
 ]

@@ -19,6 +19,22 @@ function row(name: string, more: Partial<SummaryServer> = {}): SummaryRow {
   return rowOf({ name, claimed: 1_000, providers, hops: 1, tools: tools(['a', 'b'], providers), ...more })
 }
 
+describe('a shelf', () => {
+  test('is cut anew when its limit changes, down and up again, and tells what changed', () => {
+    const shelf = createShelf(10)
+    for (const name of ['a', 'b', 'c', 'd']) shelf.put(name, row(name))
+    expect([...shelf.settle()]).toEqual(['a', 'b', 'c', 'd'])
+    shelf.setLimit(5)
+    expect([...shelf.settle()].sort()).toEqual(['c', 'd'])
+    expect([[...shelf.table.rows.keys()], shelf.hidden]).toEqual([['a', 'b'], 2])
+    shelf.setLimit(5)
+    expect(shelf.settle().size).toBe(0)
+    shelf.setLimit(100)
+    expect([...shelf.settle()].sort()).toEqual(['c', 'd'])
+    expect(shelf.hidden).toBe(0)
+  })
+})
+
 describe('merging what several sources say', () => {
   test('replicas: summed up, the earliest claim, the nearest', () => {
     const merged = mergeParts([row('x', { providers: 3, hops: 2, claimed: 7 }), row('x', { providers: 2, hops: 4, claimed: 5 })], 1)
@@ -206,6 +222,9 @@ describe('what the records of own pools say', () => {
     expect(new Set(claims.parts('x', '').map(({ body }) => body)).size).toBe(1)
     expect(update({ p: [one, two], root: [{ ...one, pool: 'root' }] })).toEqual(['x', `y@${a}`].sort())
     expect([claims.parts('x', ''), claims.parts('x', 'root'), claims.parts('x', 'p')].map((parts) => parts.length)).toEqual([2, 1, 0])
+    // Whoever is in the pool above too is on the way from one to the other; only the hub itself is there to stay.
+    const below = (self: string, ...pools: string[]) => claims.parts('x', 'root', { pools: new Set(pools), self }).length
+    expect([below('hub', 'p'), below(a, 'p'), below('hub', 'q')]).toEqual([2, 1, 0])
     expect(update({ p: [two] })).toEqual(['x', `y@${a}`].sort())
     expect(update({ p: [{ ...two, sequence: two.sequence + 1, servers: [] }] })).toEqual(['x'])
     expect([...claims.keys()]).toEqual([])

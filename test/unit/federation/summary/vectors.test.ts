@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { encodeCbor } from '../../../../src/wire/cbor.ts'
-import { encodeResolveRequest, encodeSyncRequest, decodeSyncAnswer, decodeSyncRequest, decodeResolveRequest, decodeChanged } from '../../../../src/wire/summary.ts'
+import { decodeSearchAnswer, encodeResolveRequest, encodeSearchAnswer, encodeSyncRequest, decodeSyncAnswer, decodeSyncRequest, decodeResolveRequest, decodeChanged } from '../../../../src/wire/summary.ts'
 import { bucketOf, makeBody, makeRow, readBody, readRow, rowValue, serverOf } from '../../../../src/wire/summary-row.ts'
 import { signer } from '../../../support/catalog-fixtures.ts'
 import { readSummaryVectors, rowOf, SUMMARY_CODECS, SUMMARY_VALUES } from '../../../support/summary-vectors.ts'
@@ -51,6 +51,7 @@ describe('what cannot be right is refused by name', () => {
   const read = (values: readonly unknown[]) => () => readBody(encodeCbor(values))
   test.each([
     ['an empty name', ['', ...good.slice(1)], /server\[0\]/],
+    ['a name that could be the key of an owner\'s', ['db@12D3Koo', ...good.slice(1)], /server\[0\] must not contain @/],
     ['fewer digests than names', [good[0], good[1], new Uint8Array(32), good[3]], /2 names of tools, but 32 bytes/],
     ['an empty tool name', [good[0], 'a\n', good[2], good[3]], /server\[1\]/],
     ['a tool twice', [good[0], 'a\na', good[2], good[3]], /twice/],
@@ -74,6 +75,7 @@ describe('what cannot be right is refused by name', () => {
     ['interest without end', () => decodeSyncRequest(encodeSyncRequest({ direction: 'up', pool: 'p', token: 1, hash: 1, interest: Array.from({ length: 257 }, String) })), /interest/],
     ['hashes of too few buckets', () => decodeSyncAnswer(encodeCbor({ state: 'buckets', hash: 1, buckets: new Uint8Array(6) })), /buckets/],
     ['a visitor that is no peer', () => decodeResolveRequest(encodeResolveRequest({ key: 'a', limit: 1, within: 1, fresh: false, visited: ['me'] })), /visited\[0\]/],
+    ['a key that is that of another server', () => decodeSearchAnswer(encodeSearchAnswer({ partial: false, tools: [{ key: 'other', server: 'files', tool: 't', digest, repeatable: true, providers: 1 }] })), /tools\[0\]\.key/],
     ['a change that is no map', () => decodeChanged(encodeCbor([])), /changed must be a map/]
   ])('%s', (_, decode, message) => expect(decode).toThrow(message))
 })

@@ -69,6 +69,17 @@ describe('what a voter permits', () => {
     expect(permitsLease(resigned, { ...LEASE, token: 4 })).toBe(true)
   })
 
+  test('is proposed by whoever is to hold it: nobody makes another one hub, or has it resign in favour of somebody', () => {
+    const by = (proposer: string | undefined) => ({ ...at, now: 1_000_000, proposer })
+    expect(permitsLease(by('b'), { ...LEASE, holder: 'a', token: 4 })).toMatch(/proposed by whoever is to hold it/)
+    expect(permitsLease(by('b'), { ...LEASE, resigned: true, successor: 'b' })).toMatch(/proposed by whoever is to hold it/)
+    expect(permitsLease({ ...by('b'), lease: undefined }, { ...LEASE, holder: 'a', token: 1 })).toMatch(/proposed by/)
+    expect(permitsLease(by('a'), { ...LEASE, holder: 'a', token: 4 })).toBe(true)
+    expect(permitsLease(by('h'), { ...LEASE, resigned: true, successor: 'b' })).toBe(true)
+    // What another began is put to the vote by whoever finds it.
+    expect(permitsLease(by(undefined), { ...LEASE, holder: 'a', token: 4 })).toBe(true)
+  })
+
   test('the first one begins with 1', () => {
     expect(permitsLease({ ...at, lease: undefined }, { ...LEASE, token: 1 })).toBe(true)
     expect(permitsLease({ ...at, lease: undefined }, LEASE)).toMatch(/number 1/)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import * as limits from '../../../../src/federation/tiers/limits.ts'
 import { MAX_CONTACTS, MAX_HUBS } from '../../../../src/wire/tiers.ts'
-import { MAX_TOPOLOGY_BYTES, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_NODES } from '../../../../src/wire/tiers-topology.ts'
+import { MAX_TOPOLOGY_BYTES, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_HOPS, MAX_TOPOLOGY_NODES } from '../../../../src/wire/tiers-topology.ts'
 
 const page = readFileSync(new URL('../../../../protocols/tiers.md', import.meta.url), 'utf8')
 const grouped = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, ' ')
@@ -27,6 +27,8 @@ test.each<[string, number]>([
   ['(# s since it last voted', (limits.LEASE_TTL * limits.DRIFT) / 1_000],
   ['propose after # ms for each', limits.RANK_DELAY],
   ['up to # ms by chance', limits.RANK_JITTER],
+  ['lost twice within # minutes', limits.AVOID_FOR / 60_000],
+  ['passed on: at most # times', MAX_TOPOLOGY_HOPS],
   ['alive for # s, up to 5', limits.STABLE_AFTER / 1_000],
   ['A voter dead for # s', limits.REPLACE_AFTER / 1_000],
   ['a goodbye for # s', limits.REPLACE_LEFT_AFTER / 1_000],

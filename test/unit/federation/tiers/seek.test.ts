@@ -16,14 +16,14 @@ const hub = (index: number, more: Partial<HubInfo> = {}): HubInfo => ({
 const accepts = (info: HubInfo, hubs: HubInfo[] = []): AttachAnswer => ({ accept: { pool: info.pool, tier: info.tier, hub: info, token: 1, contacts: [] }, hubs })
 
 /** @param answers by the number of the peer; absent: it never answers */
-async function run(answers: Record<number, AttachAnswer>, seeds: number[], { unreachable = [] as number[] } = {}): Promise<{ found: Found | undefined; asked: number[]; took: number }> {
+async function run(answers: Record<number, AttachAnswer>, seeds: number[], { unreachable = [] as number[], avoid = [] as number[] } = {}): Promise<{ found: Found | undefined; asked: number[]; took: number }> {
   const clock = createManualClock()
   const asked: number[] = []
   const numberOf = (id: string) => Array.from({ length: 40 }, (_, index) => index + 1).find((index) => peer(index) === id) as number
   let found: Found | undefined
   let took = 0
   const deps = {
-    clock, random: seededRandom(1), logger: silentLogger, limits: LIMITS, rtt: () => undefined, asking: new Set<string>(),
+    clock, random: seededRandom(1), logger: silentLogger, limits: LIMITS, rtt: () => undefined, asking: new Set<string>(), avoids: (pool: string) => avoid.some((index) => peer(index) === pool),
     connect: (id: string) => (unreachable.includes(numberOf(id)) ? Promise.reject(new Error('no way')) : Promise.resolve()),
     ask(id: string, _method: string, _body: Uint8Array, { signal }: { signal: AbortSignal }): Promise<Uint8Array> {
       asked.push(numberOf(id))
@@ -35,9 +35,11 @@ async function run(answers: Record<number, AttachAnswer>, seeds: number[], { unr
     found = result
     took = clock.now()
   })
-  for (let step = 0; step < 400 && found === undefined; step++) {
+  const isOver = () => found !== undefined
+  for (let step = 0; step < 400; step++) {
+    if (isOver()) break
     for (let turn = 0; turn < 40; turn++) await Promise.resolve()
-    if (found === undefined) clock.advance(100)
+    if (!isOver()) clock.advance(100)
   }
   expect(deps.asking.size).toBe(0)
   expect(clock.pending).toBe(0)
@@ -83,5 +85,31 @@ describe('looking for a place', () => {
 
   test('nobody answers', async () => {
     expect((await run({}, [1, 2, 3])).found).toMatchObject({ best: undefined, answered: false })
+  })
+
+  test.each<[string, AttachAnswer]>([
+    ['in the name of another hub', accepts(hub(9))],
+    ['into a pool that is none', accepts(hub(1, { pool: 'trap' }))],
+    ['into the top one, as a local hub', accepts(hub(1, { pool: 'root' }))],
+    ['into another pool than that of its hub', { accept: { pool: peer(9), tier: 'local', hub: hub(1), token: 1, contacts: [] }, hubs: [] }],
+    ['of another tier than its hub', { accept: { pool: peer(1), tier: 'regional', hub: hub(1), token: 1, contacts: [] }, hubs: [] }],
+    ['without a hub into another pool than the top one', { accept: { pool: peer(1), tier: 'local', contacts: [] }, hubs: [] }],
+    ['into a pool of leaves', accepts(hub(1, { tier: 'leaf' }))]
+  ])('an acceptance %s is none', async (_, answer) => {
+    expect((await run({ 1: answer, 2: accepts(hub(2)) }, [1, 2])).found?.best?.acceptance.pool).toBe(peer(2))
+    expect((await run({ 1: answer }, [1])).found).toMatchObject({ best: undefined, answered: true })
+  })
+
+  test('a pool that is avoided is not gone to, whoever praises it: neither by itself nor by others', async () => {
+    const trap = hub(1, { leafRoom: 1_000_000 })
+    const { found, asked } = await run({ 1: accepts(trap), 2: accepts(hub(2, { leafRoom: 1, load: 1 }), [trap]) }, [2, 1], { avoid: [1] })
+    expect(found?.best?.acceptance.pool).toBe(peer(2))
+    expect(found?.hubs).toEqual([])
+    expect(asked.includes(1)).toBe(true)
+  })
+
+  test('hubs of pools that cannot be are not asked', async () => {
+    const { asked } = await run({ 1: { hubs: [hub(2, { pool: 'trap' }), hub(3, { tier: 'global' })] } }, [1])
+    expect(asked).toEqual([1])
   })
 })
