@@ -53,9 +53,9 @@ const allListed = (ids: readonly string[], servers: readonly string[], timeout: 
 function watchLists(ids: readonly string[], tools: readonly string[]) {
   const seen = new Set<string>()
   let looks = 0
-  let stopped = false
+  const state = { stopped: false }
   const done = (async () => {
-    while (!stopped) {
+    while (!state.stopped) {
       await Promise.all(
         ids.map(async (id) => {
           const names = await listed(id).catch(() => undefined)
@@ -69,7 +69,7 @@ function watchLists(ids: readonly string[], tools: readonly string[]) {
     }
   })()
   const end = async () => {
-    stopped = true
+    state.stopped = true
     await done
     return { looks, wrong: [...seen] }
   }
