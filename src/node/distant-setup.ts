@@ -41,8 +41,10 @@ export function setUpDistant({ clock, logger, meter, host, rpc, reach, summary, 
   const { dht } = host
   const passing = createPassingLinks({ ...connections, metrics: createPassingMetrics(meter), isNeeded: (peer) => isMember(peer) || wants?.(peer) === true || links.keeps(peer) })
   dht?.onStranger(passing.meet)
+  // Also without a DHT: what is documented is there.
+  const tailMetrics = createLongTailMetrics(meter)
   const longTail = dht === undefined || findProviders === undefined ? undefined : createLongTail({
-    self: host.self, clock, logger, metrics: createLongTailMetrics(meter), isMember,
+    self: host.self, clock, logger, metrics: tailMetrics, isMember,
     find: findProviders, addressesOf: dht.addressesOf, connect: links.connect,
     isUp: (peer) => reach.path(peer) !== undefined
   })

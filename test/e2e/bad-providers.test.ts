@@ -176,9 +176,10 @@ describe('a bad provider beside healthy ones', () => {
       expect(share(calls[name].slice(-EACH / 2), ({ by }) => by === 'good' || by === 'crash')).toBeGreaterThan(0.9)
     }
     expect(codes(calls.slow)).toEqual([])
-    // Eight answers have to agree that it is slow; those in flight then come on top, and after that it gets a look now and then.
-    expect(calls.slow.filter(({ by }) => by === 'slow').length).toBeLessThanOrEqual(BEFORE_AVOIDED)
-    expect(share(calls.slow.slice(-EACH / 2), ({ by }) => by === 'good')).toBeGreaterThan(0.9)
+    // Eight answers have to agree that it is slow, however far apart; those in flight then come on top, and after that it gets a look now and then.
+    const fromSlow = (made: readonly Made[]) => made.filter(({ by }) => by === 'slow').length
+    expect(fromSlow(calls.slow)).toBeLessThanOrEqual(BEFORE_AVOIDED)
+    expect(fromSlow(calls.slow.slice(-EACH / 6))).toBeLessThanOrEqual(1)
     among(calls.third, '-32603')
     expect(share(calls.third, ({ code }) => code === undefined)).toBeGreaterThan(0.6)
   })

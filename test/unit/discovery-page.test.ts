@@ -28,7 +28,7 @@ const STATED: [string, number[]][] = [
   ['(looked for every second, after # in any case)', [relay('paths.ts', 'RETIRE_MS')]],
   ['this protocol id, k = #, alpha = #,', [dht('kad.ts', 'COPIES'), dht('kad.ts', 'AT_ONCE')]],
   ['publishes at most # keys', [dht('dht.ts', 'MAX_PUBLISHED')]],
-  ['others keep them for #, in memory, at most # of one member and # in all', [dht('kad.ts', 'VALID_MS'), constantOf('store/dht-datastore.ts', 'MAX_KEPT_PER_MEMBER'), constantOf('store/dht-datastore.ts', 'MAX_KEPT')]],
+  ['Others keep them for #, in memory, at most # of one member and # in all', [dht('kad.ts', 'VALID_MS'), constantOf('store/dht-datastore.ts', 'MAX_KEPT_PER_MEMBER'), constantOf('store/dht-datastore.ts', 'MAX_KEPT')]],
   ['asks the local network every # for', [mdns('ASK_EVERY_MS')]],
   ['most # peers are remembered, for #.', [mdns('MAX_PEERS'), mdns('FORGET_MS')]]
 ]
