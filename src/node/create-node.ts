@@ -150,6 +150,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
             links.set(peer, at)
             joined.rpc?.peerUp(peer)
             joined.membership?.linkUp(peer, at)
+            // Also one that has dialled us: it took our credential.
+            joined.place?.bans.met(peer, 'taken')
           },
           peerDown(peer, why) {
             links.delete(peer)
