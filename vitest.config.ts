@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** These say how fast something must happen, or load a whole machine: one file at a time, after everything else. */
 const TIMED = [
   'bad-providers', 'drain', 'failover', 'loaded-node', 'members', 'membership-processes', 'relay-blocked', 'replicas', 'rolling-update', 'routing-scenarios',
-  'routing-scenarios-hub', 'tiers'
+  'routing-scenarios-hub', 'tiers', 'tiers-flat'
 ].map((name) => `test/e2e/${name}.test.ts`)
 
 export default defineConfig({

@@ -341,12 +341,19 @@ describe('limits, wishes, and small pools', () => {
     const pairs = pairsOf(LEAVES)
     const load = running(pairs)
     await load.recovered(pairs, Date.now(), RESTARTED_WITHIN)
+    const called = seconds(at)
     // A leaf whose hub started much later was elsewhere meanwhile.
-    const homes = (nodes: Awaited<ReturnType<typeof look>>) => nodes.map(({ id, home }) => `${id} ${home}`).join()
     let after = before
-    await waitUntil('everybody is at home', async () => homes((after = await look())) === homes(before), { timeout: RESTARTED_WITHIN, every: 250 }).catch(() => {})
+    let away = ''
+    const isAtHome = async () => {
+      after = await look()
+      const elsewhere = after.filter(({ id, home }) => home !== before.find((one) => one.id === id)?.home).map(({ id }) => id)
+      if (elsewhere.length > 0) away = `; away until ${seconds(at)}: ${elsewhere.join(', ')}`
+      return elsewhere.length === 0
+    }
+    await waitUntil('everybody is at home', isAtHome, { timeout: RESTARTED_WITHIN, every: 250 }).catch(() => {})
     const whole = Date.now() - readyAt
-    console.log(`${ids.length} nodes were ready again after ${started}, all pools had a hub after ${led}; all was as before ${whole} ms after they were ready`)
+    console.log(`${ids.length} nodes were ready again after ${started}, all pools had a hub after ${led}, all calls succeeded after ${called}; all was as before ${whole} ms after they were ready${away}`)
     expect(after.map(({ id, home, settings }) => ({ id, home, settings }))).toEqual(before.map(({ id, home, settings }) => ({ id, home, settings })))
     for (const [index, { id, groups }] of after.entries()) {
       for (const [place, { token, version }] of groups.entries()) {

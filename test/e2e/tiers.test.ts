@@ -14,7 +14,7 @@ import { waitUntil } from '../support/wait-until.ts'
  * that never takes long, is the one for every day. From the bottom to the top, `kill:us1,kill:eu,kill:g,stop:us1,stop:eu,stop:g` takes some minutes.
  */
 const PARTITION_MS = Number(process.env['TIERS_PARTITION_SECONDS'] ?? 12) * 1_000
-const DISTURB = (process.env['TIERS_DISTURB'] ?? 'kill:g,kill:eu,kill:us1,stop:eu2').split(',').map((word) => word.split(':') as ['kill' | 'stop', string])
+const DISTURB = (process.env['TIERS_DISTURB'] ?? 'kill:g,kill:eu,stop:eu2').split(',').map((word) => word.split(':') as ['kill' | 'stop', string])
 
 /** The bars: from the kill or the stop until new calls succeed, and from the end of a partition until there is one truth, ms. */
 const KILLED_WITHIN = 10_000
