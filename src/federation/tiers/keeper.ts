@@ -228,6 +228,8 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
       return true
     } catch (error) {
       logger.debug('the lease of a hub was not decided', { pool, error: errorMessage(error) })
+      // Perhaps it has resigned, and another one leads by now.
+      if (lease.resigned === true && isSkeinError(error, 'SKEIN_OUTCOME_UNKNOWN')) validUntil = begun
       // Somebody was faster, or this node has been away.
       if (isSkeinError(error, 'SKEIN_CONFLICT', 'SKEIN_OUTCOME_UNKNOWN')) await catchUp(voters)
       postpone()
