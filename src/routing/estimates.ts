@@ -61,16 +61,21 @@ export interface Slowness extends Fading {
 
 export const createSlowness = (): Slowness => ({ value: 0, at: 0, spread: 0 })
 
-/** How much slower than usual a provider is; 1 up to twice, and as long as its own answers differ so much that it may be chance. */
+/**
+ * How much slower than usual a provider is; 1 up to twice, and as long as its own answers differ so much that it may be chance. What its answers
+ * made sure stays so while it fades: else one that is hardly sure would be tried again at once, by every caller.
+ */
 export function slownessOf({ value, at, spread }: Slowness, now: number): number {
+  if (value < SURE_FROM * spread) return 1
   const log = faded(value, now - at, SLOWNESS_HALF_MS)
-  return log < Math.max(Math.log(SLOW_FROM), SURE_FROM * spread) ? 1 : Math.exp(log)
+  return log < Math.log(SLOW_FROM) ? 1 : Math.exp(log)
 }
 
+/** An answer as slow as those long ago confirms them; a quick one says the more the older they are. One slow answer never says much. */
 export function noteSlowness(slowness: Slowness, ratio: number, now: number): void {
-  const before = faded(slowness.value, now - slowness.at, SLOWNESS_HALF_MS)
-  const off = Math.log(ratio) - before
-  slowness.value = before + off * SLOWNESS_WEIGHT
+  const off = Math.log(ratio) - slowness.value
+  const forgotten = 1 - faded(1, now - slowness.at, SLOWNESS_HALF_MS)
+  slowness.value += off * (off > 0 ? SLOWNESS_WEIGHT : Math.max(SLOWNESS_WEIGHT, forgotten))
   const wider = Math.abs(off) - slowness.spread
   slowness.spread += wider * (wider > 0 ? SLOWNESS_WEIGHT : SPREAD_WEIGHT)
   slowness.at = now

@@ -32,14 +32,14 @@ describe('expected time', () => {
 
 describe('slowness', () => {
   /** Shares of the first of two providers in each part of 100 calls, four at a time. */
-  function shares(seed: number, timeOf: (peer: string, random: () => number) => number): number[] {
+  function shares(seed: number, timeOf: (peer: string, random: () => number) => number, calls = 1_000): number[] {
     const random = seededRandom(seed)
     const clock = createManualClock()
     const router = createRouter({ clock, random })
     const candidates = ['a', 'b'].map((peer) => ({ peer, local: false, rtt: 1 }))
     const running: { peer: string; since: number; until: number }[] = []
     const parts: number[] = []
-    for (let n = 0; n < 1_000; n++) {
+    for (let n = 0; n < calls; n++) {
       const { peer } = router.choose('s', candidates) as { peer: string }
       router.started('s', peer)
       running.push({ peer, since: clock.now(), until: clock.now() + timeOf(peer, () => random.float()) })
@@ -63,6 +63,12 @@ describe('slowness', () => {
     const slow = (peer: string) => (peer === 'a' ? 10 : 1)
     expect(shares(seed, (peer) => 20 * slow(peer)).slice(1).reduce((sum, part) => sum + part, 0)).toBeLessThan(100)
     expect(shares(seed, (peer, random) => (random() < 0.5 ? 20 : 40) * slow(peer)).slice(1).reduce((sum, part) => sum + part, 0)).toBeLessThan(150)
+  })
+
+  test.each([1, 2, 3])('once found slow it is tried again every ten seconds or so, by no more than one round of callers (seed %i)', (seed) => {
+    const looks = shares(seed, (peer) => (peer === 'a' ? 300 : 20), 20_000).slice(1)
+    expect(looks.filter((part) => part > 4)).toEqual([])
+    expect(looks.reduce((sum, part) => sum + part, 0)).toBeLessThanOrEqual(10 * 4)
   })
 })
 
