@@ -1,5 +1,5 @@
 import type { DrainStatus, MemberInfo, NodeStatus } from '../../src/node/api.ts'
-import type { RegistryStatus } from '../../src/node/overview.ts'
+import type { RegistryStatus } from '../../src/node/views/overview.ts'
 import { ask, type Place } from './client.ts'
 import type { Target } from './targets.ts'
 

@@ -2,12 +2,12 @@ import type { McpBackend } from '../mcp/ports.ts'
 import type { MetricSnapshot } from '../base/meter.ts'
 import type { Choice, Figures } from '../routing/types.ts'
 import type { Era } from '../wire/mcp-spec.ts'
-import type { NodeOverview } from './overview.ts'
-import type { TiersOverview, TiersStatus } from './tiers-overview.ts'
-import type { ToolSearch } from './tool-search.ts'
+import type { ToolSearch } from './distant/tool-search.ts'
+import type { NodeOverview } from './views/overview.ts'
+import type { TiersOverview, TiersStatus } from './views/tiers-overview.ts'
 
-export type { ConsensusGroup, ConsensusProposal, ConsensusStatus, ConsensusVote, ProposeResult, TiersStatus, TopologyInfo, TopologyNodeInfo } from './tiers-overview.ts'
-export type { ToolMatch, ToolMatches } from './tool-search.ts'
+export type { ConsensusGroup, ConsensusProposal, ConsensusStatus, ConsensusVote, ProposeResult, TiersStatus, TopologyInfo, TopologyNodeInfo } from './views/tiers-overview.ts'
+export type { ToolMatch, ToolMatches } from './distant/tool-search.ts'
 
 /** What the edges (http/, cli/) may ask of a running node: the public surface of layer 4. */
 export interface NodeApi extends NodeOverview, TiersOverview, ToolSearch {

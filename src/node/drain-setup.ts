@@ -5,9 +5,9 @@ import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { Tiers } from '../federation/tiers/types.ts'
 import type { Downstream } from '../mcp/downstream/create-downstream.ts'
 import type { Rpc } from '../rpc/types.ts'
+import type { McpServing } from './calls/serve-mcp.ts'
 import { createDrain, type Drain } from './drain.ts'
 import { createDrainMetrics } from './metrics.ts'
-import type { McpServing } from './serve-mcp.ts'
 
 export interface DrainSetup {
   clock: Clock

@@ -5,7 +5,7 @@ import { MAX_RECORD_BYTES, sealRecord, toolDigest } from '../../src/wire/catalog
 import { decodeDefinitionsRequest, encodeDefinitionsAnswer, encodeDigestAnswer, encodePush } from '../../src/wire/catalog.ts'
 import { encodeCbor } from '../../src/wire/cbor.ts'
 import { sealEnvelope, signerFromSeed } from '../../src/wire/envelope.ts'
-import { MAX_LISTENS } from '../../src/node/peer-share.ts'
+import { MAX_LISTENS } from '../../src/node/calls/peer-share.ts'
 import { encodeMcpCall } from '../../src/wire/mcp-call.ts'
 import { METHOD, ROOT_POOL, catalogTopic } from '../../src/wire/protocols.ts'
 import { startHostileMember, type HostileMember } from '../support/hostile-member.ts'

@@ -1,7 +1,7 @@
 import { SkeinError } from '../../src/base/errors.ts'
 import { createTallyBook } from '../../src/net/discovery/stats.ts'
-import { dashboardOf } from '../../src/node/dashboard.ts'
 import type { CallToolOptions, ConsensusProposal, ConsensusStatus, DrainStatus, Health, MemberChange, MemberInfo, NodeApi, NodeStatus, RouteExplanation, TopologyInfo, TopologyNodeInfo } from '../../src/node/api.ts'
+import { dashboardOf } from '../../src/node/views/dashboard.ts'
 
 export interface FakeNodeApi extends NodeApi {
   /** What was asked, in order. */

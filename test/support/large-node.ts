@@ -9,7 +9,7 @@ import { createSummary, type Summary } from '../../src/federation/summary/driver
 import { createTiers } from '../../src/federation/tiers/driver.ts'
 import type { Home, KnownHub, TierMemberEvent } from '../../src/federation/tiers/ports.ts'
 import type { Tiers } from '../../src/federation/tiers/types.ts'
-import { createPools, type PoolParts } from '../../src/node/pools.ts'
+import { createPools, type PoolParts } from '../../src/node/pools/pools.ts'
 import type { Tier } from '../../src/wire/admission-documents.ts'
 import type { NodeRecord, ServerEntry } from '../../src/wire/catalog-types.ts'
 import { METHOD, ROOT_POOL } from '../../src/wire/protocols.ts'
@@ -89,7 +89,7 @@ export function createLargeNode(plan: NodePlan, address: string, real: boolean, 
   }
 }
 
-/** Joins the real machines of one node to the world, as src/node/tiers-setup.ts and federation-links.ts join them to libp2p. */
+/** Joins the real machines of one node to the world, as src/node/pools/tiers-setup.ts and src/node/members/federation-links.ts join them to libp2p. */
 export function bootNode(node: LargeNode, world: NodeWorld): void {
   const { plan, peer: self } = node
   const { random, pools } = world

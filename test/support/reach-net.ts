@@ -1,6 +1,6 @@
 import { silentLogger } from '../../src/base/logger.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import { createOrigins, type Origins } from '../../src/node/origins.ts'
+import { createOrigins, type Origins } from '../../src/node/members/origins.ts'
 import { createReach } from '../../src/rpc/reach/reach.ts'
 import type { Reach } from '../../src/rpc/reach/types.ts'
 import { createRelay, type RelayOptions } from '../../src/rpc/relay/relay.ts'

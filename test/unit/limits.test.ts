@@ -53,7 +53,7 @@ const STATED: [string, number[]][] = [
   ['| message of a server | # |', [constantOf('mcp-io/stdio-transport.ts', 'MAX_LINE_BYTES')]],
   ['| requests of one session at once | # |', [down('session.ts', 'MAX_CALLS')]],
   ['| requests without a session at once, on a node | # |', [down('create-downstream.ts', 'MAX_STATELESS')]],
-  ['| requests on one server at once | # (`mcp.servers.<name>.max_concurrent`), of another node # |', [up('spec.ts', 'MAX_CONCURRENT'), constantOf('node/peer-share.ts', 'MAX_CALLS')]],
+  ['| requests on one server at once | # (`mcp.servers.<name>.max_concurrent`), of another node # |', [up('spec.ts', 'MAX_CONCURRENT'), constantOf('node/calls/peer-share.ts', 'MAX_CALLS')]],
   ['| requests that wait for one server | # (`mcp.servers.<name>.max_waiting`)', [up('spec.ts', 'MAX_WAITING')]],
   ['else # (`mcp.request_timeout`)', [mcp.requestTimeout]],
   ['| a call with progress | # |', [up('calls.ts', 'LONGEST_CALL')]],
@@ -61,7 +61,7 @@ const STATED: [string, number[]][] = [
   ['| calls of one server that wait for clients | # |', [up('parking.ts', 'MAX_PARKED')]],
   ['| tools offered of one server to other nodes | # |', [MAX_TOOLS]],
   ['| listeners of one server | #, # URIs |', [up('listeners.ts', 'MAX_LISTENERS'), up('listeners.ts', 'MAX_URIS')]],
-  ['| listens of one node at another | # |', [constantOf('node/peer-share.ts', 'MAX_LISTENS')]],
+  ['| listens of one node at another | # |', [constantOf('node/calls/peer-share.ts', 'MAX_LISTENS')]],
   ['| `search_tools` | # tools in an answer, # characters in a query |', [constantOf('mcp/search/definitions.ts', 'MAX_LIMIT'), constantOf('mcp/search/definitions.ts', 'MAX_QUERY')]]
 ]
 

@@ -4,7 +4,7 @@ import { openApiPage } from '../../../scripts/gen-openapi.ts'
 import { MAX_API_BODY_BYTES } from '../../../src/http/api/input.ts'
 import type { JsonSchema } from '../../../src/http/api/schema.ts'
 import { API_PATHS, API_ROUTES, apiRouteOf, methodsOf } from '../../../src/http/api/routes.ts'
-import { TEST_EVERY } from '../../../src/node/gossip-test.ts'
+import { TEST_EVERY } from '../../../src/node/views/gossip-test.ts'
 import { constantOf, expectStated } from '../../support/stated.ts'
 
 const page = readFileSync(new URL('../../../docs/api.md', import.meta.url), 'utf8')
@@ -51,9 +51,9 @@ describe('the table of routes', () => {
   test('limits on the page are those of the code', () => {
     expectStated(page, 'objects of at most # with', [MAX_API_BODY_BYTES])
     expectStated(page, 'It took too long: #.', [constantOf('http/api/create-api.ts', 'DEFAULT_DEADLINE')])
-    expectStated(page, 'at most # s old', [constantOf('node/dashboard.ts', 'KEPT_FOR') / 1_000])
+    expectStated(page, 'at most # s old', [constantOf('node/views/dashboard.ts', 'KEPT_FOR') / 1_000])
     const within = API_ROUTES['POST /api/gossip/test-message']?.body?.properties?.['within_ms'] as JsonSchema
-    expectStated(page, '(# to #, default #)', [within.minimum as number, within.maximum as number, constantOf('node/gossip-test.ts', 'DEFAULT_WITHIN')])
+    expectStated(page, '(# to #, default #)', [within.minimum as number, within.maximum as number, constantOf('node/views/gossip-test.ts', 'DEFAULT_WITHIN')])
     expect([page.includes('One a second at most'), TEST_EVERY]).toEqual([true, 1_000])
   })
 })

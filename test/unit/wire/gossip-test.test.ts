@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { encodeCbor } from '../../../src/wire/cbor.ts'
-import { ANSWER_EVERY, TEST_EVERY } from '../../../src/node/gossip-test.ts'
+import { ANSWER_EVERY, TEST_EVERY } from '../../../src/node/views/gossip-test.ts'
 import { decodeGossipTest, decodeGossipTestReport, encodeGossipTest, encodeGossipTestReport, MAX_TEST_BYTES, TEST_ID_BYTES } from '../../../src/wire/gossip-test.ts'
 import { gossipTestTopic, METHOD } from '../../../src/wire/protocols.ts'
 import { testSigner } from '../../support/security-world.ts'
@@ -24,8 +24,8 @@ describe('test messages', () => {
     expect(page).toContain(`${TEST_ID_BYTES} random bytes`)
     expectStated(page, 'of at most #; ignore', [MAX_TEST_BYTES])
     expectStated(page, 'at most once in #, and', [ANSWER_EVERY])
-    expectStated(page, 'the last # senders', [constantOf('node/gossip-test.ts', 'MAX_REMEMBERED')])
-    expectStated(page, 'waits # by default', [constantOf('node/gossip-test.ts', 'DEFAULT_WITHIN')])
+    expectStated(page, 'the last # senders', [constantOf('node/views/gossip-test.ts', 'MAX_REMEMBERED')])
+    expectStated(page, 'waits # by default', [constantOf('node/views/gossip-test.ts', 'DEFAULT_WITHIN')])
     expect([page.includes('at most one message a second'), TEST_EVERY]).toEqual([true, 1_000])
   })
 

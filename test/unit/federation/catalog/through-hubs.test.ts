@@ -6,7 +6,7 @@ import { createCatalogDriver, type CatalogDriver } from '../../../../src/federat
 import type { RecordSeal } from '../../../../src/federation/catalog/ports.ts'
 import { createSummary, type Summary } from '../../../../src/federation/summary/driver.ts'
 import type { Edges } from '../../../../src/federation/summary/ports.ts'
-import { linkSummary } from '../../../../src/node/summary-links.ts'
+import { linkSummary } from '../../../../src/node/distant/summary-links.ts'
 import { decodeRecord, encodeRecord, toolDigest } from '../../../../src/wire/catalog-record.ts'
 import { DESCRIPTOR, localServer, signer, WALL } from '../../../support/catalog-fixtures.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { consensusProblems, type ProblemFacts } from '../../../../src/node/views/consensus-problems.ts'
+
+const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'eps']
+
+/** A group of `count` voters, of which the last `dead` are dead. */
+function facts(count: number, dead: number, change: Partial<ProblemFacts> & { threshold?: number } = {}): ProblemFacts {
+  const { threshold = 0.7, ...rest } = change
+  const living = count - dead
+  const needed = { lease: Math.floor(count / 2) + 1, settings: Math.max(Math.floor(count / 2) + 1, Math.ceil(threshold * count)) }
+  const survives = { lease: Math.max(0, living - needed.lease), settings: Math.max(0, living - needed.settings) }
+  const voters = NAMES.slice(0, count).map((name, index) => ({ peer: `12D3KooW${name}`, name, alive: index < living, self: index === 0 }))
+  return { group: { pool: 'root', tier: 'global', voters, version: 1, settled: true, needed, survives, damaged: [] }, isRoot: true, tiered: true, living, noHub: undefined, damagedAt: [], ...rest }
+}
+
+describe('what a person is told about a group', () => {
+  test('nothing about one node alone, whose death nobody could outvote anyway', () => {
+    expect(consensusProblems(facts(1, 0))).toEqual([])
+    expect(consensusProblems(facts(1, 0, { tiered: false }))).toEqual([])
+  })
+
+  test('two members cannot outvote a death', () => {
+    expect(consensusProblems(facts(1, 0, { living: 2 }))).toEqual(['1 of 1 votes is needed to choose a hub: if alpha dies, nobody can take over until it is back. With three members that live there are three voters.'])
+  })
+
+  test('three voters outvote one death for leases; a threshold of 0.7 survives none for settings', () => {
+    expect(consensusProblems(facts(3, 0))).toEqual([
+      '3 of 3 votes are needed for settings and bans: if one voter dies, none can change until it is back. Five voters, or a lower consensus.threshold on all nodes, would survive that.'
+    ])
+    expect(consensusProblems(facts(3, 0, { threshold: 0.5 }))).toEqual([])
+    expect(consensusProblems(facts(3, 0, { isRoot: false }))).toEqual([])
+  })
+
+  test('one of three dead: the next death is one too many, and no setting can change', () => {
+    expect(consensusProblems(facts(3, 1))).toEqual([
+      '2 of 3 votes are needed to choose a hub: if alpha or beta dies, nobody can take over until it is back. Start gamma again, or wait until others take their place.',
+      '3 of 3 votes are needed for settings and bans, but gamma is dead: none can change until then.'
+    ])
+  })
+
+  test('a majority dead: no hub can be chosen', () => {
+    expect(consensusProblems(facts(3, 2, { isRoot: false, noHub: 'no hub: no quorum' }))).toEqual([
+      'no hub: no quorum',
+      'No quorum: 2 of 3 votes are needed to choose a hub, but beta and gamma are dead. Start them again: without them nobody can become hub.'
+    ])
+  })
+
+  test('five voters survive two deaths for leases, one for settings', () => {
+    expect(consensusProblems(facts(5, 0))).toEqual([])
+    expect(consensusProblems(facts(5, 1))).toEqual([expect.stringMatching(/^4 of 5 votes are needed for settings and bans: if one voter dies/)])
+    expect(consensusProblems(facts(5, 2))).toEqual([expect.stringMatching(/^3 of 5 .* if alpha, beta or gamma dies/), expect.stringMatching(/^4 of 5 .* delta and eps are dead/)])
+  })
+
+  test('leases interest nobody in a flat federation', () => {
+    expect(consensusProblems(facts(3, 2, { tiered: false, threshold: 0.5 }))).toEqual([expect.stringMatching(/^2 of 3 votes are needed for settings/)])
+  })
+
+  test('damage is told, with whose it is', () => {
+    const { group, ...rest } = facts(5, 0)
+    expect(consensusProblems({ ...rest, group: { ...group, damaged: ['hub', '*'] }, damagedAt: [{ name: 'beta', key: 'hub' }] })).toEqual([
+      expect.stringMatching(/^This node has lost what it voted on hub /),
+      expect.stringMatching(/^This node has lost what it voted on anything /),
+      expect.stringMatching(/^beta has lost what it voted on hub /)
+    ])
+  })
+})
