@@ -27,6 +27,7 @@ import type { Health, NodeApi } from './api.ts'
 import { createBackend } from './calls/backend.ts'
 import { createNodeGuards, forgetGone } from './calls/guards.ts'
 import { createRemoteRunner } from './calls/mcp-over-rpc.ts'
+import { createBackendMetrics } from './calls/metrics.ts'
 import { createVisible } from './calls/offered.ts'
 import { publishedCheck } from './calls/published.ts'
 import { createRouting } from './calls/routing.ts'
@@ -38,8 +39,8 @@ import { farTools, listLimits } from './distant/summary-links.ts'
 import { setUpDrain } from './drain-setup.ts'
 import { localServers, serverSpecs } from './local-servers.ts'
 import { admissionRules, serveForwardedAdmission } from './members/admission-rules.ts'
+import { catalogNetwork, linkCatalog } from './members/catalog-links.ts'
 import { checkLeftoverToken, createRenewal, joinAgain, joinWithToken } from './members/credential.ts'
-import { catalogNetwork, linkFederation } from './members/federation-links.ts'
 import { loadIdentity } from './members/identity-file.ts'
 import { linkMembership } from './members/membership-links.ts'
 import { localMember, membershipProfile, nextBoot } from './members/membership-setup.ts'
@@ -49,10 +50,10 @@ import { pathOptions, startWideDiscovery } from './members/paths-setup.ts'
 import { createReachLinks, followMembers } from './members/reach-links.ts'
 import { settleIn } from './members/settle-in.ts'
 import { createStatementSeals } from './members/statement-seal.ts'
-import { createBackendMetrics } from './metrics.ts'
 import { setUpTiers, type TierParts } from './pools/tiers-setup.ts'
 import { createOverview } from './views/create-overview.ts'
 import { checkHealth } from './views/health.ts'
+import { answerNetTests } from './views/net-test.ts'
 
 export interface NodeDeps {
   logger: Logger
@@ -214,7 +215,8 @@ export async function createNode(deps: NodeDeps, options: NodeOptions): Promise<
     forgetGone(guards, membership)
     const wide = await startWideDiscovery({ host, catalog, clock, logger: logger.child({ area: 'mesh' }), lifecycle }, { self, federation, network: config.network })
     const mesh = createMesh({ host, clock, random, logger: logger.child({ area: 'mesh' }), isMember: (peer) => membership.member(peer) !== undefined, wanted: () => wantsStrangers(membership, self, place.isTiered) }, { ...discovery, sources: [...discovery.sources, ...wide.sources] })
-    linkFederation({ host, rpc, reach, catalog, federation })
+    linkCatalog({ host, rpc, reach, catalog, federation })
+    answerNetTests(rpc)
     followMembers(membership, reach)
     const memberLinks = linkMembership({ membership, network, catalog, store, clock, logger, self })
     for (const [peer, at] of links) membership.linkUp(peer, at)

@@ -9,7 +9,7 @@ import { identityFromSeed } from '../../src/net/identity.ts'
 import { createMemberNetwork } from '../../src/net/member-network.ts'
 import { admissionRules } from '../../src/node/members/admission-rules.ts'
 import { joinWithToken } from '../../src/node/members/credential.ts'
-import { createStatementSeal } from '../../src/node/members/statement-seal.ts'
+import { createStatementSeals } from '../../src/node/members/statement-seal.ts'
 import { createRpc } from '../../src/rpc/rpc.ts'
 import type { Rpc } from '../../src/rpc/types.ts'
 import { createAdmission } from '../../src/security/admission.ts'
@@ -70,7 +70,7 @@ export async function startHostileMember(seedByte: number, token: string, victim
   sessions.rpc = rpc
   const scope = { federation, pool: ROOT_POOL }
   const network = createMemberNetwork(host, parts)
-  const membership = createMembership({ ...parts, network, seal: createStatementSeal({ clock: systemClock, signer }, scope) }, { self: identity.peer, scope, profile: PROFILES.lan })
+  const membership = createMembership({ ...parts, network, seal: createStatementSeals({ clock: systemClock, signer }, scope)(scope.pool) }, { self: identity.peer, scope, profile: PROFILES.lan })
   sessions.membership = membership
   network.onFrame((peer, message) => membership.received(peer, message))
   membership.start({ name: 'mallory', version: '0.0.0', addresses: host.addresses(), credential: admission.myCredential().bundle }, Date.now())

@@ -89,7 +89,7 @@ export function createLargeNode(plan: NodePlan, address: string, real: boolean, 
   }
 }
 
-/** Joins the real machines of one node to the world, as src/node/pools/tiers-setup.ts and src/node/members/federation-links.ts join them to libp2p. */
+/** Joins the real machines of one node to the world, as src/node/pools/tiers-setup.ts and src/node/members/catalog-links.ts join them to libp2p. */
 export function bootNode(node: LargeNode, world: NodeWorld): void {
   const { plan, peer: self } = node
   const { random, pools } = world

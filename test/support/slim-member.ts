@@ -19,7 +19,7 @@ import { identityFromSeed } from '../../src/net/identity.ts'
 import { createMemberNetwork } from '../../src/net/member-network.ts'
 import { admissionRules } from '../../src/node/members/admission-rules.ts'
 import { localMember } from '../../src/node/members/membership-setup.ts'
-import { createStatementSeal } from '../../src/node/members/statement-seal.ts'
+import { createStatementSeals } from '../../src/node/members/statement-seal.ts'
 import { createAdmission } from '../../src/security/admission.ts'
 import { signerFromSeed } from '../../src/wire/envelope.ts'
 import { createFakeTokenStore } from './fake-security-stores.ts'
@@ -113,7 +113,7 @@ const membership = createMembership(
   {
     ...base,
     network,
-    seal: createStatementSeal({ clock: systemClock, signer }, scope)
+    seal: createStatementSeals({ clock: systemClock, signer }, scope)(scope.pool)
   },
   { self: identity.peer, scope, profile: PROFILES[card.profile], ...(card.fullMesh === undefined ? {} : { fullMesh: card.fullMesh }) }
 )

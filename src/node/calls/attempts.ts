@@ -9,7 +9,7 @@ import { afterFailure, callerCode, endingOf, type Verdict } from '../../routing/
 import type { Choice, Ending } from '../../routing/types.ts'
 import type { JsonRpcError } from '../../wire/json-rpc.ts'
 import type { Distant } from '../distant/distant.ts'
-import type { BackendMetrics } from '../metrics.ts'
+import type { BackendMetrics } from './metrics.ts'
 import { createNextProviders, type Past } from './next-providers.ts'
 import { sealState } from './request-state.ts'
 import { lostQuestion, type Route, type RoutedRequest } from './routes.ts'

@@ -7,7 +7,7 @@ export const HANDOVER_MS = 1_000
  * The same message on the other way is the same news for so long, ms: more than two ways differ, and so much less than a handover that
  * what came before the new way was open never stands for what came after.
  */
-export const SAME_WITHIN_MS = 400
+const SAME_WITHIN_MS = 400
 /** Messages remembered of one handover: a server that says more in a second says the rest twice. */
 const MAX_REMEMBERED = 1_000
 

@@ -9,7 +9,7 @@ import type { Reach } from '../../rpc/reach/types.ts'
 import type { SessionInfo } from '../../rpc/types.ts'
 import type { NodeRecord, ServerEntry } from '../../wire/catalog-types.ts'
 import type { ResolvedProvider } from '../../wire/summary-types.ts'
-import type { ProviderGuards } from './route-guards.ts'
+import type { ProviderGuards } from './provider-guards.ts'
 
 export interface RouteFactsDeps {
   self: string

@@ -7,8 +7,8 @@ import { createRoutingMetrics } from '../../routing/metrics.ts'
 import { createRouter } from '../../routing/router.ts'
 import type { Candidate, Choice, ChooseOptions, Ending, Explanation } from '../../routing/types.ts'
 import type { ServerLoad } from '../../wire/mcp-call.ts'
+import { createProviderGuards } from './provider-guards.ts'
 import { createRouteFacts, type RouteFactsDeps } from './route-facts.ts'
-import { createProviderGuards } from './route-guards.ts'
 
 export interface RoutingDeps extends Omit<RouteFactsDeps, 'guards' | 'membership'> {
   clock: Clock

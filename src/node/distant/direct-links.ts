@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { SessionInfo } from '../../rpc/types.ts'
-import type { DirectLinkMetrics } from '../metrics.ts'
+import type { DirectLinkMetrics } from './metrics.ts'
 
 /** So many calls within so long, ms, are worth a connection … */
 const CALLS = 3

@@ -5,10 +5,10 @@ import type { Host } from '../../net/host.ts'
 import type { Reach } from '../../rpc/reach/types.ts'
 import type { Rpc } from '../../rpc/types.ts'
 import type { FindProviders } from '../members/paths-setup.ts'
-import { createDirectLinkMetrics, createDistantMetrics, createLongTailMetrics, createPassingMetrics } from '../metrics.ts'
 import { createDirectLinks } from './direct-links.ts'
 import { createDistant, type Distant, type DistantDeps } from './distant.ts'
 import { createLongTail } from './long-tail.ts'
+import { createDirectLinkMetrics, createDistantMetrics, createLongTailMetrics, createPassingMetrics } from './metrics.ts'
 import { createPassingLinks } from './passing-links.ts'
 
 export interface DistantSetupDeps {

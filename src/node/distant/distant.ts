@@ -3,9 +3,9 @@ import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Reach } from '../../rpc/reach/types.ts'
 import { ownerOf, type ResolvedProvider } from '../../wire/summary-types.ts'
-import type { DistantMetrics } from '../metrics.ts'
 import type { DirectLinks } from './direct-links.ts'
 import type { LongTail } from './long-tail.ts'
+import type { DistantMetrics } from './metrics.ts'
 
 /** An answer serves for so long, ms: providers come and go, and whoever is gone costs a call one round trip. */
 const KEPT = 30_000

@@ -3,7 +3,7 @@ import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { ownerOf, type ResolvedProvider } from '../../wire/summary-types.ts'
 import type { FindProviders } from '../members/paths-setup.ts'
-import type { LongTailMetrics } from '../metrics.ts'
+import type { LongTailMetrics } from './metrics.ts'
 
 /** The DHT has so long to name somebody, ms … */
 export const LOOK_WITHIN = 1_000

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { errorMessage, SkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { PassingMetrics } from '../metrics.ts'
+import type { PassingMetrics } from './metrics.ts'
 
 /** Kept so long, ms: the next questions of the same lookup, or of the next name, mostly go there too. */
 const KEPT = 10_000

@@ -3,7 +3,7 @@ import type { StatementSeal } from '../../membership/ports.ts'
 import { verifyCredential } from '../../security/credential.ts'
 import type { Signer } from '../../wire/envelope.ts'
 import { sealStatement, verifyStatement } from '../../wire/swim-statements.ts'
-import type { AliveStatement, SwimScope } from '../../wire/swim-types.ts'
+import type { AliveStatement } from '../../wire/swim-types.ts'
 
 /** As many as a pool has members (membership/table.ts); the one that was looked up first goes first. */
 const MAX_STANDINGS = 4_096
@@ -24,12 +24,10 @@ interface Known {
   until: number
 }
 
-/** Signs with the node's key, and believes who shows a credential of the federation. */
-export function createStatementSeal(deps: SealDeps, scope: SwimScope): StatementSeal {
-  return createStatementSeals(deps, scope)(scope.pool)
-}
-
-/** The same for each pool. What a credential says holds in all of them, so it is looked at once. */
+/**
+ * For a pool: signs with the node's key, and believes who shows a credential of the federation. What a credential says holds in all
+ * pools, so it is looked at once.
+ */
 export function createStatementSeals({ clock, signer, isBanned = () => false }: SealDeps, { federation }: { federation: string }): (pool: string) => StatementSeal {
   /** By subject and credential: what one member may show, another may not. */
   const known = new Map<string, Known>()

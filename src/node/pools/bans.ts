@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Meter } from '../../base/meter.ts'
-import { createBanMetrics } from '../metrics.ts'
 import type { FederationSettings } from './federation-settings.ts'
+import { createBanMetrics } from './metrics.ts'
 
 /**
  * From a ban until the connections of the banned one are closed, ms: the decision is on its way to it over them, and with that it can say itself why nobody

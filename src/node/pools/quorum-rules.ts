@@ -4,7 +4,6 @@ import { HUB_KEY, VOTERS_KEY } from '../../federation/quorum/types.ts'
 import type { Tiers } from '../../federation/tiers/types.ts'
 import { parseRegisterKey } from '../../wire/federation-registers.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
-import { banProblem } from './ban-problem.ts'
 
 /** Of a credential, not of what a node says about itself: whoever made its token meant it to be a hub. */
 const HUB_TIERS: ReadonlySet<string> = new Set(['global', 'regional', 'local'])
@@ -38,4 +37,21 @@ export function createQuorumRules({ founder, group, isBanned, tierOf, tiers }: Q
       return banProblem(register.peer, { founder, voters: group(pool)?.voters().peers ?? [], isBanned }) ?? true
     }
   }
+}
+
+/** What speaks against a ban, as a sentence; undefined: nothing. A ban that stops the federation from deciding could never be taken back. */
+export function banProblem(peer: string, facts: {
+  /** It signs the credentials of all others, or those of whoever signs them. */
+  founder: string
+  /** Of root. */
+  voters: readonly string[]
+  isBanned(peer: string): boolean
+}): string | undefined {
+  const { founder, voters, isBanned } = facts
+  if (peer === founder) return 'The founder of the federation cannot be banned: it signs the credentials of all, and without it they end.'
+  if (!voters.includes(peer)) return undefined
+  const left = voters.filter((voter) => voter !== peer && !isBanned(voter)).length
+  // Leases and voters need a majority of the configured ones: with less, no other voter could be put in its place.
+  if (left > voters.length / 2) return undefined
+  return `${peer} is one of ${voters.length} voters of root: without it nothing could be decided any more, not even to take the ban back. Wait until there are more voters (\`skein consensus ls\`), or until those banned before were replaced.`
 }

@@ -13,6 +13,11 @@ const ECHO_TIMEOUT_MS = 5_000
 const SESSION_WAIT_MS = 3_000
 const POLL_MS = 50
 
+/** What other nodes' tests ask of this one. */
+export function answerNetTests(rpc: Pick<Rpc, 'handle'>): void {
+  rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
+}
+
 /** Tries one address step by step and says how far it got; true only if a request went there and back. */
 export async function runNetTest(
   { host, rpc, clock }: { host: Host; rpc: Rpc; clock: Clock },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '../../../../src/base/logger.ts'
 import { createMeter } from '../../../../src/base/meter.ts'
 import { MAX_LINKS, createDirectLinks } from '../../../../src/node/distant/direct-links.ts'
-import { createDirectLinkMetrics } from '../../../../src/node/metrics.ts'
+import { createDirectLinkMetrics } from '../../../../src/node/distant/metrics.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { flush } from '../../../support/mcp-calls.ts'
 

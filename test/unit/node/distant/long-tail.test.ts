@@ -3,7 +3,7 @@ import { silentLogger } from '../../../../src/base/logger.ts'
 import { createMeter } from '../../../../src/base/meter.ts'
 import type { FoundProvider } from '../../../../src/net/dht/dht.ts'
 import { AGAIN_WHEN_NONE, createLongTail, LOOK_WITHIN, MAX_PEERS, MAX_SEARCHES, SEARCH_WITHIN } from '../../../../src/node/distant/long-tail.ts'
-import { createLongTailMetrics } from '../../../../src/node/metrics.ts'
+import { createLongTailMetrics } from '../../../../src/node/distant/metrics.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { flush } from '../../../support/mcp-calls.ts'
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../../../src/base/logger.ts'
 import { createMeter } from '../../../../src/base/meter.ts'
+import { createPassingMetrics } from '../../../../src/node/distant/metrics.ts'
 import { createPassingLinks, MAX_PASSING, MAX_PER_MINUTE } from '../../../../src/node/distant/passing-links.ts'
-import { createPassingMetrics } from '../../../../src/node/metrics.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { flush } from '../../../support/mcp-calls.ts'
 

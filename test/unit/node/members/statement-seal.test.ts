@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createStatementSeal } from '../../../../src/node/members/statement-seal.ts'
+import { createStatementSeals } from '../../../../src/node/members/statement-seal.ts'
 import type { AliveStatement } from '../../../../src/wire/swim-types.ts'
 import { createFounder, createMember, join, tokenOf } from '../../../support/security-world.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
@@ -16,7 +16,7 @@ async function setup() {
   const alive = (more: Partial<AliveStatement> = {}): AliveStatement => ({
     kind: 'alive', subject: member.signer.peer, incarnation: 5, boot: 5, name: 'm', version: '1', addresses: [], credential: member.admission.myCredential().bundle, ...more
   })
-  return { clock, founder, member, scope, alive, seal: createStatementSeal({ clock, signer: founder.signer }, scope) }
+  return { clock, founder, member, scope, alive, seal: createStatementSeals({ clock, signer: founder.signer }, scope)(scope.pool) }
 }
 
 describe('statement seal', () => {
@@ -24,7 +24,7 @@ describe('statement seal', () => {
     const { seal, founder, scope, clock } = await setup()
     const sealed = seal.seal({ kind: 'leave', subject: founder.signer.peer, incarnation: 5 })
     expect(seal.verify(sealed)).toBe(true)
-    expect(createStatementSeal({ clock, signer: founder.signer }, { ...scope, pool: 'other' }).verify(sealed)).toBe(false)
+    expect(createStatementSeals({ clock, signer: founder.signer }, scope)('other').verify(sealed)).toBe(false)
     const changed = Uint8Array.from(sealed.bytes)
     changed[changed.length - 1] = (changed.at(-1) as number) ^ 1
     expect(seal.verify({ ...sealed, bytes: changed })).toBe(false)

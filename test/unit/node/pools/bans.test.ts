@@ -3,14 +3,13 @@ import { createMeter } from '../../../../src/base/meter.ts'
 import { silentLogger, type Logger } from '../../../../src/base/logger.ts'
 import type { QuorumLearned } from '../../../../src/federation/quorum/driver-types.ts'
 import type { Decided } from '../../../../src/federation/quorum/types.ts'
-import { banProblem } from '../../../../src/node/pools/ban-problem.ts'
 import { BAN_GRACE, createBans } from '../../../../src/node/pools/bans.ts'
 import { createFederationSettings } from '../../../../src/node/pools/federation-settings.ts'
 import { encodeRegister } from '../../../../src/wire/federation-registers.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { testSigner } from '../../../support/security-world.ts'
 
-const [SELF, B, C, D, E] = [1, 2, 3, 4, 5].map((n) => testSigner(n).peer) as [string, string, string, string, string]
+const [SELF, B, C, D] = [1, 2, 3, 4].map((n) => testSigner(n).peer) as [string, string, string, string]
 
 function world(before: Record<string, unknown> = {}) {
   const clock = createManualClock()
@@ -110,23 +109,5 @@ describe('bans', () => {
     decide(`ban/${D}`, 'x')
     decide(`ban/${D}`, null)
     expect(heard).toEqual([{}, { banned: D }, { unbanned: D }])
-  })
-})
-
-describe('what speaks against a ban', () => {
-  test.each([
-    ['nothing, of a node that does not vote', E, [B, C, D], [], undefined],
-    ['nothing, of one of three', C, [B, C, D], [], undefined],
-    ['the founder', B, [C, D, E], [], /founder/],
-    ['the only voter', C, [C], [], /one of 1 voters/],
-    ['one of two', C, [C, D], [], /one of 2 voters/],
-    ['the second of three', C, [B, C, D], [D], /one of 3 voters/],
-    ['the second of five', C, [B, C, D, E, SELF], [D], undefined],
-    ['the third of five', C, [B, C, D, E, SELF], [D, E], /one of 5 voters/],
-    ['one that is banned already', D, [B, C, D], [D], undefined]
-  ] as const)('%s', (_what, peer, voters, banned, problem) => {
-    const found = banProblem(peer, { founder: B, voters, isBanned: (other) => (banned as readonly string[]).includes(other) })
-    if (problem === undefined) expect(found).toBeUndefined()
-    else expect(found).toMatch(problem)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createQuorumRules } from '../../../../src/node/pools/quorum-rules.ts'
+import { banProblem, createQuorumRules } from '../../../../src/node/pools/quorum-rules.ts'
 import { encodeRegister } from '../../../../src/wire/federation-registers.ts'
 import { testSigner } from '../../../support/security-world.ts'
 
@@ -40,5 +40,25 @@ describe('what is voted on', () => {
       expect(rules.permits(pool, key, undefined, { version: 1, data: undefined }, { age: 0 })).toMatch(/no register/)
     }
     for (const key of ['hub', 'voters']) expect([rules.isRegister('root', key), rules.isRegister(hub, key)]).toEqual([true, true])
+  })
+})
+
+describe('what speaks against a ban', () => {
+  const [SELF, B, C, D, E] = [1, 2, 3, 4, 5].map((n) => testSigner(n).peer) as [string, string, string, string, string]
+
+  test.each([
+    ['nothing, of a node that does not vote', E, [B, C, D], [], undefined],
+    ['nothing, of one of three', C, [B, C, D], [], undefined],
+    ['the founder', B, [C, D, E], [], /founder/],
+    ['the only voter', C, [C], [], /one of 1 voters/],
+    ['one of two', C, [C, D], [], /one of 2 voters/],
+    ['the second of three', C, [B, C, D], [D], /one of 3 voters/],
+    ['the second of five', C, [B, C, D, E, SELF], [D], undefined],
+    ['the third of five', C, [B, C, D, E, SELF], [D, E], /one of 5 voters/],
+    ['one that is banned already', D, [B, C, D], [D], undefined]
+  ] as const)('%s', (_what, peer, voters, banned, problem) => {
+    const found = banProblem(peer, { founder: B, voters, isBanned: (other) => (banned as readonly string[]).includes(other) })
+    if (problem === undefined) expect(found).toBeUndefined()
+    else expect(found).toMatch(problem)
   })
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import { silentLogger } from '../../../../src/base/logger.ts'
 import type { CatalogDriver } from '../../../../src/federation/catalog/driver.ts'
-import { catalogNetwork, linkFederation, type LinkDeps } from '../../../../src/node/members/federation-links.ts'
+import { catalogNetwork, linkCatalog, type CatalogLinkDeps } from '../../../../src/node/members/catalog-links.ts'
 import type { ServerExchange } from '../../../../src/rpc/types.ts'
 import { catalogTopic, METHOD } from '../../../../src/wire/protocols.ts'
 
@@ -17,15 +17,15 @@ function setup() {
     subscribe: (topic: string, listener: (bytes: Uint8Array, from: string) => void) => void topics.set(topic, listener),
     unsubscribe: (topic: string) => void topics.delete(topic),
     publish: async (topic: string) => void published.push(topic)
-  } as unknown as LinkDeps['host']
+  } as unknown as CatalogLinkDeps['host']
   const catalog = {
     pools: () => ['root'],
     onPool: (listener: typeof onPool) => ((onPool = listener), () => {}),
     onGossip: (pool: string, bytes: Uint8Array, from: string) => void heard.push(`${pool} ${bytes.length} ${from}`),
     answer: () => answer
   } as unknown as CatalogDriver
-  const rpc = { handle: (method: number, handler: (exchange: ServerExchange) => void) => void handlers.set(method, handler) } as unknown as LinkDeps['rpc']
-  linkFederation({ host, rpc, reach: { onLive: () => () => {}, live: () => [] } as unknown as LinkDeps['reach'], catalog, federation: 'fed' })
+  const rpc = { handle: (method: number, handler: (exchange: ServerExchange) => void) => void handlers.set(method, handler) } as unknown as CatalogLinkDeps['rpc']
+  linkCatalog({ host, rpc, reach: { onLive: () => () => {}, live: () => [] } as unknown as CatalogLinkDeps['reach'], catalog, federation: 'fed' })
   const ask = (given: typeof answer) => {
     answer = given
     const ended: (number | string)[] = []

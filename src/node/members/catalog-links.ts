@@ -26,7 +26,7 @@ export function catalogNetwork(host: Host, reach: Pick<Reach, 'call'>, federatio
   }
 }
 
-export interface LinkDeps {
+export interface CatalogLinkDeps {
   host: Host
   rpc: Rpc
   reach: Pick<Reach, 'onLive' | 'live'>
@@ -35,7 +35,7 @@ export interface LinkDeps {
 }
 
 /** Wires ways to members and the gossip of each pool to the catalog. */
-export function linkFederation({ host, rpc, reach, catalog, federation }: LinkDeps): void {
+export function linkCatalog({ host, rpc, reach, catalog, federation }: CatalogLinkDeps): void {
   reach.onLive((peer, up) => (up ? catalog.sessionUp(peer) : catalog.sessionDown(peer)))
   for (const peer of reach.live()) catalog.sessionUp(peer)
   const subscribe = (pool: string) => host.subscribe(catalogTopic(federation, pool), (bytes, from) => catalog.onGossip(pool, bytes, from))
@@ -48,5 +48,4 @@ export function linkFederation({ host, rpc, reach, catalog, federation }: LinkDe
       else exchange.end(answer)
     })
   }
-  rpc.handle(METHOD.ECHO, (exchange) => exchange.end(exchange.body))
 }
