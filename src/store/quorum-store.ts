@@ -9,6 +9,7 @@ const SUM_BYTES = 16
 /** The file is opened with `synchronous: full`: a commit is on disk when it returns. */
 export function createQuorumStore(db: () => DatabaseSync): QuorumStore {
   return {
+    pools: () => db().prepare('SELECT DISTINCT pool FROM quorum ORDER BY pool').all().map((row) => String(row['pool'])),
     load(pool) {
       const rows = db().prepare('SELECT key, bytes, sum FROM quorum WHERE pool = ? ORDER BY key').all(pool)
       return rows.map((row): StoredRow => {

@@ -14,6 +14,7 @@ export function createFakeQuorumStore(): FakeQuorumStore {
   const store: FakeQuorumStore = {
     full: false,
     saves: 0,
+    pools: () => [...pools].flatMap(([pool, rows]) => (rows.size > 0 ? [pool] : [])).toSorted(),
     load: (pool) => [...rowsOf(pool)].map(([key, bytes]) => ({ key, bytes })).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     save(pool, rows) {
       if (store.full) throw new Error('the disk is full')

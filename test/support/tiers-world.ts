@@ -164,6 +164,7 @@ export function createTiersWorld(plans: readonly NodePlan[], seed: number, { rea
         // Checked elsewhere, and slow.
         seal: { sign: () => new Uint8Array(64), verify: () => true },
         store: {
+          pools: () => [...place.disk.rows.keys()],
           load: (pool) => [...(place.disk.rows.get(pool)?.values() ?? [])],
           save(pool, rows) {
             const all = place.disk.rows.get(pool) ?? new Map<string, StoredRow>()
@@ -243,7 +244,7 @@ export function createTiersWorld(plans: readonly NodePlan[], seed: number, { rea
         catalog: {
           records: (pool) => [record(place, pool), ...[...(sights.get(pool)?.values() ?? [])].flatMap(({ member }) => (member.state === 'alive' ? [record(byPeer.get(member.peer) as TiersPlace, pool)] : []))]
         },
-        quorum: { group: (pool) => process.groups.get(pool) },
+        quorum: { group: (pool) => process.groups.get(pool), votesIn: () => process.quorum?.votesIn() ?? [...place.disk.desks].flatMap(([pool, desk]) => (!process.groups.has(pool) && desk.voters.peers.includes(place.peer) ? [pool] : [])) },
         rtt: () => undefined,
         addresses: () => [`/ip4/127.0.0.1/tcp/${1000 + index}`],
         hubs: {

@@ -51,6 +51,8 @@ export interface Quorum {
   /** Its votes stay on disk: as a voter it must know them when it comes back. */
   close(pool: string): void
   group(pool: string): QuorumGroup | undefined
+  /** Pools that are not open in which this node has a vote, by what its disk says. */
+  votesIn(): string[]
   groups(): QuorumGroup[]
   /** The living of a pool without this node: told what is decided, and asked. For a pool that is not open: those to ask (the hub above). */
   setMembers(pool: string, peers: readonly string[]): void

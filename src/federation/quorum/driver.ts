@@ -1,5 +1,5 @@
 import { decodeQuorumRequest, encodeQuorumAnswer } from '../../wire/quorum.ts'
-import { SkeinError } from '../../base/errors.ts'
+import { errorMessage, SkeinError } from '../../base/errors.ts'
 import { createListeners, type Listeners } from '../../base/listeners.ts'
 import type { Quorum, QuorumGroup, QuorumLearned } from './driver-types.ts'
 import { createGroupDriver, type GroupDriver } from './group-driver.ts'
@@ -72,6 +72,19 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
 
   const current = (pool: string) => open.get(pool) ?? observed.get(pool)
 
+  function hasVote(pool: string): boolean {
+    const followedHere = observed.get(pool)
+    if (followedHere !== undefined) return followedHere.group.voters().peers.includes(options.self)
+    try {
+      const driver = make(pool, { genesis: [], tier: 'global', rows: deps.store.load(pool), known: [], isObserver: true })
+      driver.close()
+      return driver.group.voters().peers.includes(options.self)
+    } catch (error) {
+      deps.logger.warn('it is not known whether this node has a vote in a pool that it was in', { pool, error: errorMessage(error) })
+      return false
+    }
+  }
+
   return {
     open(pool, { genesis, tier, threshold }): QuorumGroup {
       const found = open.get(pool)
@@ -89,6 +102,7 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
       if (known !== undefined && followed.has(pool)) observeWith(pool, known)
     },
     group: (pool) => open.get(pool)?.group,
+    votesIn: () => deps.store.pools().filter((pool) => !open.has(pool) && hasVote(pool)),
     groups: () => [...open.values()].map(({ group }) => group),
     setMembers(pool, peers) {
       members.set(pool, peers)

@@ -14,6 +14,8 @@ export interface StoredRow {
 
 /** What a voter must never forget. */
 export interface QuorumStore {
+  /** Those with rows. */
+  pools(): string[]
   /** All rows of a pool. Throws if the file cannot be read. */
   load(pool: string): StoredRow[]
   /** On disk when it returns, all of them or none; bytes undefined takes the row away. Throws if it cannot. */

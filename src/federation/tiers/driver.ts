@@ -1,4 +1,4 @@
-import { errorMessage, SkeinError } from '../../base/errors.ts'
+import { SkeinError } from '../../base/errors.ts'
 import type { Timer } from '../../base/clock.ts'
 import { createListeners } from '../../base/listeners.ts'
 import type { HubFacts } from '../../wire/catalog-types.ts'
@@ -6,9 +6,10 @@ import { ROOT_POOL } from '../../wire/protocols.ts'
 import { decodeAttachRequest, encodeAttachAnswer } from '../../wire/tiers.ts'
 import { decodeTopologyRequest, encodeTopology } from '../../wire/tiers-topology.ts'
 import { decideAttach, roomFor } from './admit.ts'
+import { createDepartures } from './departures.ts'
 import { readEdges, readState, type Chain } from './edges.ts'
 import { createKeeper, type PoolKeeper } from './keeper.ts'
-import { BREAK_AFTER, FACTS_EVERY, GATHER, LINGER, LINGER_CHECK, RESIGN_WITHIN } from './limits.ts'
+import { FACTS_EVERY, GATHER, RESIGN_WITHIN } from './limits.ts'
 import { createMemory } from './memory.ts'
 import { createTiersMetrics } from './metrics.ts'
 import { createPlace, parentOf, type Place, type PlaceContext } from './places.ts'
@@ -34,9 +35,6 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
   const keepers = new Map<string, PoolKeeper>()
   /** By the pool below; home under ''. */
   const places = new Map<string, Place>()
-  /** Pools this node belongs to no more: since when, and which one came in its stead. */
-  const leaving = new Map<string, { since: number; next: string | undefined; gone: boolean }>()
-  const departing = new Set<string>()
   const asking = new Set<string>()
   const view = createView(deps, options, keepers)
   const changeListeners = createListeners<[]>(logger, 'a listener of the tiers')
@@ -66,6 +64,12 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     enter,
     moved
   }
+  const departures = createDepartures({
+    deps, logger, view, keepers, places, kick, enter,
+    reachDeps: context.seekDeps, signal: abort.signal,
+    running: () => running,
+    left: (pool) => void facts.delete(pool)
+  })
   const chain: Chain = { self, keepers, home: () => places.get('')?.current()?.pool, above: (pool) => places.get(pool)?.current()?.pool }
   const topology = createTopology({ deps, options, view, keepers, edges: () => lastState.edges, home: chain.home })
 
@@ -89,14 +93,14 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     for (const keeper of keepers.values()) due = Math.min(due, keeper.step(now))
     keepPlaces()
     for (const place of places.values()) due = Math.min(due, place.step(now))
-    due = Math.min(due, leavePools(now), refresh(now))
+    due = Math.min(due, departures.step(now), refresh(now))
     schedule(Math.max(due, now + 1))
   }
 
   function enter(home: Home, through: readonly string[]): void {
-    leaving.delete(home.pool)
+    departures.stay(home.pool)
     // One that is still being left is entered again afterwards.
-    if (keepers.has(home.pool) || departing.has(home.pool)) return
+    if (keepers.has(home.pool) || departures.isDeparting(home.pool)) return
     deps.pools.enter(home.pool, home.tier, { through })
     keepers.set(
       home.pool,
@@ -104,6 +108,7 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
         {
           deps, options, logger, metrics, signal: abort.signal, kick,
           resigning: () => resigning,
+          leaving: (pool) => departures.isLeaving(pool),
           hubElsewhere: (pool) => [...keepers.values()].some((keeper) => keeper.pool !== pool && keeper.lease()?.holder === self),
           above(pool) {
             const place = places.get(pool)
@@ -152,63 +157,6 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     if (parent !== undefined) place.resume(parent, keeper.lease()?.contacts ?? [])
     // The first node of a federation has nobody to ask.
     else if (options.founder === self && deps.peers().length === 0) place.resume({ pool: ROOT_POOL, tier: 'global' }, [])
-  }
-
-  /** Leaves pools that this node has no more place in: at once where it is hub no more, and after the new one stands where it has moved. */
-  function leavePools(now: number): number {
-    const wanted = new Set([...places.values()].flatMap((place) => place.current()?.pool ?? []))
-    let due = Infinity
-    for (const pool of keepers.keys()) {
-      if (wanted.has(pool)) {
-        leaving.delete(pool)
-        continue
-      }
-      const known = leaving.get(pool) ?? { since: now, next: successorOf(pool), gone: false }
-      leaving.set(pool, known)
-      if (known.gone) continue
-      if (!mayLeave(pool, known, now)) {
-        due = Math.min(due, now + LINGER_CHECK)
-        continue
-      }
-      known.gone = true
-      void leave(pool)
-    }
-    return due
-  }
-
-  /** Make before break: the tools of others are listed here over the new pool, and those of this node elsewhere; and the old one keeps its majority. */
-  function mayLeave(pool: string, { since, next }: { since: number; next: string | undefined }, now: number): boolean {
-    if (next === undefined) return true
-    const made = now >= since + LINGER && view.others(next).length > 0 && deps.complete?.(next) !== false
-    return (made || now >= since + BREAK_AFTER) && keepers.get(pool)?.retire(now) !== false
-  }
-
-  /** The pool that a place has gone to, if it was in `pool` before. */
-  function successorOf(pool: string): string | undefined {
-    const keeper = keepers.get(pool)
-    const candidates = [...places.values()].flatMap((place) => place.current() ?? [])
-    return candidates.find((current) => (keepers.get(current.pool)?.enteredAt ?? 0) > (keeper?.enteredAt ?? 0))?.pool
-  }
-
-  async function leave(pool: string): Promise<void> {
-    const keeper = keepers.get(pool)
-    await keeper?.resign(RESIGN_WITHIN)
-    // It may be wanted again meanwhile.
-    if (!leaving.has(pool)) return
-    keeper?.close()
-    keepers.delete(pool)
-    leaving.delete(pool)
-    facts.delete(pool)
-    departing.add(pool)
-    try {
-      await deps.pools.leave(pool)
-    } catch (error) {
-      logger.error('a pool could not be left cleanly', { pool, error: errorMessage(error) })
-    }
-    departing.delete(pool)
-    const again = running ? [...places.values()].flatMap((place) => place.current() ?? []).find((home) => home.pool === pool) : undefined
-    if (again !== undefined) enter(again, [])
-    kick()
   }
 
   /** Tells listeners if something they can see has changed. */
@@ -300,6 +248,7 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
       return new Promise((resolve) => {
         homeEntered = resolve
         openHome()
+        departures.resumeVotes(clock.now())
         look()
       })
     },

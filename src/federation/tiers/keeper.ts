@@ -16,12 +16,14 @@ import { createVoterKeeper } from './voter-keeper.ts'
 const HUB_KEY = 'hub'
 
 export interface KeeperContext {
-  deps: Pick<TiersDeps, 'clock' | 'random' | 'members' | 'catalog' | 'quorum'>
+  deps: Pick<TiersDeps, 'clock' | 'random' | 'members' | 'catalog'> & { quorum: Pick<TiersDeps['quorum'], 'group'> }
   options: TiersOptions
   logger: Logger
   metrics: TiersMetrics
   signal: AbortSignal
   resigning(): boolean
+  /** This node belongs to the pool no more, and stays as long as its vote is needed. */
+  leaving(pool: string): boolean
   /** This node is hub of some pool other than this one. */
   hubElsewhere(pool: string): boolean
   /** What a lease says of the pool above. */
@@ -166,7 +168,7 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
   function decide(now: number): LeaseAction {
     const voters = opened()?.voters().peers ?? []
     return decideLease({
-      self, tier, ownTier: options.tier, now, lease: known.lease, seenAt: known.seenAt, holderGone: holderGone(), resigning: context.resigning(), voters, living, tierOf: tierOfPeer,
+      self, tier, ownTier: options.tier, now, lease: known.lease, seenAt: known.seenAt, holderGone: holderGone(), resigning: context.resigning() || context.leaving(pool), voters, living, tierOf: tierOfPeer,
       wanted: voters.includes(self) && wanted(),
       stable: (peer) => steady(member(peer), now) && !draining().has(peer)
     })

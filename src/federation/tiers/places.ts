@@ -6,14 +6,14 @@ import type { Acceptance, AttachRequest, Contact, HubInfo, Lease } from '../../w
 import { createAvoided } from './avoid.ts'
 import type { PoolKeeper } from './keeper.ts'
 import {
-  ALONE_AFTER, ASK_WITHIN, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
+  ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
 } from './limits.ts'
 import { hearsay } from './memory.ts'
 import type { TiersMetrics } from './metrics.ts'
 import { isPool } from './order.ts'
 import type { Home, TiersDeps, TiersOptions } from './ports.ts'
 import { valueOf } from './score.ts'
-import { askOne, isSound, seek, type SeekDeps } from './seek.ts'
+import { askOne, isSound, reach, seek, type SeekDeps } from './seek.ts'
 import { asKnown, type TiersView } from './view.ts'
 import { createWish } from './wish.ts'
 
@@ -192,20 +192,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     context.moved(place, from)
   }
 
-  async function connect(peer: string, addresses: readonly string[]): Promise<boolean> {
-    const late = new AbortController()
-    const timer = clock.after(ASK_WITHIN, () => late.abort(new Error('no connection in time')))
-    context.seekDeps.asking.add(peer)
-    try {
-      await deps.connect(peer, addresses, { signal: late.signal })
-      return true
-    } catch {
-      return false
-    } finally {
-      context.seekDeps.asking.delete(peer)
-      timer.cancel()
-    }
-  }
+  const connect = (peer: string, addresses: readonly string[]) => reach(context.seekDeps, peer, addresses, abort.signal)
 
   function remember(hubs: readonly HubInfo[]): void {
     const sound = hubs.filter((info) => isPool(info.pool, info.tier))

@@ -100,8 +100,12 @@ export interface TiersDeps {
   peers(): readonly string[]
   members: TierMembers
   catalog: { records(pool: string): readonly NodeRecord[] }
-  /** The group of a pool that was entered. */
-  quorum: { group(pool: string): TierGroup | undefined }
+  quorum: {
+    /** Of a pool that was entered. */
+    group(pool: string): TierGroup | undefined
+    /** Pools that were not entered in which this node has a vote, as far as it knows. */
+    votesIn(): readonly string[]
+  }
   /** Measured or predicted, ms. */
   rtt(peer: string): number | undefined
   /** Own dialable multiaddrs. */

@@ -13,16 +13,19 @@ import { valueOf, type Limits } from './score.ts'
 /** Of the value: those who ask at the same time do not all go to the same hub. */
 const SPREAD = 0.05
 
-export interface SeekDeps {
+export interface ReachDeps {
   clock: Clock
+  connect: TiersDeps['connect']
+  /** Peers that are being asked. */
+  asking: Set<string>
+}
+
+export interface SeekDeps extends ReachDeps {
   random: Random
   logger: Logger
   ask: TiersDeps['ask']
-  connect: TiersDeps['connect']
   rtt: TiersDeps['rtt']
   limits: Limits
-  /** Peers that are being asked. */
-  asking: Set<string>
   /** Pools that are not gone to, whoever praises them. @default none */
   avoids?(pool: string): boolean
 }
@@ -106,21 +109,36 @@ export function isSound({ pool, tier, hub }: Acceptance, from: string, request: 
 /** Undefined if it does not answer in time or not sensibly. */
 export async function askOne(deps: SeekDeps, { peer, addresses }: Contact, request: AttachRequest, signal: AbortSignal): Promise<AttachAnswer | undefined> {
   const end = deps.clock.now() + ASK_WITHIN
-  deps.asking.add(peer)
-  const abort = new AbortController()
-  const onAbort = () => abort.abort(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  const timer = deps.clock.after(ASK_WITHIN, () => abort.abort(new Error('no answer in time')))
   try {
-    await deps.connect(peer, addresses, { signal: abort.signal })
-    const body = await deps.ask(peer, 'attach', encodeAttachRequest(request), { timeout: Math.max(1, end - deps.clock.now()), signal: abort.signal })
-    return decodeAttachAnswer(body)
+    return await inTime(deps, peer, signal, async (late) => {
+      await deps.connect(peer, addresses, { signal: late })
+      const body = await deps.ask(peer, 'attach', encodeAttachRequest(request), { timeout: Math.max(1, end - deps.clock.now()), signal: late })
+      return decodeAttachAnswer(body)
+    })
   } catch (error) {
     deps.logger.debug('a node did not say where to attach', { peer, error: errorMessage(error) })
     return undefined
+  }
+}
+
+/** A session with a peer, if there is a way in time. Never rejects. */
+export async function reach(deps: ReachDeps, peer: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+  // The caller sees who is there by other means.
+  await inTime(deps, peer, signal, (late) => deps.connect(peer, addresses, { signal: late })).catch(() => {})
+}
+
+/** Until it is over, the connection with the peer is wanted. */
+async function inTime<T>({ clock, asking }: ReachDeps, peer: string, signal: AbortSignal, work: (late: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController()
+  const onAbort = () => abort.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const timer = clock.after(ASK_WITHIN, () => abort.abort(new Error('no answer in time')))
+  asking.add(peer)
+  try {
+    return await work(abort.signal)
   } finally {
+    asking.delete(peer)
     timer.cancel()
     signal.removeEventListener('abort', onAbort)
-    deps.asking.delete(peer)
   }
 }

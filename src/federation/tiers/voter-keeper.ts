@@ -80,9 +80,12 @@ export function createVoterKeeper(context: VoterKeeperContext): VoterKeeper {
       const group = context.group()
       const { peers = [], settled = false } = group?.voters() ?? {}
       if (group === undefined || !peers.includes(self)) return true
-      if (changing || !settled || now < retireAt || peers.length === 1) return false
+      const others = peers.filter((peer) => peer !== self)
+      // Without it the rest might be too few to decide anything, ever again: first the dead are replaced.
+      const enough = others.filter(context.living).length > others.length / 2
+      if (changing || !settled || now < retireAt || !enough) return false
       retireAt = now + RETRY_AFTER
-      void change(group, peers.filter((peer) => peer !== self))
+      void change(group, others)
       return false
     },
     step(now) {

@@ -62,6 +62,7 @@ describe.each([
     expect(subject.store().load('root')).toEqual([{ key: 'r/hub', bytes: Uint8Array.of(2) }, { key: 'v', bytes: Uint8Array.of(0, 255) }])
     expect(subject.store().load('other')).toEqual([{ key: 'r/hub', bytes: Uint8Array.of(9) }])
     expect(subject.store().load('none')).toEqual([])
+    expect(subject.store().pools()).toEqual(['other', 'root'])
   })
 
   test('a row without bytes is taken away', () => {

@@ -38,7 +38,7 @@ function world(parent?: string, disk: KnownHub[] = []) {
       connect: (peer) => (INVENTED.includes(peer) ? Promise.reject(new Error('nobody there')) : Promise.resolve()),
       peers: () => [LIAR, HONEST],
       members: { members: (pool) => (pool === HONEST ? [member] : []), member: (peer, pool) => (peer === HONEST && pool === HONEST ? member : undefined), onPoolEvent: () => () => {} },
-      catalog: { records: () => [] }, quorum: { group: () => undefined }, rtt: () => undefined, addresses: () => [],
+      catalog: { records: () => [] }, quorum: { group: () => undefined, votesIn: () => [] }, rtt: () => undefined, addresses: () => [],
       hubs: { save: (...hubs) => void saved.push(...hubs), list: () => saved.toSorted((a, b) => b.lastSeen - a.lastSeen) },
       home: { load: () => undefined, save: ({ pool }) => void homes.push((home = pool)) },
       pools: { enter() {}, leave: () => Promise.resolve() },

@@ -54,7 +54,7 @@ async function world({ tier = 'global' as 'global' | 'leaf', brokenDisk = false 
     },
     connect: () => Promise.resolve(), peers: () => [OTHER],
     members: { members: () => [member], member: (peer) => (peer === OTHER ? member : undefined), onPoolEvent: () => () => {} },
-    catalog: { records: () => [] }, quorum: { group: () => group }, rtt: () => undefined, addresses: () => [],
+    catalog: { records: () => [] }, quorum: { group: () => group, votesIn: () => [] }, rtt: () => undefined, addresses: () => [],
     hubs: { save: fail, list: () => [] },
     home: { load: () => undefined, save: fail },
     pools: { enter() {}, leave: () => Promise.resolve() },
