@@ -108,7 +108,7 @@ describe('refusals have exit code 4 and say why', () => {
   })
 
   test('an expired token, at the issuer', async () => {
-    const token = await makeToken(x, '--expires', '1s')
+    const token = await makeToken(x, { expires: 1 })
     await new Promise((resolve) => setTimeout(resolve, 1_100))
     const refusal = await refusedStart({ dataDir: folder(), token, config: plain('late') })
     expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_TOKEN_EXPIRED', message: expect.stringMatching(/^the token expired on [\dT:.-]+Z: ask for a new one$/) })

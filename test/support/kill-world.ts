@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NodeStatus } from '../../src/node/api.ts'
 import { ROOT, type SkeinProcess } from './skein-process.ts'
 import { waitUntil } from './wait-until.ts'
 import type { Seen, Witness } from './witnesses.ts'
@@ -51,9 +50,7 @@ export function httpFixture(era: '2025' | '2026', port: number, events: string):
 
 /** The process ids of a stdio server at a node: the shared process and those of single clients. */
 export async function pidsOf(node: SkeinProcess, server: string): Promise<number[]> {
-  const { code, stdout, stderr } = await node.cli('status', '--json')
-  if (code !== 0) throw new Error(`skein status: ${stderr}`)
-  return (JSON.parse(stdout) as NodeStatus).servers.find(({ name }) => name === server)?.pids ?? []
+  return (await node.state()).servers.find(({ name }) => name === server)?.pids ?? []
 }
 
 /** kill -9 of every process of a stdio server. */
