@@ -12,10 +12,16 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    setupFiles: ['test/support/own-temp-dir.ts'],
     projects: [
       {
         extends: true,
-        test: { name: 'parts', include: ['test/{unit,sim,contract,fuzz,integration}/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 0 } }
+        // Nothing of these has a state of its own (no singletons), so a worker needs no new process for each of some hundred short files.
+        test: { name: 'parts', include: ['test/{unit,sim,contract,fuzz}/**/*.test.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 0 } }
+      },
+      {
+        extends: true,
+        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 0 } }
       },
       {
         extends: true,

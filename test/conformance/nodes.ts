@@ -82,7 +82,7 @@ export async function startConformanceNodes({ kinds, transports, relayed = false
     const relay = relayed ? await startSkein({ config: { node: { id: 'relay' }, mcp: { graph: { enabled: false } } } }) : undefined
     if (relay !== undefined) nodes.push(relay)
     const network = relay === undefined ? {} : { network: { listen: [], relay: { use: 'off' } } }
-    const joining = relay === undefined ? {} : { token: await makeToken(relay, '--uses', '2') }
+    const joining = relay === undefined ? {} : { token: await makeToken(relay, { uses: 2 }) }
     const a = await startSkein({ ...joining, config: { node: { id: 'a' }, ...network, mcp: { graph: { enabled: false }, servers } } })
     nodes.push(a)
     signal?.throwIfAborted()

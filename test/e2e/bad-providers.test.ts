@@ -58,7 +58,7 @@ async function startWorld(healthy: boolean, seedByte: number): Promise<World> {
   const well = { well: workServer('well', { ms: 20, limit: 64 }) }
   const servers = (names: readonly string[], mode: (name: string) => string, log: string) => ({ graph: { enabled: false }, servers: { ...Object.fromEntries(names.map((name) => [name, actor(name, mode(name), log)])), ...well } })
   const edge = await startSkein({ config: { node: { id: 'edge' }, mcp: { graph: { enabled: false }, request_timeout: `${TIMEOUT}ms` } } })
-  const token = await makeToken(edge, '--uses', '3')
+  const token = await makeToken(edge, { uses: 3 })
   const nodes = await Promise.all([
     startSkein({ token, config: { node: { id: 'bad' }, mcp: servers(MODES, (name) => name, logs.bad) } }),
     ...(healthy ? [startSkein({ token, config: { node: { id: 'good' }, mcp: servers(NAMES, () => 'good', logs.good) } })] : [])

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DrainStatus, MemberInfo } from '../../src/node/api.ts'
+import type { DrainStatus } from '../../src/node/api.ts'
 import { leanClient } from '../support/lean-mcp.ts'
 import { makeToken, ROOT, startSkein, type SkeinProcess } from '../support/skein-process.ts'
 import { startLoad, type LoadCall } from '../support/steady-load.ts'
@@ -37,7 +37,7 @@ describe('drain', () => {
 
   beforeAll(async () => {
     edge = await startSkein({ config: { node: { id: 'edge' }, mcp: { graph: { enabled: false } } } })
-    const token = await makeToken(edge, '--uses', '2')
+    const token = await makeToken(edge, { uses: 2 })
     ;[b, c] = await Promise.all([startProvider('b', token), startProvider('c', token)])
     await waitUntil('both are listed at the edge', async () => (await providers()).join() === 'b,c', { timeout: 20_000, every: 50 })
   })
@@ -71,7 +71,7 @@ describe('drain', () => {
 
     // It is alive all the same, and says what it is.
     expect(await providers()).toEqual(['c'])
-    const members = JSON.parse((await edge.cli('members', '--json')).stdout) as MemberInfo[]
+    const members = await edge.members()
     expect(members.find(({ name }) => name === 'b')?.state).toBe('alive')
     const ready = await fetch(`${base(b)}/ready`)
     expect([ready.status, ((await ready.json()) as { checks: Record<string, { detail: string }> }).checks['drain']?.detail]).toEqual([503, 'drained: takes no new calls, 0 still run'])
@@ -144,7 +144,7 @@ describe('drain', () => {
     expect((await running).result?.content?.[0]?.text).toBe('append last')
     expect(await gone).toBe(0)
     client.close()
-    const members = JSON.parse((await edge.cli('members', '--json')).stdout) as MemberInfo[]
+    const members = await edge.members()
     expect(members.find(({ name }) => name === 'b')?.state).toBe('left')
   })
 

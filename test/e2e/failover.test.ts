@@ -83,7 +83,7 @@ describe('two replicas, one of them disturbed at a time', () => {
 
   beforeAll(async () => {
     edge = await startSkein({ config: EDGE })
-    const token = await makeToken(edge, '--uses', '2')
+    const token = await makeToken(edge, { uses: 2 })
     const started = ['b', 'c'].map(async (id) => {
       const dataDir = tempDataDir()
       providers.push({ id, dataDir, log: `${dataDir}/executions.log`, node: await start(id, dataDir, token) })

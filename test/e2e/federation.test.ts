@@ -17,7 +17,7 @@ describe('three nodes, real MCP servers', () => {
     writeFileSync(join(shared, 'hello.txt'), 'hello from B')
     const a = await startSkein({ config: { node: { id: 'a' }, mcp: { graph: { enabled: false }, servers: { everything: { command: node, args: [bin('server-everything')] } } } } })
     nodes.push(a)
-    const token = await makeToken(a, '--uses', '2')
+    const token = await makeToken(a, { uses: 2 })
     const b = startSkein({
       token,
       config: {

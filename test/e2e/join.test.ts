@@ -8,6 +8,7 @@ import { freePort } from '../support/free-port.ts'
 import { makeToken, runSkein, startSkein, tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
 
 const NO_SERVERS = { graph: { enabled: false } }
+const plain = (id: string, more: Record<string, unknown> = {}) => ({ node: { id }, network: more, mcp: NO_SERVERS })
 /** Nobody listens there: connections are refused at once. */
 const NOWHERE = '/ip4/127.0.0.1/tcp/9'
 const REFUSED = 4
@@ -40,6 +41,7 @@ function folder(): string {
 }
 
 afterAll(async () => {
+  await Promise.allSettled(Object.values(givingUp))
   await dispose(...running)
   for (const made of folders) rmSync(made, { recursive: true, force: true })
 })
@@ -48,6 +50,45 @@ async function listenConfig(): Promise<{ address: string; network: Record<string
   const address = `/ip4/127.0.0.1/tcp/${await freePort()}`
   return { address, network: { listen: [address] } }
 }
+
+/** Whether a start that is refused only after half a minute, when it gives up, was refused: it waits beside the other tests, which take longer. */
+const givingUp = {} as Record<'overTheWire' | 'withoutIssuer', Promise<GaveUp>>
+
+interface GaveUp {
+  refusal: Awaited<ReturnType<typeof refusedStart>>
+  /** Who could have let it in. */
+  issuer: string
+}
+
+async function overTheWire(): Promise<GaveUp> {
+  const [y, z] = await Promise.all(['y', 'z'].map((id) => start({ config: { ...plain(id), security: { federation: `fed-${id}` } } }))) as [SkeinProcess, SkeinProcess]
+  const token = await makeToken(z)
+  const bootstrap = y.status().addresses
+  // While the token's own nodes answer, a stray bootstrap node is no obstacle.
+  const lucky = await start({ token: await makeToken(z), config: plain('lucky', { bootstrap }) })
+  await isConnectedTo(z, lucky)
+  await dispose(lucky, z)
+  const refusal = await refusedStart({ dataDir: folder(), token, readyWithin: 50_000, config: plain('stray', { bootstrap }) })
+  await dispose(y)
+  return { refusal, issuer: z.status().peer }
+}
+
+async function withoutIssuer(): Promise<GaveUp> {
+  const issuer = await start({ config: plain('issuer') })
+  const member = await start({ token: await makeToken(issuer), config: plain('member') })
+  await isConnectedTo(member, issuer)
+  const token = await makeToken(issuer)
+  await issuer.kill()
+  const refusal = await refusedStart({ dataDir: folder(), token, readyWithin: 50_000, config: plain('early', { bootstrap: member.status().addresses }) })
+  await dispose(issuer, member)
+  return { refusal, issuer: issuer.status().peer }
+}
+
+beforeAll(() => {
+  Object.assign(givingUp, { overTheWire: overTheWire(), withoutIssuer: withoutIssuer() })
+  // Each is awaited by its test, at the end.
+  for (const each of Object.values(givingUp)) each.catch(() => {})
+})
 
 describe('joining', () => {
   test('the printed command alone is enough', async () => {
@@ -100,7 +141,6 @@ describe('joining', () => {
 describe('refusals have exit code 4 and say why', () => {
   let x: SkeinProcess
   let y: SkeinProcess
-  const plain = (id: string, more: Record<string, unknown> = {}) => ({ node: { id }, network: more, mcp: NO_SERVERS })
   const joinCommand = (token: string, dataDir = folder()) => runSkein(['join', token, '--data-dir', dataDir])
 
   beforeAll(async () => {
@@ -108,7 +148,7 @@ describe('refusals have exit code 4 and say why', () => {
   })
 
   test('an expired token, at the issuer', async () => {
-    const token = await makeToken(x, '--expires', '1s')
+    const token = await makeToken(x, { expires: 1 })
     await new Promise((resolve) => setTimeout(resolve, 1_100))
     const refusal = await refusedStart({ dataDir: folder(), token, config: plain('late') })
     expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_TOKEN_EXPIRED', message: expect.stringMatching(/^the token expired on [\dT:.-]+Z: ask for a new one$/) })
@@ -159,32 +199,6 @@ describe('refusals have exit code 4 and say why', () => {
     expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_TOKEN_USED', message: expect.stringMatching(/was used by another node already .*ask for a new one$/) })
     await dispose(first)
   })
-
-  // The next two wait for half a minute, as a start does before it gives up: they wait together.
-  test.concurrent('a token of another federation, over the wire', async () => {
-    const z = await start({ config: { ...plain('z'), security: { federation: 'fed-z' } } })
-    const token = await makeToken(z)
-    const bootstrap = y.status().addresses
-    // While the token's own nodes answer, a stray bootstrap node is no obstacle.
-    const lucky = await start({ token: await makeToken(z), config: plain('lucky', { bootstrap }) })
-    await isConnectedTo(z, lucky)
-    await dispose(lucky, z)
-    const refusal = await refusedStart({ dataDir: folder(), token, readyWithin: 50_000, config: plain('stray', { bootstrap }) })
-    const message = expect.stringMatching(/the token is for federation "fed-z" .*the node that was asked belongs to "fed-y"/)
-    expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_TOKEN_FOREIGN', message })
-  }, 90_000)
-
-  test.concurrent('a token whose issuer is down while another member answers', async () => {
-    const issuer = await start({ config: plain('issuer') })
-    const member = await start({ token: await makeToken(issuer), config: plain('member') })
-    await isConnectedTo(member, issuer)
-    const token = await makeToken(issuer)
-    await issuer.kill()
-    const refusal = await refusedStart({ dataDir: folder(), token, readyWithin: 50_000, config: plain('early', { bootstrap: member.status().addresses }) })
-    const message = expect.stringMatching(`the issuer ${issuer.status().peer} .*could not be reached: start that node or try again when it is back`)
-    expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_ISSUER_UNREACHABLE', message })
-    await dispose(issuer, member)
-  }, 90_000)
 })
 
 test('a token of one use redeemed at two nodes at once admits exactly one, whichever member is asked; the count survives a restart', async () => {
@@ -270,5 +284,19 @@ describe('bootstrap', () => {
     expect(order.every((at) => at >= 0)).toBe(true)
     expect(order).toEqual(order.toSorted((one, other) => one - other))
     await dispose(b)
+  })
+})
+
+describe('a start that nobody can let in gives up after half a minute and says why', () => {
+  test('a token of another federation, over the wire', async () => {
+    const { refusal } = await givingUp.overTheWire
+    const message = expect.stringMatching(/the token is for federation "fed-z" .*the node that was asked belongs to "fed-y"/)
+    expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_TOKEN_FOREIGN', message })
+  })
+
+  test('a token whose issuer is down while another member answers', async () => {
+    const { refusal, issuer } = await givingUp.withoutIssuer
+    const message = expect.stringMatching(`the issuer ${issuer} .*could not be reached: start that node or try again when it is back`)
+    expect(refusal).toMatchObject({ exit: REFUSED, code: 'SKEIN_ISSUER_UNREACHABLE', message })
   })
 })

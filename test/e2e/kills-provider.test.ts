@@ -50,7 +50,7 @@ describe('the node of a server is killed with -9', () => {
 
   beforeAll(async () => {
     edge = await startSkein({ config: config('edge', {}) })
-    const token = await makeToken(edge, '--uses', '2')
+    const token = await makeToken(edge, { uses: 2 })
     ;[first, second] = await Promise.all([startFirst(token), startSkein({ token, config: config('second', {}) })])
     await listed({ legacy: 1, modern: 1, twin: 1, reader: 1 })
     clients.plain = await allKinds({ node: edge })

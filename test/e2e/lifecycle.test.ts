@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import type { NodeStatus, ReloadResult, ServerStatus } from '../../src/node/api.ts'
+import type { ReloadResult, ServerStatus } from '../../src/node/api.ts'
 import { leanClient } from '../support/lean-mcp.ts'
 import { alive, descendants } from '../support/processes.ts'
 import { makeToken, readJson, ROOT, startSkein, type SkeinProcess } from '../support/skein-process.ts'
@@ -14,13 +14,8 @@ const official = (name: string, ...args: string[]) => ({ command: process.execPa
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'skein-lifecycle-')))
 const logServer = (name = 'log') => fixture('log-server', { SKEIN_LOG: join(scratch, `${name}.txt`) })
 
-async function status(node: SkeinProcess): Promise<NodeStatus> {
-  const { code, stdout, stderr } = await node.cli('status', '--json')
-  if (code !== 0) throw new Error(`status ended with ${code}: ${stderr}`)
-  return JSON.parse(stdout) as NodeStatus
-}
 async function serverOf(node: SkeinProcess, name: string): Promise<ServerStatus | undefined> {
-  return (await status(node)).servers.find((server) => server.name === name)
+  return (await node.state()).servers.find((server) => server.name === name)
 }
 async function pidOf(node: SkeinProcess, name: string): Promise<number> {
   const pid = (await serverOf(node, name))?.pids[0]
@@ -72,13 +67,13 @@ describe('upstream servers of a real node', () => {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     test(`2 s after a node ended by ${signal} none of its processes is left`, async () => {
       const node = await start({ config: { mcp: { graph: { enabled: true }, servers } } })
-      await waitUntil('all servers are ready', async () => (await status(node)).servers.every((server) => server.state === 'ready'), { timeout: 20_000, every: 100 })
+      await waitUntil('all servers are ready', async () => (await node.state()).servers.every((server) => server.state === 'ready'), { timeout: 20_000, every: 100 })
       const client = await leanClient(node.mcpUrl())
       const grandchild = Number((await client.call('echo__grandchild', {})).result?.content?.[0]?.text)
       client.close()
       const children = descendants(node.child.pid as number)
       expect(children.map(({ pid }) => pid)).toContain(grandchild)
-      for (const server of (await status(node)).servers) for (const pid of server.pids) expect(children.map((each) => each.pid)).toContain(pid)
+      for (const server of (await node.state()).servers) for (const pid of server.pids) expect(children.map((each) => each.pid)).toContain(pid)
       const asked = performance.now()
       await node.kill(signal)
       const ended = performance.now()
@@ -134,7 +129,7 @@ describe('reload', () => {
     })
     node.child.kill('SIGHUP')
     await waitUntil('SIGHUP was followed', async () => {
-      const found = Object.fromEntries((await status(node)).servers.map((server) => [server.name, server]))
+      const found = Object.fromEntries((await node.state()).servers.map((server) => [server.name, server]))
       return found['second']?.state === 'ready' && found['changed']?.state === 'ready' && found['changed'].pids[0] !== changed && found['added'] === undefined
     }, { every: 50 })
     expect(await pidOf(node, 'kept')).toBe(kept)

@@ -29,7 +29,7 @@ describe('nodes with all the calls they can take', () => {
   beforeAll(async () => {
     const founder = await startSkein({ config: { node: { id: 'edge' }, mcp: { graph: { enabled: false } } } })
     nodes.push(founder)
-    const token = await makeToken(founder, '--uses', '2')
+    const token = await makeToken(founder, { uses: 2 })
     nodes.push(...(await Promise.all([startSkein({ config: { node: { id: 'provider' }, mcp: echoServer('echo') }, token }), startSkein({ config: { node: { id: 'third' }, mcp: { graph: { enabled: false } } }, token })])))
     await sees(founder, 'echo')
     for (const node of nodes) watches.push(await watchMembers(node))

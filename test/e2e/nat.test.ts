@@ -42,7 +42,7 @@ describe.skipIf(why !== undefined)('members behind two NATs and one with a publi
     const machines = [world.open(), world.behind(nats[0]), world.behind(nats[1])] as const
     const a = await start(machines[0].namespace, 'alpha')
     expect(a.status().addresses.map((address) => address.replace(/\/p2p\/.*/, ''))).toEqual([`/ip4/${machines[0].address}/tcp/4001`])
-    const token = await makeToken(a, '--uses', '2')
+    const token = await makeToken(a, { uses: 2 })
     const b = await start(machines[1].namespace, 'beta', token)
     const c = await start(machines[2].namespace, 'gamma', token)
     return [a, b, c]

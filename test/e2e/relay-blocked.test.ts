@@ -58,7 +58,7 @@ describe.skipIf(why !== undefined)('two members whose packets to each other vani
     const [atA, atB] = names
     const c = await start(2, 'c', {})
     log = join(c.dataDir, 'executions.log')
-    const token = await makeToken(c, '--uses', '2')
+    const token = await makeToken(c, { uses: 2 })
     const logServer = { command: process.execPath, args: [join(ROOT, 'test/fixtures/log-server.ts')], env: { SKEIN_LOG: log }, stateless: true, repeatable: ['read'] }
     const [a] = await Promise.all([start(0, 'a', {}, token), start(1, 'b', { log: logServer }, token)])
     const stateOfB = async () => (await a.peers()).find(({ name }) => name === 'b')
@@ -132,7 +132,6 @@ describe.skipIf(why !== undefined)('two members whose packets to each other vani
     const results = await Promise.all(Array.from({ length: 8 }, tryCall))
     console.log(`over c and d ${took} ms after the links were cut; d has ${(await d.peers()).filter(({ state }) => state === 'connected').length} connections`)
     expect(results.every(Boolean)).toBe(true)
-    const members = JSON.parse((await edge.cli('members', '--json')).stdout) as { name: string; state: string }[]
-    expect(members.filter(({ state }) => state === 'alive' || state === 'suspect')).toHaveLength(4)
+    expect((await edge.members()).filter(({ state }) => state === 'alive' || state === 'suspect')).toHaveLength(4)
   }, 180_000)
 })

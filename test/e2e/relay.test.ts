@@ -130,7 +130,7 @@ describe('a call over a hop', () => {
       await waitUntil('the later claimant is listed under its node’s id', async () => (await edge.tools()).some((tool) => tool.name === suffixed), { timeout: 20_000, every: 200 })
       const plain = (await edge.tools()).find((tool) => tool.name === 'echo__echo')
       expect(plain?.providers).toMatchObject([{ name: 'provider' }])
-      const status = JSON.parse((await edge.cli('status', '--json')).stdout) as { notices: string[] }
+      const status = await edge.state()
       expect(status.notices.join('\n')).toMatch(/stateless/)
     } finally {
       await second.dispose()

@@ -73,7 +73,7 @@ describe('a federation of five nodes under load', () => {
 
   beforeAll(async () => {
     await start('a')
-    const token = await makeToken((nodes[0] as Federated).node, '--uses', String(NAMES.length - 1))
+    const token = await makeToken((nodes[0] as Federated).node, { uses: NAMES.length - 1 })
     for (const name of NAMES.slice(1)) await start(name, token)
     await waitUntil(
       'every node lists three providers of each server',

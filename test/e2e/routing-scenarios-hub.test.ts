@@ -3,7 +3,6 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import type { MemberInfo } from '../../src/node/api.ts'
 import { makeCall, percentile, providersListed, workServer, type Made } from '../support/distant-world.ts'
 import { echoServer, sees } from '../support/federation-checks.ts'
 import { freePort } from '../support/free-port.ts'
@@ -40,7 +39,7 @@ describe('a hub through which the others joined, and which has the servers too',
 
   beforeAll(async () => {
     hub = await startSkein({ config: { node: { id: 'hub' }, mcp: logServer(logs[0], RUNS.hub) } })
-    const token = await makeToken(hub, '--uses', '2')
+    const token = await makeToken(hub, { uses: 2 })
     ;[edge, other] = await Promise.all([startSkein({ token, config: { node: { id: 'edge' }, mcp: onlyGraphless } }), startSkein({ token, config: { node: { id: 'other' }, mcp: onlyGraphless } })])
     await providersListed(edge, 'log__append', 1)
   }, 60_000)
@@ -132,7 +131,7 @@ describe('machines that accept a connection and then say nothing', () => {
   })
 
   test('J5: a handshake that never answers is abandoned and tried again; others notice nothing', { timeout: 90_000 }, async () => {
-    const token = await makeToken(hub, '--uses', '2')
+    const token = await makeToken(hub, { uses: 2 })
     const bootstrap = await quiet(await freePort())
     const [edgePort, mutePort] = await Promise.all([freePort(), freePort()])
     const [toEdge, toMute] = await Promise.all([quiet(edgePort), quiet(mutePort)])
@@ -155,7 +154,7 @@ describe('machines that accept a connection and then say nothing', () => {
     const both = () => [...toMute.seen, ...toEdge.seen]
     await waitUntil('the bootstrap address was tried again', () => bootstrap.seen.length >= 3, { timeout: 30_000 })
     await waitUntil('the member was tried again', () => both().length >= 3, { timeout: 30_000 })
-    const state = async () => (JSON.parse((await edge.cli('members', '--json')).stdout) as MemberInfo[]).find(({ peer }) => peer === mute.status().peer)
+    const state = async () => (await edge.members()).find(({ peer }) => peer === mute.status().peer)
     const meanwhile = await state()
     const before = toMute.seen.length + toEdge.seen.length
     await Promise.all([toMute.become('pass'), toEdge.become('pass')])
@@ -210,7 +209,7 @@ describe.skipIf(why !== undefined)('three members, each cut off from the fourth'
         }
       })
     nodes.push(await start(0))
-    const token = await makeToken(nodes[0] as SkeinProcess, '--uses', '3')
+    const token = await makeToken(nodes[0] as SkeinProcess, { uses: 3 })
     nodes.push(...(await Promise.all([1, 2, 3].map((index) => start(index, token)))))
     for (const node of nodes.slice(0, 3)) await sees(node, 'work')
   }, 90_000)

@@ -2,7 +2,6 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import type { MemberInfo } from '../../src/node/api.ts'
 import { distantWorld, keepCalling, makeCall, percentile, printed, providersListed, sharesOf, workedIn, workServer, type DistantNode, type DistantWorld, type Made } from '../support/distant-world.ts'
 import { leanClient, type LeanClient } from '../support/lean-mcp.ts'
 import { tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
@@ -180,7 +179,7 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
       expect(meanwhile.length).toBeGreaterThan(10)
       expect(new Set(meanwhile.map(({ by }) => by))).toEqual(new Set(['far']))
       expect([...workedIn(log('near')), ...workedIn(log('near-long'))].filter(({ at }) => at > drained)).toEqual([])
-      expect((await members()).find(({ name }) => name === 'near')?.state).toBe('alive')
+      expect((await world.edge.members()).find(({ name }) => name === 'near')?.state).toBe('alive')
 
       expect(await near.node.cli('drain', '--undo')).toMatchObject({ code: 0 })
       await listed(2)
@@ -191,7 +190,7 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
       const again = Date.now() - began
       expect(await near.node.cli('stop')).toMatchObject({ code: 0 })
       await listed(1)
-      await waitUntil('it has left', async () => (await members()).find(({ name }) => name === 'near')?.state === 'left', { every: 100 })
+      await waitUntil('it has left', async () => (await world.edge.members()).find(({ name }) => name === 'near')?.state === 'left', { every: 100 })
       await Promise.all([slow.stop(), short.stop()])
       console.log(`J6: drained in ${drained - asked} ms under ${slow.made.length} long and ${short.made.length} short calls; used ${again} ms after it was undone`)
       expect(failed([...slow.made, ...short.made])).toEqual([])
@@ -212,7 +211,7 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
       await near.kill('SIGKILL')
       await listed(1)
       // One that is back before anybody took it for dead, and that no call was caught by, has failed for nobody.
-      await waitUntil('it is dead', async () => (await members()).find(({ name }) => name === 'near')?.state === 'dead', { every: 100 })
+      await waitUntil('it is dead', async () => (await world.edge.members()).find(({ name }) => name === 'near')?.state === 'dead', { every: 100 })
       await near.start()
       await listed(2)
     }
@@ -233,8 +232,4 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
     expect(sharesOf(damped)).toEqual({ far: 1 })
     await waitUntil('it has the calls', async () => ((await some(1, 20)).filter(({ by }) => by === 'near').length >= 18), { timeout: 20_000, every: 500 })
   })
-
-  async function members(): Promise<MemberInfo[]> {
-    return JSON.parse((await world.edge.cli('members', '--json')).stdout) as MemberInfo[]
-  }
 })

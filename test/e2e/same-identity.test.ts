@@ -1,6 +1,5 @@
 import { cpSync, rmSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { MemberInfo } from '../../src/node/api.ts'
 import { echoServer, sees } from '../support/federation-checks.ts'
 import { makeToken, startSkein, tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -22,9 +21,7 @@ describe('one identity', () => {
   }
 
   async function members(node: SkeinProcess): Promise<Record<string, string>> {
-    const { code, stdout, stderr } = await node.cli('members', '--json')
-    if (code !== 0) throw new Error(stderr)
-    return Object.fromEntries((JSON.parse(stdout) as MemberInfo[]).map(({ name, state }) => [name, state]))
+    return Object.fromEntries((await node.members()).map(({ name, state }) => [name, state]))
   }
 
   test('in two processes: the older one ends and says why, the newer one stays', { timeout: 120_000 }, async () => {

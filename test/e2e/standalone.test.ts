@@ -72,7 +72,7 @@ describe('a client written from the pages alone', () => {
   })
 
   test('a token that is used up is refused with its number', async () => {
-    const token = await makeToken(node, '--uses', '1')
+    const token = await makeToken(node, { uses: 1 })
     const args = ['--server', 'echo', '--tool', 'echo', '--arguments', '{"text":"hi"}']
     expect((await runClient(token, args)).code).toBe(0)
     const { code, stdout, stderr } = await runClient(token, args)

@@ -1,7 +1,9 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
+import { JOINING_TIME } from '../../src/membership/self.ts'
 import { startNodeHere } from '../support/node-in-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
@@ -20,6 +22,8 @@ test('a node whose identity was started again elsewhere votes and renews no more
   const { token } = await old.api.createToken({ uses: 1 })
   nodes.push(await startNodeHere('beta', {}, token, undefined, {}, join(base, 'beta')))
   await waitUntil('it leads root', () => old.api.consensus().groups.some(({ lease }) => lease?.holder.peer === old.self), { timeout: 10_000 })
+  // Until then it takes words of a higher boot for its own of an earlier life, and rises above them.
+  await sleep(JOINING_TIME)
   let superseded = false
   old.onSuperseded(() => (superseded = true))
   cpSync(join(base, 'first'), join(base, 'second'), { recursive: true })

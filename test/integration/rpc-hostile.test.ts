@@ -45,7 +45,7 @@ async function join(): Promise<RawMember> {
 
 beforeAll(async () => {
   node = await startSkein({ config: { node: { id: 'a' }, mcp: { graph: { enabled: false } } } })
-  token = await makeToken(node, '--uses', '20')
+  token = await makeToken(node, { uses: 20 })
   const open = { open: (peer: string, options: { signal: AbortSignal }) => honest.host.open(peer, options) }
   let early: Parameters<Rpc['accept']> | undefined
   honest = await joinRaw(token, 50, { sessionStream: (...args) => (rpc === undefined ? (early = args) : rpc.accept(...args)) })

@@ -48,7 +48,7 @@ export async function distantWorld(edgeConfig: Record<string, Record<string, unk
     return startSkein({ dataDir: edgeDir, config: { network: { listen: listen(port), announce: [nobody.address], ...network }, ...rest } })
   }
   let edge = await startEdge()
-  const token = await makeToken(edge, '--uses', String(members))
+  const token = await makeToken(edge, { uses: members })
 
   return {
     get edge() {
@@ -188,5 +188,5 @@ export function workedIn(log: string): Worked[] {
 
 /** Waits until the node lists this many providers of a tool; 0: until it is not listed at all. */
 export async function providersListed(node: SkeinProcess, tool: string, count: number, timeout = 20_000): Promise<void> {
-  await waitUntil(`${node.status().name} lists ${count} providers of ${tool}`, async () => ((await node.tools()).find(({ name }) => name === tool)?.providers.length ?? 0) === count, { timeout, every: 100 })
+  await waitUntil(`${node.status().name} lists ${count} providers of ${tool}`, async () => ((await node.tools()).find(({ name }) => name === tool)?.providers.length ?? 0) === count, { timeout, every: 50 })
 }

@@ -13,7 +13,7 @@ export async function sees(node: SkeinProcess, ...servers: string[]): Promise<vo
   await waitUntil(`${node.status().name} lists the tools of ${servers.join(', ')}`, async () => {
     const listed = new Set((await node.tools()).map((tool) => tool.server))
     return servers.every((server) => listed.has(server))
-  }, { timeout: 15_000, every: 200 })
+  }, { timeout: 15_000, every: 50 })
 }
 
 /** Waits until the node is connected to exactly these. */
@@ -22,7 +22,7 @@ export async function isConnectedTo(node: SkeinProcess, ...others: SkeinProcess[
   await waitUntil(`${node.status().name} is connected to ${others.length} others`, async () => {
     const connected = (await node.peers()).filter((peer) => peer.state === 'connected').map((peer) => peer.peer)
     return connected.sort().join() === wanted.join()
-  }, { timeout: 15_000, every: 200 })
+  }, { timeout: 15_000, every: 50 })
 }
 
 /** The sum of a metric's series that have all these labels, as Prometheus would read it. */

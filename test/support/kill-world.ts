@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NodeStatus } from '../../src/node/api.ts'
 import { ROOT, type SkeinProcess } from './skein-process.ts'
 import { waitUntil } from './wait-until.ts'
 import type { Seen, Witness } from './witnesses.ts'
@@ -24,36 +23,52 @@ export function eventsIn(file: string) {
 
 export interface HttpFixture {
   readonly url: string
+  /** Loads all that another process of it needs: the next start is only that it listens, however busy the machine is. */
+  prepare(): Promise<void>
   start(): Promise<void>
   kill(): Promise<void>
+  dispose(): Promise<void>
 }
 
 /** The conformance fixture over HTTP in a process of its own, always on the same port. */
 export function httpFixture(era: '2025' | '2026', port: number, events: string): HttpFixture {
   let child: ChildProcess | undefined
-  return {
+  let next: ChildProcess | undefined
+  async function says(process: ChildProcess, what: string): Promise<void> {
+    let said = ''
+    process.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await waitUntil(`the ${era} server says "${what}"`, () => said.includes(what), { timeout: 20_000 })
+  }
+  async function end(process: ChildProcess | undefined): Promise<void> {
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return
+    const gone = new Promise((resolve) => process.once('exit', resolve))
+    process.kill('SIGKILL')
+    await gone
+  }
+  const fixture: HttpFixture = {
     url: `http://127.0.0.1:${port}/mcp`,
-    async start() {
-      const started = spawn(process.execPath, [CONFORMANCE, '--era', era, '--http', String(port)], { env: { ...process.env, SKEIN_EVENTS: events }, stdio: ['ignore', 'pipe', 'inherit'] })
-      child = started
-      let ready = false
-      started.stdout?.once('data', () => (ready = true))
-      await waitUntil(`the ${era} server listens`, () => ready, { timeout: 20_000 })
+    async prepare() {
+      next = spawn(process.execPath, [CONFORMANCE, '--era', era, '--http', String(port), '--when-told'], { env: { ...process.env, SKEIN_EVENTS: events }, stdio: ['pipe', 'pipe', 'inherit'] })
+      await says(next, 'waiting')
     },
-    async kill() {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-      const gone = new Promise((resolve) => child?.once('exit', resolve))
-      child.kill('SIGKILL')
-      await gone
+    async start() {
+      if (next === undefined) await fixture.prepare()
+      child = next
+      next = undefined
+      child?.stdin?.write('\n')
+      await says(child as ChildProcess, 'http')
+    },
+    kill: () => end(child),
+    async dispose() {
+      await Promise.all([end(child), end(next)])
     }
   }
+  return fixture
 }
 
 /** The process ids of a stdio server at a node: the shared process and those of single clients. */
 export async function pidsOf(node: SkeinProcess, server: string): Promise<number[]> {
-  const { code, stdout, stderr } = await node.cli('status', '--json')
-  if (code !== 0) throw new Error(`skein status: ${stderr}`)
-  return (JSON.parse(stdout) as NodeStatus).servers.find(({ name }) => name === server)?.pids ?? []
+  return (await node.state()).servers.find(({ name }) => name === server)?.pids ?? []
 }
 
 /** kill -9 of every process of a stdio server. */

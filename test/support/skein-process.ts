@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
-import type { NodeStatus, PeerInfo, ToolInfo } from '../../src/node/api.ts'
+import { createControlClient } from '../../src/cli/client.ts'
+import type { CreatedToken, MemberInfo, NodeStatus, PeerInfo, TokenOptions, ToolInfo } from '../../src/node/api.ts'
 import { waitUntil } from './wait-until.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
@@ -19,9 +20,13 @@ export interface SkeinProcess {
   metricsUrl(): string
   /** Everything it printed so far. */
   output(): string
+  /** A command as a person gives it, in a process of its own. */
   cli(...args: string[]): Promise<CliResult>
+  /** What `skein status`, `tools ls`, `peers` and `members` print as JSON, asked of the node itself: for conditions that are looked at again and again. */
+  state(): Promise<NodeStatus>
   tools(): Promise<ToolInfo[]>
   peers(): Promise<PeerInfo[]>
+  members(): Promise<MemberInfo[]>
   kill(signal?: NodeJS.Signals): Promise<void>
   /** SIGTERM, and the data directory is removed. */
   dispose(): Promise<void>
@@ -120,12 +125,14 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
     child.kill('SIGKILL')
     throw error instanceof Error ? new Error(`${error.message}\n${output}`) : error
   })
-  const json = async <T>(...command: string[]): Promise<T> => {
-    const { code, stdout, stderr } = await runSkein([...command, '--json', '--data-dir', dataDir])
-    if (code !== 0) throw new Error(`skein ${command.join(' ')} ended with ${code}: ${stderr}${ended === undefined ? '' : `the node had ended (${ended}):\n${output}`}`)
-    return JSON.parse(stdout) as T
+  const get = async <T>(path: string): Promise<T> => {
+    try {
+      return await (await createControlClient(dataDir)).request<T>('GET', path)
+    } catch (error) {
+      throw ended === undefined ? error : new Error(`the node had ended (${ended}):\n${output}`, { cause: error })
+    }
   }
-  status ??= await json<NodeStatus>('status')
+  status ??= await get<NodeStatus>('/status')
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (ended !== undefined) return
     const gone = new Promise((resolveGone) => child.once('exit', resolveGone))
@@ -140,8 +147,10 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
     metricsUrl: () => (status as NodeStatus).metricsUrl as string,
     output: () => output,
     cli: (...command) => runSkein([...command, '--data-dir', dataDir]),
-    tools: () => json<ToolInfo[]>('tools', 'ls'),
-    peers: () => json<PeerInfo[]>('peers'),
+    state: () => get<NodeStatus>('/status'),
+    tools: () => get<ToolInfo[]>('/tools'),
+    peers: () => get<PeerInfo[]>('/peers'),
+    members: () => get<MemberInfo[]>('/members'),
     kill,
     async dispose() {
       await kill('SIGTERM')
@@ -150,11 +159,10 @@ export async function startSkein(options: StartOptions = {}): Promise<SkeinProce
   }
 }
 
-/** A join token made by a running issuer. */
-export async function makeToken(node: SkeinProcess, ...options: string[]): Promise<string> {
-  const { code, stdout, stderr } = await node.cli('token', 'create', '--json', ...options)
-  if (code !== 0) throw new Error(`token create ended with ${code}: ${stderr}`)
-  return (JSON.parse(stdout) as { token: string }).token
+/** A join token made by a running issuer. @param options what `skein token create` takes; `expires` in seconds */
+export async function makeToken(node: SkeinProcess, options: TokenOptions = {}): Promise<string> {
+  const client = await createControlClient(node.dataDir)
+  return (await client.request<CreatedToken>('POST', '/tokens', options)).token
 }
 
 export function readJson<T>(path: string): T {

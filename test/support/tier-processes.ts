@@ -166,7 +166,7 @@ export async function startTiers({ plan = TREE, place = () => ({ address: '127.0
     for (const tier of ['regional', 'local', 'leaf'] as const) {
       const level = below.filter((one) => one.tier === tier)
       if (level.length === 0) continue
-      const token = await makeToken(node(top.id).process, '--uses', String(level.length), '--tier', tier)
+      const token = await makeToken(node(top.id).process, { uses: level.length, tier })
       for (let first = 0; first < level.length; first += WAVE) await Promise.all(level.slice(first, first + WAVE).map((one) => add(one, token)))
     }
   } catch (error) {
@@ -214,7 +214,7 @@ export async function startTiers({ plan = TREE, place = () => ({ address: '127.0
       }
       return runs
     },
-    add: async (one) => add(one, await makeToken(node((plan[0] as TierPlan).id).process, '--uses', '1', '--tier', one.tier)),
+    add: async (one) => add(one, await makeToken(node((plan[0] as TierPlan).id).process, { uses: 1, tier: one.tier })),
     kill: (id) => node(id).process.kill('SIGKILL'),
     stop: (id) => node(id).process.kill('SIGTERM'),
     pause(id) {

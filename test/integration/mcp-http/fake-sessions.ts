@@ -92,9 +92,10 @@ export async function setupFake(options: McpHttpOptions & { clock?: Clock } = {}
   })
   /** Resolves when the server knows that the client has left. */
   const left = async (leave: () => Promise<unknown>) => {
-    const before = sockets.size
+    const before = [...sockets]
     await leave()
-    await until(() => sockets.size < before)
+    // Counting would not do: fetch opens a connection in place of the one it gave up.
+    await until(() => before.some((socket) => !sockets.has(socket)))
   }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(async () => {
