@@ -1,5 +1,5 @@
 import { PROFILES } from '../../../src/membership/profiles.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import type { Process, Watcher, World } from '../../support/swim-world-types.ts'
 import { createPool, until } from './pool.ts'
 

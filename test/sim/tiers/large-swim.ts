@@ -1,6 +1,6 @@
 import { PROFILES } from '../../../src/membership/profiles.ts'
 import type { Detection, DetectionTimes } from '../../support/large-pools.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import type { Process, Watcher, World } from '../../support/swim-world-types.ts'
 import { createPool, until } from '../membership/pool.ts'
 
