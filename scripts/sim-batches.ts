@@ -1,46 +1,16 @@
 /** Spreads the seeds of a simulation over processes, and adds up what comes back. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
+import type { StormResult } from '../test/sim/frame/storm.ts'
+import { add, noTotals } from '../test/sim/frame/totals.ts'
+import type { Totals } from '../test/sim/frame/totals.ts'
 
 /** Runs that one worker is given at a time: long enough to keep it busy, short enough that both end together. */
 const BATCH = 16
 
-/** What every simulated run tells. */
-export interface SimResult {
-  seed: number
-  steps: number
-  virtualMs: number
-  converged: number
-  bound: number
-  faults: Record<string, number>
-  counts: Record<string, number>
-  violation: string | undefined
-}
-
-export interface Totals<R extends SimResult = SimResult> {
-  seeds: number
-  steps: number
-  virtualMs: number
-  /** The slowest convergence as a share of its bound. */
-  worst: number
-  counts: Record<string, number>
-  faults: Record<string, number>
-  failed: R[]
-}
-
-function add<R extends SimResult>(totals: Totals<R>, result: R): void {
-  totals.seeds++
-  totals.steps += result.steps
-  totals.virtualMs += result.virtualMs
-  totals.worst = Math.max(totals.worst, result.converged / result.bound)
-  for (const [name, count] of Object.entries(result.faults)) totals.faults[name] = (totals.faults[name] ?? 0) + count
-  for (const [name, count] of Object.entries(result.counts)) totals.counts[name] = (totals.counts[name] ?? 0) + count
-  if (result.violation !== undefined) totals.failed.push(result)
-}
-
 /** Each worker is scripts/sim.ts with --worker; it is sent `task` with `from` and `count`, and answers with as many results. */
-export async function runAll<R extends SimResult>({ first, seeds, workers, task }: { first: number; seeds: number; workers: number; task: object }): Promise<Totals<R>> {
-  const totals: Totals<R> = { seeds: 0, steps: 0, virtualMs: 0, worst: 0, counts: {}, faults: {}, failed: [] }
+export async function runAll({ first, seeds, workers, task }: { first: number; seeds: number; workers: number; task: object }): Promise<Totals> {
+  const totals = noTotals()
   let next = first
   const end = first + seeds
   const one = () =>
@@ -55,7 +25,7 @@ export async function runAll<R extends SimResult>({ first, seeds, workers, task 
         worker.send({ ...task, from: next, count })
         next += count
       }
-      worker.on('message', (results: R[]) => {
+      worker.on('message', (results: StormResult[]) => {
         for (const result of results) {
           if (result.violation !== undefined) console.log(`seed ${result.seed}: ${result.violation}`)
           add(totals, result)

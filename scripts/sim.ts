@@ -5,21 +5,54 @@
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import type { StormOptions, StormResult } from '../test/sim/frame/storm.ts'
+import type { Totals } from '../test/sim/frame/totals.ts'
 import { FAULT_NAMES } from '../test/sim/membership/faults.ts'
-import type { Fault } from '../test/sim/membership/faults.ts'
 import { measurePools } from '../test/sim/membership/pools.ts'
 import { runVopr } from '../test/sim/membership/vopr.ts'
-import type { VoprResult } from '../test/sim/membership/vopr.ts'
 import { FAULT_NAMES as QUORUM_FAULT_NAMES } from '../test/sim/quorum/faults.ts'
-import type { Fault as QuorumFault } from '../test/sim/quorum/faults.ts'
 import { runQuorumVopr } from '../test/sim/quorum/vopr.ts'
-import type { QuorumVoprResult } from '../test/sim/quorum/vopr.ts'
 import { runAll } from './sim-batches.ts'
 import { runTiers } from './sim-tiers.ts'
-import type { SimResult, Totals } from './sim-batches.ts'
+
+interface Simulation {
+  faults: readonly string[]
+  ticks: number
+  run: (options: StormOptions) => StormResult
+  /** What its totals say beside what all do. */
+  traffic: (counts: Totals['counts']) => string
+  reactions: (totals: Totals) => string
+}
+
+const SIMULATIONS = {
+  membership: {
+    faults: FAULT_NAMES,
+    ticks: 5_000,
+    run: runVopr as Simulation['run'],
+    traffic: ({ messages = 0 }) => `${messages} messages`,
+    reactions({ counts: { suspected = 0, refutation = 0, failed = 0 }, failed: runs }) {
+      const falseDeaths = runs.filter(({ checker }) => checker === 'false-death').length
+      return `${suspected} suspicions, ${refutation} refutations, ${failed} deaths, ${falseDeaths} false deaths in the calm`
+    }
+  },
+  quorum: {
+    faults: QUORUM_FAULT_NAMES,
+    ticks: 600,
+    run: runQuorumVopr as Simulation['run'],
+    traffic: ({ calls = 0 }) => `${calls} calls`,
+    reactions({ counts }) {
+      const of = (name: string) => counts[name] ?? 0
+      const outcomes = ['decided', 'conflict', 'no-quorum', 'expired', 'unknown'].map((name) => `${of(`outcome ${name}`)} ${name}`).join(', ')
+      return (
+        `${of('crash lost')} writes lost, ${of('crash torn')} torn, ${of('lost')} messages lost; ` +
+        `${outcomes}; ${of('log voterChanges')} changes of voters, ${of('log decisions')} decisions, ${of('lease holders')} changes of holder`
+      )
+    }
+  }
+} satisfies Record<string, Simulation>
 
 interface Task {
-  quorum: boolean
+  of: keyof typeof SIMULATIONS
   from: number
   count: number
   ticks: number
@@ -51,42 +84,19 @@ function read() {
 }
 
 function work(): void {
-  process.on('message', ({ quorum, from, count, ticks, without }: Task) => {
-    process.send?.(Array.from({ length: count }, (_, i) => run(quorum, { seed: from + i, ticks, without })))
+  process.on('message', ({ of, from, count, ticks, without }: Task) => {
+    process.send?.(Array.from({ length: count }, (_, i) => SIMULATIONS[of].run({ seed: from + i, ticks, masked: new Set(without) })))
   })
 }
 
-function run(quorum: boolean, { without, ...options }: { seed: number; ticks: number; without: string[]; trace?: (line: string) => void }): VoprResult | QuorumVoprResult {
-  return quorum ? runQuorumVopr({ ...options, masked: new Set(without as QuorumFault[]) }) : runVopr({ ...options, masked: new Set(without as Fault[]) })
-}
-
-function summary(totals: Totals<VoprResult>, ticks: number, seconds: number): string {
+function summary({ traffic, reactions }: Simulation, totals: Totals, ticks: number, seconds: number): string {
+  const { seeds, virtualMs, steps, counts, worst, failed } = totals
   const faults = Object.entries(totals.faults).map(([name, count]) => `${name} ${count}`).join(', ')
-  const { failed = 0, suspected = 0, refutation = 0, messages = 0 } = totals.counts
-  const falseDeaths = totals.failed.filter(({ checker }) => checker === 'false-death').length
+  const wrong = failed.length === 0 ? '' : ` in seeds ${failed.map(({ seed }) => seed).toSorted((a, b) => a - b).join(', ')}`
   return (
-    `${begin(totals, ticks, seconds)}, ${messages} messages; faults: ${faults}; ${suspected} suspicions, ${refutation} refutations, ${failed} deaths, ${falseDeaths} false deaths in the calm; ` +
-    end(totals)
+    `total: ${seeds} seeds x ${ticks} ticks, ${(virtualMs / 3_600_000).toFixed(1)} h of virtual time, ${steps} steps in ${seconds.toFixed(0)} s (${(seeds / seconds).toFixed(1)} seeds/s), ` +
+    `${traffic(counts)}; faults: ${faults}; ${reactions(totals)}; slowest convergence ${(100 * worst).toFixed(0)} % of its bound; ${failed.length} violations${wrong}`
   )
-}
-
-function quorumSummary(totals: Totals<QuorumVoprResult>, ticks: number, seconds: number): string {
-  const of = (name: string) => totals.counts[name] ?? 0
-  const faults = Object.entries(totals.faults).map(([name, count]) => `${name} ${count}`).join(', ')
-  const outcomes = ['decided', 'conflict', 'no-quorum', 'expired', 'unknown'].map((name) => `${of(`outcome ${name}`)} ${name}`).join(', ')
-  return (
-    `${begin(totals, ticks, seconds)}, ${of('calls')} calls; faults: ${faults}; ${of('crash lost')} writes lost, ${of('crash torn')} torn, ${of('lost')} messages lost; ` +
-    `${outcomes}; ${of('log voterChanges')} changes of voters, ${of('log decisions')} decisions, ${of('lease holders')} changes of holder; ${end(totals)}`
-  )
-}
-
-function begin({ seeds, virtualMs, steps }: Totals, ticks: number, seconds: number): string {
-  return `total: ${seeds} seeds x ${ticks} ticks, ${(virtualMs / 3_600_000).toFixed(1)} h of virtual time, ${steps} steps in ${seconds.toFixed(0)} s (${(seeds / seconds).toFixed(1)} seeds/s)`
-}
-
-function end({ worst, failed }: Totals): string {
-  const seeds = failed.length === 0 ? '' : ` in seeds ${failed.map(({ seed }) => seed).toSorted((a, b) => a - b).join(', ')}`
-  return `slowest convergence ${(100 * worst).toFixed(0)} % of its bound; ${failed.length} violations${seeds}`
 }
 
 const values = read()
@@ -98,27 +108,21 @@ if (values.worker === true) {
 } else if (values.tiers === true) {
   if (!(await runTiers({ small: values.small === true, full: values.full === true, seed: number(values.seed, 1, 'seed') }))) process.exitCode = 1
 } else {
-  const quorum = values.quorum === true
-  const ticks = number(values.ticks, quorum ? 600 : 5_000, 'ticks')
-  const names: readonly string[] = quorum ? QUORUM_FAULT_NAMES : FAULT_NAMES
+  const of = values.quorum === true ? 'quorum' : 'membership'
+  const simulation: Simulation = SIMULATIONS[of]
+  const ticks = number(values.ticks, simulation.ticks, 'ticks')
   const without = (values.without ?? '').split(',').filter((name) => name !== '')
-  for (const name of without) if (!names.includes(name)) usage(`--without ${name}: the faults are ${names.join(', ')}`)
+  for (const name of without) if (!simulation.faults.includes(name)) usage(`--without ${name}: the faults are ${simulation.faults.join(', ')}`)
   if (values.seed !== undefined) {
     const trace = values.trace === true ? { trace: (line: string) => console.log(line) } : {}
-    const result = run(quorum, { seed: number(values.seed, 0, 'seed'), ticks, without, ...trace })
+    const result = simulation.run({ seed: number(values.seed, 0, 'seed'), ticks, masked: new Set(without), ...trace })
     console.log(JSON.stringify(result, undefined, 2))
     if (result.violation !== undefined) process.exitCode = 1
   } else {
     const started = performance.now()
     const workers = Math.max(1, number(values.workers, Math.min(2, availableParallelism()), 'workers'))
-    const options = { first: number(values.from, 1, 'from'), seeds: number(values.seeds, 4_096, 'seeds'), workers, task: { quorum, ticks, without } }
-    const seconds = () => (performance.now() - started) / 1_000
-    const failed = quorum ? tell(await runAll<QuorumVoprResult>(options), (totals) => quorumSummary(totals, ticks, seconds())) : tell(await runAll<VoprResult>(options), (totals) => summary(totals, ticks, seconds()))
-    if (failed > 0) process.exitCode = 1
+    const totals = await runAll({ first: number(values.from, 1, 'from'), seeds: number(values.seeds, 4_096, 'seeds'), workers, task: { of, ticks, without } })
+    console.log(summary(simulation, totals, ticks, (performance.now() - started) / 1_000))
+    if (totals.failed.length > 0) process.exitCode = 1
   }
-}
-
-function tell<R extends SimResult>(totals: Totals<R>, summary: (totals: Totals<R>) => string): number {
-  console.log(summary(totals))
-  return totals.failed.length
 }

@@ -5,9 +5,10 @@ import type { LocalServer } from '../../src/federation/catalog/ports.ts'
 import type { About } from '../../src/wire/about.ts'
 import { createWorld, type World } from '../support/catalog-world.ts'
 import { WALL } from '../support/catalog-fixtures.ts'
+import { bandOf, inEach } from './frame/bands.ts'
 
-const SEEDS = 100
-const POOL_SEEDS = 50
+const SEEDS = bandOf(100)
+const POOL_SEEDS = bandOf(50)
 const NAMES = ['files', 'memory', 'graph', 'clock']
 
 /** A random set of servers; the claim of a name by a node never changes. */
@@ -171,20 +172,7 @@ async function playPools(seed: number): Promise<void> {
 }
 
 describe('catalog', () => {
-  test(`two pools with one node in both stay apart and agree within (${POOL_SEEDS} seeds)`, { timeout: 120_000 }, async () => {
-    for (let seed = 1; seed <= POOL_SEEDS; seed++) {
-      await playPools(seed).catch((error: unknown) => {
-        throw new Error(`seed ${seed}`, { cause: error })
-      })
-    }
-  })
+  test(`two pools with one node in both stay apart and agree within (${POOL_SEEDS.length} seeds)`, { timeout: 120_000 }, () => inEach(POOL_SEEDS, playPools))
 
-
-  test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS} seeds)`, { timeout: 240_000 }, async () => {
-    for (let seed = 1; seed <= SEEDS; seed++) {
-      await play(seed).catch((error: unknown) => {
-        throw new Error(`seed ${seed}`, { cause: error })
-      })
-    }
-  })
+  test(`agrees everywhere after loss, duplication, reordering, partitions and restarts (${SEEDS.length} seeds)`, { timeout: 240_000 }, () => inEach(SEEDS, play))
 })

@@ -1,4 +1,3 @@
-import type { Clock, Timer } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { createMeter, type MemoryMeter } from '../../src/base/meter.ts'
 import { randomInt, seededRandom, type Random } from '../../src/base/random.ts'
@@ -8,73 +7,7 @@ import type { NodeRecord, ServerEntry } from '../../src/wire/catalog-types.ts'
 import { peerIdOfKey } from '../../src/wire/peer-id.ts'
 import { readBody, type SummaryBody } from '../../src/wire/summary-row.ts'
 import { summaryKey } from '../../src/wire/summary-types.ts'
-
-/** Virtual time with a heap, for many nodes; promises settle between two moments. */
-export interface SimClock extends Clock {
-  run(ms: number): Promise<void>
-}
-
-interface Due {
-  at: number
-  order: number
-  fn: (() => void) | undefined
-}
-
-export function createSimClock(): SimClock {
-  let time = 0
-  let order = 0
-  const heap: Due[] = []
-  const before = (a: Due, b: Due) => a.at < b.at || (a.at === b.at && a.order < b.order)
-  const swap = (a: number, b: number) => ([heap[a], heap[b]] = [heap[b] as Due, heap[a] as Due])
-
-  function push(due: Due): void {
-    let at = heap.push(due) - 1
-    while (at > 0 && before(heap[at] as Due, heap[(at - 1) >> 1] as Due)) {
-      swap(at, (at - 1) >> 1)
-      at = (at - 1) >> 1
-    }
-  }
-
-  function pop(): Due {
-    const first = heap[0] as Due
-    const last = heap.pop() as Due
-    if (heap.length === 0) return first
-    heap[0] = last
-    for (let at = 0; ; ) {
-      const left = 2 * at + 1
-      if (left >= heap.length) return first
-      const child = left + 1 < heap.length && before(heap[left + 1] as Due, heap[left] as Due) ? left + 1 : left
-      if (!before(heap[child] as Due, heap[at] as Due)) return first
-      swap(at, child)
-      at = child
-    }
-  }
-
-  return {
-    now: () => time,
-    wall: () => 1_700_000_000_000 + time,
-    after(ms, fn): Timer {
-      const due: Due = { at: time + Math.max(0, ms), order: order++, fn }
-      push(due)
-      return { cancel: () => void (due.fn = undefined) }
-    },
-    async run(ms) {
-      const end = time + ms
-      await new Promise(setImmediate)
-      while (heap.length > 0 && (heap[0] as Due).at <= end) {
-        time = Math.max(time, (heap[0] as Due).at)
-        let ran = false
-        while (heap.length > 0 && (heap[0] as Due).at <= time) {
-          const { fn } = pop()
-          fn?.()
-          ran ||= fn !== undefined
-        }
-        if (ran) await new Promise(setImmediate)
-      }
-      time = end
-    }
-  }
-}
+import { createSimClock, type SimClock } from './sim-clock.ts'
 
 export interface WorldNode {
   peer: string

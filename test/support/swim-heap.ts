@@ -10,6 +10,8 @@ export interface EventHeap {
   /** Runs everything due up to `end`, oldest first, telling each one's time before it. */
   runTo(end: number, onTime: (at: number) => void): void
   readonly size: number
+  /** When the next thing is due; undefined: nothing is. */
+  readonly nextAt: number | undefined
 }
 
 export function createEventHeap(): EventHeap {
@@ -55,6 +57,9 @@ export function createEventHeap(): EventHeap {
     },
     get size() {
       return heap.length
+    },
+    get nextAt() {
+      return heap[0]?.at
     }
   }
 }

@@ -1,117 +1,38 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/base/logger.ts'
-import { createMeter } from '../../../src/base/meter.ts'
-import { systemRandom } from '../../../src/base/random.ts'
 import type { CallSink, McpOutcome } from '../../../src/mcp/ports.ts'
 import { createRemoteRunner } from '../../../src/node/calls/mcp-over-rpc.ts'
-import { setUpDistant } from '../../../src/node/distant/distant-setup.ts'
-import type { Distant } from '../../../src/node/distant/distant.ts'
-import { createOrigins } from '../../../src/node/members/origins.ts'
-import { createReachLinks } from '../../../src/node/members/reach-links.ts'
-import type { Member } from '../../../src/membership/types.ts'
-import type { Host } from '../../../src/net/host.ts'
-import { createRpc } from '../../../src/rpc/rpc.ts'
-import type { Reach } from '../../../src/rpc/reach/types.ts'
-import type { Rpc, ServerExchange } from '../../../src/rpc/types.ts'
+import type { ServerExchange } from '../../../src/rpc/types.ts'
 import { encodeCallEnd, encodeCallMessage } from '../../../src/wire/mcp-call.ts'
-import { METHOD } from '../../../src/wire/protocols.ts'
-import { secretRules, startHost } from '../../support/hosts.ts'
+import { share, startDistantHost, stopDistantHosts, type DistantHost } from '../../support/distant-hosts.ts'
 import { recordingSink, toolCall } from '../../support/mcp-calls.ts'
-import { credentialFor } from '../../support/reach-net.ts'
-import { createFounder, testSigner } from '../../support/security-world.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 const progress = { jsonrpc: '2.0' as const, method: 'notifications/progress', params: { progressToken: 1, progress: 1 } }
-/** Of the federation whose credentials the nodes have. */
-const FEDERATION = createFounder(99).admission.federation()?.id as string
-
-interface Node {
-  host: Host
-  rpc: Rpc
-  reach: Reach
-  distant: Distant
-  served: ServerExchange[]
-  pools: Set<string>
-}
 
 /** leaf - hub - {other, spare} - provider, over TCP: who is linked shares a pool, and nobody else. */
 describe('calls beyond the pools, between real hosts', () => {
-  let nodes: Node[] = []
+  let nodes: DistantHost[] = []
   /** Relays as the leaf's hub says them, by index. */
   let via: number[] = [1, 2]
 
-  async function start(seed: number): Promise<Node> {
-    const joined: { rpc?: Rpc; distant?: Distant } = {}
-    const host = await startHost({
-      seed,
-      rules: secretRules('s'),
-      events: {
-        peerUp: (peer) => joined.rpc?.peerUp(peer),
-        peerDown: (peer) => joined.rpc?.peerDown(peer),
-        sessionStream: (peer, stream) => joined.rpc?.accept(peer, stream)
-      }
-    })
-    const deps = { clock: systemClock, random: systemRandom, meter: createMeter(), logger: silentLogger }
-    const rpc = createRpc({ ...deps, opener: host }, { self: host.self, federation: FEDERATION, bootId: 1n })
-    joined.rpc = rpc
-    const bundle = credentialFor(host.self)
-    const pools = new Set<string>()
-    const node: Partial<Node> = {}
-    const isMember = (peer: string) => nodes.some(({ host: other, pools: theirs }) => other.self === peer && [...theirs].some((pool) => pools.has(pool)))
-    const reach = createReachLinks(
-      {
-        ...deps, rpc, signer: testSigner(seed), abandon: (peer) => host.abandon(peer),
-        member: (peer) => (isMember(peer) ? ({ state: 'alive' } as Member) : undefined),
-        ...createOrigins({ clock: { ...systemClock, wall: () => 1_700_000_000_000 }, credential: () => bundle }, { federation: FEDERATION }),
-        resolveAgain: async (peer, within) => joined.distant?.again(peer, within)
-      },
-      { self: host.self, federation: FEDERATION }
-    )
-    const distant = setUpDistant({
-      ...deps, host, rpc, reach, isMember,
-      summary: {
-        async resolve() {
-          const provider = nodes[4] as Node
-          return [{ peer: provider.host.self, name: 'provider', via: via.map((index) => (nodes[index] as Node).host.self), addresses: provider.host.addresses(), region: 'eu' }]
-        },
-        interest() {}
-      }
-    })
-    joined.distant = distant
-    const served: ServerExchange[] = []
-    rpc.handle(METHOD.MCP_CALL, (exchange) => served.push(exchange))
-    return Object.assign(node, { host, rpc, reach, distant, served, pools }) as Node
-  }
-
-  async function share(a: Node, b: Node): Promise<void> {
-    const pool = `${nodes.indexOf(a)}-${nodes.indexOf(b)}`
-    for (const node of [a, b]) node.pools.add(pool)
-    a.reach.memberUp(b.host.self)
-    b.reach.memberUp(a.host.self)
-    await a.host.connect(b.host.addresses(), { peer: b.host.self, signal: AbortSignal.timeout(5_000) })
-    await waitUntil('both have a session', () => a.rpc.session(b.host.self) !== undefined && b.rpc.session(a.host.self) !== undefined)
+  /** What each one's hub says about any server. */
+  function resolve() {
+    const { host } = nodes[4] as DistantHost
+    return [{ peer: host.self, name: 'provider', via: selves(via), addresses: host.addresses(), region: 'eu' }]
   }
 
   beforeEach(async () => {
     via = [1, 2]
-    nodes = []
-    for (const seed of [1, 2, 3, 4, 5]) nodes.push(await start(seed))
-    const [leaf, hub, other, spare, provider] = nodes as [Node, Node, Node, Node, Node]
+    nodes = await Promise.all([1, 2, 3, 4, 5].map((seed) => startDistantHost(seed, { resolve })))
+    const [leaf, hub, other, spare, provider] = nodes as [DistantHost, DistantHost, DistantHost, DistantHost, DistantHost]
     for (const [a, b] of [[leaf, hub], [hub, other], [hub, spare], [other, provider], [spare, provider]] as const) await share(a, b)
   })
-  afterEach(async () => {
-    for (const { distant, reach, rpc, host } of nodes) {
-      distant.stop()
-      reach.stop()
-      rpc.close()
-      await host.stop()
-    }
-  })
+  afterEach(() => stopDistantHosts(nodes))
 
   /** One call of the leaf at the provider, over the way that its hub says. */
   async function call(sink: CallSink = recordingSink()) {
-    const [leaf, , , , provider] = nodes as [Node, Node, Node, Node, Node]
+    const [leaf, , , , provider] = nodes as [DistantHost, DistantHost, DistantHost, DistantHost, DistantHost]
     const before = provider.served.length
     expect(await leaf.distant.find({ distant: 's' }, { within: 2_000 })).toEqual([provider.host.self])
     leaf.distant.called(provider.host.self)
@@ -121,10 +42,10 @@ describe('calls beyond the pools, between real hosts', () => {
     await waitUntil('the provider has it', () => provider.served.length > before)
     return { result, served: provider.served.at(-1) as ServerExchange, running }
   }
-  const selves = (indexes: number[]) => indexes.map((index) => (nodes[index] as Node).host.self)
+  const selves = (indexes: number[]) => indexes.map((index) => (nodes[index] as DistantHost).host.self)
 
   test('go over two hubs; the third one makes a connection, and what comes then takes it', async () => {
-    const [leaf, , , , provider] = nodes as [Node, Node, Node, Node, Node]
+    const [leaf, , , , provider] = nodes as [DistantHost, DistantHost, DistantHost, DistantHost, DistantHost]
     for (let n = 0; n < 3; n++) {
       const { served, result, running } = await call()
       expect(served).toMatchObject({ peer: leaf.host.self, via: selves([1, 2]) })
@@ -142,7 +63,7 @@ describe('calls beyond the pools, between real hosts', () => {
   })
 
   test.each([['unary', false], ['with progress', true]])('a hub in the middle dies while one runs: its outcome is unknown, and the next goes over the other one: %s', async (_, withProgress) => {
-    const [, , other] = nodes as [Node, Node, Node]
+    const [, , other] = nodes as [DistantHost, DistantHost, DistantHost]
     const sink = recordingSink()
     const { served, result } = await call(sink)
     if (withProgress) {
@@ -166,7 +87,7 @@ describe('calls beyond the pools, between real hosts', () => {
     const { served, result } = await call()
     served.end(encodeCallEnd({ result: {} }))
     await result
-    const [leaf, , other, , provider] = nodes as [Node, Node, Node, Node, Node]
+    const [leaf, , other, , provider] = nodes as [DistantHost, DistantHost, DistantHost, DistantHost, DistantHost]
     other.rpc.close()
     await other.host.stop()
     via = [1, 3]

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { randomInt, seededRandom } from '../../../src/base/random.ts'
 import type { MemberEvent, MemberState } from '../../../src/membership/types.ts'
 import { createPoolsWorld, type PoolNode, type PoolsWorld } from '../../support/pools-world.ts'
+import { bandOf } from '../frame/bands.ts'
 
 const NODES = 10
 const POOLS = ['a', 'b', 'c']
@@ -83,7 +84,7 @@ async function storm(seed: number): Promise<{ world: PoolsWorld; problems: strin
   return { world, problems, told, where, versions }
 }
 
-test.each(Array.from({ length: 8 }, (_, index) => index + 1))('three pools with members that come, go, die and are cut off, seed %i: all pools find together, and every view was told truly', async (seed) => {
+test.each(bandOf(8))('three pools with members that come, go, die and are cut off, seed %i: all pools find together, and every view was told truly', async (seed) => {
   const { world, problems, told, where, versions } = await storm(seed)
   expect(problems).toEqual([])
   const running = [...where.keys()].map((index) => world.node(index))

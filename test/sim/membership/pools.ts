@@ -1,6 +1,6 @@
 import { PROFILES } from '../../../src/membership/profiles.ts'
-import { stream } from '../../support/swim-world.ts'
 import type { Process, Watcher, World } from '../../support/swim-world-types.ts'
+import { stream } from '../frame/chance.ts'
 import { createPool, until } from './pool.ts'
 
 /** Idle and under churn, ms of each. */

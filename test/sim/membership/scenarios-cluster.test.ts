@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PROFILES } from '../../../src/membership/profiles.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import { createScenario, range } from './scenario.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import { createScenario, range } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
 

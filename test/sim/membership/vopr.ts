@@ -1,42 +1,30 @@
 import { randomInt } from '../../../src/base/random.ts'
 import { PROFILES } from '../../../src/membership/profiles.ts'
 import type { ProfileName } from '../../../src/membership/profiles.ts'
-import { createWorld, stream } from '../../support/swim-world.ts'
+import { createWorld } from '../../support/swim-world.ts'
 import type { World, WorldOptions } from '../../support/swim-world-types.ts'
+import { stream } from '../frame/chance.ts'
+import { runStorm } from '../frame/storm.ts'
+import type { StormOptions, StormResult } from '../frame/storm.ts'
+import { Violation } from '../frame/violation.ts'
 import { convergenceBound, settleTime } from './bound.ts'
 import { bounded, dialsPaced, silence } from './checkers/bounds.ts'
 import { notConverged } from './checkers/convergence.ts'
 import { noFalseDeaths, trueEvidence } from './checkers/deaths.ts'
 import { incarnationMonotone, noResurrection, oneContent, onlyTheSubject } from './checkers/incarnations.ts'
 import { legalTransitions } from './checkers/transitions.ts'
-import { createWatch, Violation } from './checkers/watch.ts'
+import { createWatch } from './checkers/watch.ts'
 import type { Checker } from './checkers/watch.ts'
 import { createFaults } from './faults.ts'
 import type { Fault } from './faults.ts'
 
-export interface VoprOptions {
-  seed: number
-  ticks: number
-  masked?: ReadonlySet<Fault>
+export interface VoprOptions extends StormOptions<Fault> {
   plant?: WorldOptions['plant']
-  trace?: (line: string) => void
 }
 
-export interface VoprResult {
-  seed: number
+export interface VoprResult extends StormResult<Fault> {
   members: number
   profile: ProfileName
-  /** Of all machines. */
-  steps: number
-  virtualMs: number
-  faults: Record<Fault, number>
-  counts: Record<string, number>
-  /** ms of calm until every view was right, and the bound for it. */
-  converged: number
-  bound: number
-  /** What went wrong, in a sentence; undefined if nothing did. */
-  violation: string | undefined
-  checker: string | undefined
 }
 
 /** How often the views are compared with the truth during the calm, ms. */
@@ -60,20 +48,11 @@ export function runVopr({ seed, ticks, masked = new Set(), plant, trace }: VoprO
   const faults = createFaults(world, { seed, members, masked })
   const bound = convergenceBound(profile, members)
   let converged = -1
-  let failure: Violation | undefined
 
   function restartAll(): void {
     for (let index = 0; index < members; index++) {
       const host = world.hosts[index]!
       if (host.process === undefined) world.start(index)
-    }
-  }
-
-  function storm(): void {
-    restartAll()
-    for (let tick = 0; tick < ticks; tick++) {
-      faults.tick()
-      world.run(tickMs)
     }
   }
 
@@ -95,17 +74,8 @@ export function runVopr({ seed, ticks, masked = new Set(), plant, trace }: VoprO
     }
   }
 
-  try {
-    storm()
-    calm()
-  } catch (error) {
-    if (!(error instanceof Violation)) throw error
-    failure = error
-  }
-  return {
-    seed, members, profile: profileName, steps: watch.steps, virtualMs: world.now, faults: faults.counts, counts: world.counts, converged, bound,
-    violation: failure?.message, checker: failure?.checker
-  }
+  const ended = runStorm(world, faults, { ticks, tick: tickMs, begin: restartAll, calm })
+  return { seed, members, profile: profileName, steps: watch.steps, virtualMs: world.now, faults: faults.counts, counts: world.counts, converged, bound, ...ended }
 }
 
 export function checkersFor(world: () => World, calmSince: () => number): Checker[] {

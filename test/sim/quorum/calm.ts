@@ -1,6 +1,6 @@
 import type { Outcome } from '../../../src/federation/quorum/events.ts'
 import { HUB_KEY } from '../../../src/federation/quorum/types.ts'
-import { Violation } from './checkers/violation.ts'
+import { Violation } from '../frame/violation.ts'
 import { KEYS } from './clients.ts'
 import type { Clients } from './clients.ts'
 import { textOf } from './history.ts'

@@ -1,7 +1,7 @@
 import type { Outcome } from '../../../src/federation/quorum/events.ts'
 import { MAX_OPS } from '../../../src/wire/quorum-votes.ts'
 import type { Action, Operation, Outcome as Answer } from '../../support/linearizable.ts'
-import { Violation } from './checkers/violation.ts'
+import { Violation } from '../frame/violation.ts'
 
 /** What was asked and answered, in one order, for the checker of linearizability. */
 export interface History {

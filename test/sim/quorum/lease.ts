@@ -1,6 +1,6 @@
 import type { GroupOptions, Outcome } from '../../../src/federation/quorum/events.ts'
 import { HUB_KEY } from '../../../src/federation/quorum/types.ts'
-import { Violation } from './checkers/violation.ts'
+import { Violation } from '../frame/violation.ts'
 import { CLOCK_DRIFT } from './world.ts'
 import type { Process } from './world-types.ts'
 

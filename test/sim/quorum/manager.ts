@@ -2,7 +2,7 @@ import { randomHex, randomInt } from '../../../src/base/random.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Outcome } from '../../../src/federation/quorum/events.ts'
 import { OP_BYTES } from '../../../src/wire/quorum-votes.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import type { Process, World } from './world-types.ts'
 
 export interface Manager {

@@ -1,5 +1,6 @@
 import type { GroupOptions, Outcome, Wanted } from '../../../src/federation/quorum/events.ts'
 import { createDecisionLog } from './checkers/decisions.ts'
+import { together } from './checkers/together.ts'
 import { keepsItsWord } from './checkers/votes.ts'
 import { textOf } from './history.ts'
 import { createWorld, peerOf } from './world.ts'
@@ -38,10 +39,7 @@ export function createScenario(options: { genesis: number; hosts?: number; seed?
   const watchers = [createDecisionLog({ genesis: founders.map(peerOf), tier }), keepsItsWord()]
   const world = createWorld({
     seed, hosts, genesis: founders, tier, overWire: true, slowDisk: options.slowDisk ?? 0, permits: () => options.permits ?? (() => true),
-    watcher: {
-      stepped: (...step) => watchers.forEach((watcher) => watcher.stepped?.(...step)),
-      effect: (...step) => watchers.forEach((watcher) => watcher.effect?.(...step))
-    }
+    watcher: together(watchers)
   })
   let serial = 0
 

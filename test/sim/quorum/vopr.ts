@@ -1,10 +1,13 @@
 import { randomInt } from '../../../src/base/random.ts'
 import type { Tier } from '../../../src/wire/admission-documents.ts'
 import { checkLinearizable, inWords } from '../../support/linearizable.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
+import { runStorm } from '../frame/storm.ts'
+import type { StormOptions, StormResult } from '../frame/storm.ts'
+import { Violation } from '../frame/violation.ts'
 import { calmDown } from './calm.ts'
 import { createDecisionLog } from './checkers/decisions.ts'
-import { Violation } from './checkers/violation.ts'
+import { together } from './checkers/together.ts'
 import { keepsItsWord } from './checkers/votes.ts'
 import { createClients } from './clients.ts'
 import { createFaults } from './faults.ts'
@@ -15,32 +18,16 @@ import { createManager } from './manager.ts'
 import { createWorld, peerOf } from './world.ts'
 import type { Plant, Watcher } from './world-types.ts'
 
-export interface QuorumVoprOptions {
-  seed: number
-  ticks: number
-  masked?: ReadonlySet<Fault>
+export interface QuorumVoprOptions extends StormOptions<Fault> {
   plant?: Plant
   /** Leaves out the checkers that look at what voters say, so that only what clients see counts. */
   blackBox?: boolean
-  trace?: (line: string) => void
 }
 
-export interface QuorumVoprResult {
-  seed: number
+export interface QuorumVoprResult extends StormResult<Fault> {
   hosts: number
   genesis: number
-  /** Of all machines. */
-  steps: number
-  virtualMs: number
   operations: number
-  faults: Record<Fault, number>
-  counts: Record<string, number>
-  /** ms of calm until everybody could change something and knew the same, and the bound for it. */
-  converged: number
-  bound: number
-  /** What went wrong, in a sentence; undefined if nothing did. */
-  violation: string | undefined
-  checker: string | undefined
 }
 
 /** ms */
@@ -62,43 +49,34 @@ export function runQuorumVopr({ seed, ticks, masked = new Set(), plant, blackBox
   const world = createWorld({
     seed, hosts, genesis: founders, tier, threshold, plant, trace,
     overWire: random.float() < 0.25, slowDisk: random.float() ** 3 * 400, permits: () => plant?.permits ?? leasePermits,
-    watcher: {
-      stepped: (...step) => watchers.forEach((watcher) => watcher.stepped?.(...step)),
-      effect: (...step) => watchers.forEach((watcher) => watcher.effect?.(...step))
-    }
+    watcher: together(watchers)
   })
   const clients = createClients(world, history, seed)
   const manager = createManager(world, { seed, smallest: genesis < 3 ? 1 : 3, largest: 7 })
   const faults = createFaults(world, { seed, masked, mayDamage: () => genesis >= 3 && manager.damaged().length === 0 })
   let calm = { converged: -1, bound: 0 }
-  let failure: Violation | undefined
 
-  function storm(): void {
-    for (let index = 0; index < hosts; index++) world.start(index)
-    for (let tick = 0; tick < ticks; tick++) {
-      faults.tick()
-      clients.tick()
-      manager.tick()
-      world.run(TICK)
-    }
-  }
-
-  try {
-    storm()
+  function calmDownAndCheck(): void {
     faults.calm()
     calm = calmDown(world, { clients, manager })
     const verdict = checkLinearizable(history.operations)
     if (verdict.type === 'undecided') throw new Violation('linearizable', `${verdict.key}: not decided within ${verdict.steps} steps`)
     if (trace !== undefined && verdict.type !== 'linearizable') for (const operation of history.operations) if (operation.key === verdict.key) trace(inWords(operation))
     if (verdict.type === 'violated') throw new Violation('linearizable', `${verdict.key}: ${verdict.why}`)
-  } catch (error) {
-    if (!(error instanceof Violation)) throw error
-    failure = error
   }
+
+  const ended = runStorm(world, faults, {
+    ticks, tick: TICK,
+    begin: () => world.hosts.forEach(({ index }) => world.start(index)),
+    each() {
+      clients.tick()
+      manager.tick()
+    },
+    calm: calmDownAndCheck
+  })
   const counts = { ...world.counts, ...prefixed('log', decisions.count), ...prefixed('lease', clients.beliefs.count) }
   return {
-    seed, hosts, genesis, steps: world.counts.steps ?? 0, virtualMs: world.now, operations: history.operations.length, faults: faults.counts, counts, ...calm,
-    violation: failure?.message, checker: failure?.checker
+    seed, hosts, genesis, steps: world.counts.steps ?? 0, virtualMs: world.now, operations: history.operations.length, faults: faults.counts, counts, ...calm, ...ended
   }
 }
 

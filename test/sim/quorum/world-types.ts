@@ -46,11 +46,9 @@ export interface Process {
 
 /** Sees everything; throws a Violation. */
 export interface Watcher {
-  started?(process: Process): void
   stepped?(process: Process, event: GroupEvent, effects: readonly GroupEffect[]): void
   /** An effect leaves the machine, after all writes before it. */
   effect?(process: Process, effect: GroupEffect): void
-  ended?(process: Process): void
 }
 
 export interface Plant {

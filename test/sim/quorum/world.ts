@@ -7,7 +7,7 @@ import type { QuorumAnswer, QuorumRequest } from '../../../src/wire/quorum-types
 import { decodeQuorumAnswer, decodeQuorumRequest, encodeQuorumAnswer, encodeQuorumRequest, quorumMethod } from '../../../src/wire/quorum.ts'
 import { createEventHeap } from '../../support/swim-heap.ts'
 import { createPaths } from '../../support/swim-paths.ts'
-import { stream } from '../../support/swim-world.ts'
+import { stream } from '../frame/chance.ts'
 import { createDisk } from './disk.ts'
 import { fakeSeal } from './fake-seal.ts'
 import type { Host, Process, World, WorldOptions } from './world-types.ts'
@@ -224,7 +224,6 @@ export function createWorld(options: WorldOptions): World {
       holder.process = process
       host.process = process
       count('starts')
-      watcher.started?.(process)
       schedule(process)
       return process
     },
@@ -232,7 +231,6 @@ export function createWorld(options: WorldOptions): World {
       process.ended = true
       process.host.process = undefined
       count(`crash ${process.host.disk.crash(random, mayTear)}`)
-      watcher.ended?.(process)
     },
     pause: (process) => void (process.paused = true),
     resume(process) {

@@ -3,6 +3,7 @@ import { randomInt } from '../../../src/base/random.ts'
 import type { ServerEntry } from '../../../src/wire/catalog-types.ts'
 import { server } from '../../support/catalog-fixtures.ts'
 import { createSummaryWorld, createTree, type SummaryWorld, type WorldNode } from '../../support/summary-world.ts'
+import { bandOf } from '../frame/bands.ts'
 
 const replica = (name: string, tools = ['search', 'fetch']): ServerEntry => server(name, tools.map((tool) => `${name}-${tool}`), { stateless: true })
 
@@ -42,7 +43,7 @@ async function converge(world: SummaryWorld, within: number): Promise<number> {
   }
 }
 
-describe.each([1, 2, 3])('a tree of 1 x 3 x 4 x 10, seed %i', (seed) => {
+describe.each(bandOf(3))('a tree of 1 x 3 x 4 x 10, seed %i', (seed) => {
   test('everybody sees what is beyond its pools, whatever is lost, dies or succeeds', async () => {
     const world = createSummaryWorld(seed)
     const { leaves, hubs } = createTree(world, 3, 4, 10)

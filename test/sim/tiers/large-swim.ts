@@ -1,7 +1,7 @@
 import { PROFILES } from '../../../src/membership/profiles.ts'
 import type { Detection, DetectionTimes } from '../../support/large-pools.ts'
-import { stream } from '../../support/swim-world.ts'
 import type { Process, Watcher, World } from '../../support/swim-world-types.ts'
+import { stream } from '../frame/chance.ts'
 import { createPool, until } from '../membership/pool.ts'
 
 /** What the membership of one pool costs each member, and how soon it sees a death. */

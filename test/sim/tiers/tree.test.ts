@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { randomInt, seededRandom } from '../../../src/base/random.ts'
 import { createTiersWorld, smallTree, type NodePlan, type TiersWorld } from '../../support/tiers-world.ts'
-
-const SEEDS = Number(process.env['SKEIN_TIERS_SEEDS'] ?? 8)
-const FIRST = Number(process.env['SKEIN_TIERS_SEED'] ?? 1)
+import { bandOf } from '../frame/bands.ts'
 
 async function grow(plans: readonly NodePlan[], seed: number, settle = 60_000, options = {}): Promise<TiersWorld> {
   const world = createTiersWorld(plans, seed, options)
@@ -58,7 +56,7 @@ describe('a tree of 1 global, 2 regional, 4 local hubs and 12 leaves', () => {
     expect(peers.toSorted()).toEqual(world.places.map(({ peer }) => peer).toSorted())
   })
 
-  test.each(Array.from({ length: SEEDS }, (_, index) => FIRST + index))('kills, stops, goodbyes and partitions, seed %i', async (seed) => {
+  test.each(bandOf(8))('kills, stops, goodbyes and partitions, seed %i', async (seed) => {
     const world = await grow(smallTree(), seed)
     const random = seededRandom(seed * 77)
     for (let round = 0; round < 5; round++) {
@@ -88,7 +86,7 @@ describe('a tree of 1 global, 2 regional, 4 local hubs and 12 leaves', () => {
 })
 
 describe('with the real quorum', () => {
-  test.each([1, 2])('kill, stop and goodbye of the hubs of three tiers, seed %i', async (seed) => {
+  test.each(bandOf(2))('kill, stop and goodbye of the hubs of three tiers, seed %i', async (seed) => {
     const world = await grow(smallTree(), seed, 60_000, { real: true })
     expect(world.astray()).toEqual([])
     for (const [pool, how] of [['root', 'kill'], [1, 'stop'], [4, 'leave'], ['root', 'stop'], [2, 'kill']] as const) {

@@ -1,13 +1,6 @@
 import type { Member, MemberEvent, MemberState, SwimEffect, SwimEvent } from '../../../../src/membership/types.ts'
 import type { Process, Watcher, World } from '../../../support/swim-world-types.ts'
-
-export class Violation extends Error {
-  readonly checker: string
-  constructor(checker: string, text: string) {
-    super(`${checker}: ${text}`)
-    this.checker = checker
-  }
-}
+import { Violation } from '../../frame/violation.ts'
 
 /** How one member stands in the eyes of another, before and after something that happened there. */
 export interface Change {

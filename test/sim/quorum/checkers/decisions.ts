@@ -5,11 +5,11 @@ import { VOTERS_KEY } from '../../../../src/federation/quorum/types.ts'
 import type { Tier } from '../../../../src/wire/admission-documents.ts'
 import type { Certificate, VoterSet } from '../../../../src/wire/quorum-types.ts'
 import { decodeVoterSet, voteBytes } from '../../../../src/wire/quorum-votes.ts'
+import { Violation } from '../../frame/violation.ts'
 import { fakeSeal } from '../fake-seal.ts'
 import { textOf } from '../history.ts'
 import { FEDERATION, POOL } from '../world.ts'
 import type { Process, Watcher } from '../world-types.ts'
-import { Violation } from './violation.ts'
 
 /** Everything that any node ever held for decided. */
 export interface DecisionLog extends Watcher {

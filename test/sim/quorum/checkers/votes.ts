@@ -3,8 +3,8 @@ import { compareAttempts } from '../../../../src/federation/quorum/rules.ts'
 import type { Attempt } from '../../../../src/federation/quorum/rules.ts'
 import type { QuorumRequest } from '../../../../src/wire/quorum-types.ts'
 import { hashValue } from '../../../../src/wire/quorum-votes.ts'
+import { Violation } from '../../frame/violation.ts'
 import type { Process, Watcher } from '../world-types.ts'
-import { Violation } from './violation.ts'
 
 /** Effects of one step: a request to every voter for some registers, what is told to the members, answers. */
 const MAX_EFFECTS = 400

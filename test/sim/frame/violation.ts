@@ -2,8 +2,8 @@
 export class Violation extends Error {
   readonly checker: string
 
-  constructor(checker: string, message: string) {
-    super(message)
+  constructor(checker: string, text: string) {
+    super(`${checker}: ${text}`)
     this.name = 'Violation'
     this.checker = checker
   }
