@@ -22,7 +22,9 @@ test('a node whose identity was started again elsewhere votes and renews no more
   const { token } = await old.api.createToken({ uses: 1 })
   nodes.push(await startNodeHere('beta', {}, token, undefined, {}, join(base, 'beta')))
   await waitUntil('it leads root', () => old.api.consensus().groups.some(({ lease }) => lease?.holder.peer === old.self), { timeout: 10_000 })
-  // Until then it takes words of a higher boot for its own of an earlier life, and rises above them.
+  const beta = nodes[1]!.self
+  await waitUntil('they have met', () => old.api.members().some(({ peer, state }) => peer === beta && state === 'alive'))
+  // For so long it takes words of a higher boot for its own of an earlier life, and rises above them.
   await sleep(JOINING_TIME)
   let superseded = false
   old.onSuperseded(() => (superseded = true))
