@@ -9,6 +9,7 @@ import type { Dht } from '../../../src/net/dht/dht.ts'
 import type { Host } from '../../../src/net/host.ts'
 import { setUpDistant } from '../../../src/node/distant-setup.ts'
 import type { Distant } from '../../../src/node/distant.ts'
+import { AGAIN_WHEN_NONE } from '../../../src/node/long-tail.ts'
 import { createRemoteRunner } from '../../../src/node/mcp-over-rpc.ts'
 import { createOrigins } from '../../../src/node/origins.ts'
 import { createReachLinks } from '../../../src/node/reach-links.ts'
@@ -112,11 +113,11 @@ describe('providers beyond the pools that only the DHT knows, between real hosts
     }, { timeout: 20_000, every: 300 })
   }
 
-  /** As a call does: asks again and again. */
+  /** As a call does: asks again and again. A search that a busy machine cut short is not repeated at once. */
   async function find(key: string): Promise<readonly string[]> {
     const [leaf] = nodes as [Node]
     let found: readonly string[] = []
-    await waitUntil('somebody is found', async () => (found = await leaf.distant.find({ distant: key, tool: 't' }, { within: 2_000, since: systemClock.now() })).length > 0, { timeout: 10_000, every: 250 })
+    await waitUntil('somebody is found', async () => (found = await leaf.distant.find({ distant: key, tool: 't' }, { within: 2_000, since: systemClock.now() })).length > 0, { timeout: AGAIN_WHEN_NONE + 5_000, every: 250 })
     return found
   }
 
