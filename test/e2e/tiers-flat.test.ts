@@ -327,13 +327,14 @@ describe('limits, wishes, and small pools', () => {
         })
       )
     const stable = async () => (await world.consensus('g')).groups.every(({ settled, voters }) => settled && voters.length % 2 === 1)
-    // There has been room below since max_clusters is 5: the third leaf stayed in root while its vote was needed, and goes when a hub votes in its place.
-    await waitUntil('no leaf is on its way', async () => (await tiersOf('l3')).home !== 'root', { timeout: VOTES_WITHIN + MOVED_WITHIN, every: 250 })
     await waitUntil('voters are settled', stable, { timeout: READY_WITHIN, every: 250 })
     const before = await look()
     await Promise.all(ids.map((id) => world.kill(id)))
     const at = Date.now()
-    await Promise.all(ids.map((id) => world.restart(id)))
+    // A leaf whose pool has neither a hub nor a majority for three seconds goes elsewhere, and stays there: how far apart the starts of seven nodes are on this machine must not matter.
+    const HUBS = ['g', 'e', 'w']
+    await Promise.all(HUBS.map((id) => world.restart(id)))
+    await Promise.all(ids.filter((id) => !HUBS.includes(id)).map((id) => world.restart(id)))
     const started = seconds(at)
     const readyAt = Date.now()
     const pools = new Set(before.map(({ home }) => home))
