@@ -128,17 +128,18 @@ const codes = (made: readonly Made[]) => [...new Set(made.flatMap(({ code }) => 
 const among = (made: readonly Made[], ...allowed: string[]) => expect(codes(made).filter((code) => !allowed.includes(code))).toEqual([])
 const share = (made: readonly Made[], wanted: (one: Made) => boolean) => made.filter(wanted).length / made.length
 
-describe('a bad provider is the only one', () => {
-  let world: World
-  beforeAll(async () => {
-    world = await startWorld(false, 81)
-  }, 90_000)
-  afterAll(() => world?.dispose())
+/** One for each test, for what they have seen of a provider stays. */
+const worlds = {} as Record<'alone' | 'beside' | 'mixed', World>
+beforeAll(async () => {
+  await Promise.all(([['alone', false, 81], ['beside', true, 82], ['mixed', true, 83]] as const).map(async ([id, healthy, seedByte]) => void (worlds[id] = await startWorld(healthy, seedByte))))
+}, 120_000)
+afterAll(() => Promise.all(Object.values(worlds).map((world) => world.dispose())))
 
+describe('a bad provider is the only one', () => {
   test('what nobody else can answer ends in time with an error that says what is known', { timeout: 90_000 }, async () => {
-    const calls = await callAll(world, 'alone')
+    const calls = await callAll(worlds.alone, 'alone')
     console.log(['alone, what callers see:', ...NAMES.map((name) => line(name, calls[name]))].join('\n'))
-    expectTrue(world, calls)
+    expectTrue(worlds.alone, calls)
     for (const name of ['stuck', 'hung', 'mute'] as const) {
       among(calls[name], 'SKEIN_OUTCOME_UNKNOWN', 'SKEIN_BREAKER_OPEN', 'SKEIN_UPSTREAM_DOWN')
       expect(share(calls[name], ({ code }) => code === 'SKEIN_BREAKER_OPEN')).toBeGreaterThan(0.5)
@@ -159,16 +160,10 @@ describe('a bad provider is the only one', () => {
 })
 
 describe('a bad provider beside healthy ones', () => {
-  let world: World
-  beforeAll(async () => {
-    world = await startWorld(true, 82)
-  }, 90_000)
-  afterAll(() => world?.dispose())
-
   test('it is avoided after some failures: callers have answers of the healthy replica', { timeout: 90_000 }, async () => {
-    const calls = await callAll(world, 'beside')
+    const calls = await callAll(worlds.beside, 'beside')
     console.log(['beside a healthy replica, what callers see:', ...NAMES.map((name) => line(name, calls[name]))].join('\n'))
-    expectTrue(world, calls)
+    expectTrue(worlds.beside, calls)
     for (const name of ['stuck', 'hung', 'mute', 'lying', 'garbled', 'crash'] as const) {
       // Provably not run is run elsewhere: an open breaker is nobody's error here.
       among(calls[name], 'SKEIN_OUTCOME_UNKNOWN', 'SKEIN_UPSTREAM_INVALID')
@@ -186,12 +181,6 @@ describe('a bad provider beside healthy ones', () => {
 })
 
 describe('healthy servers of nodes that have bad ones too', () => {
-  let world: World
-  beforeAll(async () => {
-    world = await startWorld(true, 83)
-  }, 90_000)
-  afterAll(() => world?.dispose())
-
   test('p99 of calls to healthy servers stays within twice that of the same load without bad ones', { timeout: 120_000 }, async () => {
     const ROUNDS = 3
     const HEALTHY_CALLS = 1_000
@@ -204,12 +193,12 @@ describe('healthy servers of nodes that have bad ones too', () => {
       const others: Promise<Made>[] = []
       const timer = setInterval(() => {
         const tool = beside[others.length % beside.length] as string
-        others.push(makeCall(world.client, tool, `side-${number++}`))
+        others.push(makeCall(worlds.mixed.client, tool, `side-${number++}`))
       }, EVERY)
       let issued = 0
       async function worker(): Promise<void> {
         while (issued++ < HEALTHY_CALLS) {
-          const made = await makeCall(world.client, 'well__work', `well-${number++}`)
+          const made = await makeCall(worlds.mixed.client, 'well__work', `well-${number++}`)
           expect(made.by, JSON.stringify(made.answer)).toBe('well')
           ms.push(made.ms)
         }

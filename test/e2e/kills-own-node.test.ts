@@ -22,7 +22,8 @@ const reaches = (one: Witness) => {
 const cutOff = (seen: Seen | undefined) => seen !== undefined && !('text' in seen) && seen.skein === undefined && (seen.code === 'ECONNRESET' || seen.code === 'no answer' || seen.code === -32001)
 const UNKNOWN = { code: -32000, skein: 'SKEIN_OUTCOME_UNKNOWN' }
 
-function world() {
+/** @returns what is not there before `open` */
+function closedWorld() {
   const scratch = tempDataDir()
   const file = join(scratch, 'events')
   const dataDir = tempDataDir()
@@ -33,16 +34,16 @@ function world() {
     const servers = { legacy: stdioServers.legacy(file), modern: stdioServers.modern(file) }
     node = await startSkein({ dataDir, config: { network: { http_port: port }, mcp: { shutdown_timeout: '1s', graph: { enabled: false }, servers } } })
   }
-  beforeAll(async () => {
-    port = await freePort()
-    await start()
-  }, 60_000)
-  afterAll(async () => {
-    await Promise.all(clients.map((one) => one.close()))
-    await node?.dispose()
-    rmSync(scratch, { recursive: true, force: true })
-  })
   return {
+    async open() {
+      port = await freePort()
+      await start()
+    },
+    async close() {
+      await Promise.all(clients.map((one) => one.close()))
+      await node?.dispose()
+      rmSync(scratch, { recursive: true, force: true })
+    },
     file,
     events: eventsIn(file),
     async clients(options: { server?: string; askable?: boolean } = {}) {
@@ -64,78 +65,54 @@ function world() {
   }
 }
 
-describe.each(['SIGKILL', 'SIGTERM'] as const)('the own node is restarted after %s', (signal) => {
-  const { clients, events, restart } = world()
+const SERVERS = ['legacy', 'modern'] as const
+const idOf = (server: string, one: Witness) => `${server} ${one.kind}`
+
+/** A world whose node was restarted while calls ran, people were asked and clients watched; what became of that. */
+function restartedWorld(signal: 'SIGKILL' | 'SIGTERM') {
+  const { clients, events, restart, ...ends } = closedWorld()
   const all: Record<'plain' | 'askable' | 'watching', Witness[]> = { plain: [], askable: [], watching: [] }
   const running: Record<string, Record<string, Seen>> = {}
   const asked: Record<string, Record<string, Seen>> = {}
-  const SERVERS = ['legacy', 'modern'] as const
-  const id = (server: string, one: Witness) => `${server} ${one.kind}`
-
-  beforeAll(async () => {
+  async function open(): Promise<void> {
+    await ends.open()
     all.plain = await clients()
     all.askable = await clients({ askable: true })
     all.watching = await clients({ server: 'legacy' })
     for (const one of all.watching) await one.subscribe(NOTE)
     await each(all.watching, reaches)
-    const calls = SERVERS.map((server) => [server, each(all.plain, (one) => one.call(`${server}__wait`, { id: id(server, one) }))] as const)
-    const questions = SERVERS.map((server) => [server, each(all.askable, (one) => one.call(`${server}__elicit`, { id: id(server, one) }))] as const)
-    for (const server of SERVERS) for (const one of all.plain) await events.until(`waiting ${id(server, one)}`)
+    const calls = SERVERS.map((server) => [server, each(all.plain, (one) => one.call(`${server}__wait`, { id: idOf(server, one) }))] as const)
+    const questions = SERVERS.map((server) => [server, each(all.askable, (one) => one.call(`${server}__elicit`, { id: idOf(server, one) }))] as const)
+    for (const server of SERVERS) for (const one of all.plain) await events.until(`waiting ${idOf(server, one)}`)
     await waitUntil('all are asked', () => all.askable.every((one) => one.open.length === 2), { timeout: 20_000 })
     for (const one of Object.values(all).flat()) one.heard.splice(0)
     await restart(signal)
     for (const one of all.askable) one.open.splice(0).forEach((answer) => answer())
     for (const [server, ended] of calls) running[server] = await ended
     for (const [server, ended] of questions) asked[server] = await ended
-  }, 120_000)
+  }
+  return { all, running, asked, clients, events, open, close: ends.close }
+}
 
-  test('what ran may have run, and ran once; only over HTTP after a kill there is nobody to say so, and the connection breaks', () => {
-    for (const server of SERVERS) {
-      for (const one of all.plain) {
-        const seen = running[server]?.[one.kind]
-        if (one.carrier === 'stdio' || signal === 'SIGTERM') expect(seen, one.kind).toMatchObject(UNKNOWN)
-        else expect(cutOff(seen), `${one.kind}: ${JSON.stringify(seen)}`).toBe(true)
-        expect(events.count(`waiting ${id(server, one)}`)).toBe(1)
-      }
-    }
-  })
+function world() {
+  const made = closedWorld()
+  beforeAll(made.open, 60_000)
+  afterAll(made.close)
+  return made
+}
 
-  test('open questions: those of an older client end as what ran does; a newer one can still answer a server of the newer era', () => {
-    for (const server of SERVERS) {
-      for (const one of all.askable) {
-        const seen = asked[server]?.[one.kind]
-        if (!one.legacy && server === 'modern') expect(seen, one.kind).toEqual({ text: 'Ada' })
-        else if (!one.legacy) expect(seen, one.kind).toMatchObject({ code: -32602 })
-        else if (one.carrier === 'stdio' || signal === 'SIGTERM') expect(seen, one.kind).toMatchObject(UNKNOWN)
-        else expect(cutOff(seen), `${one.kind}: ${JSON.stringify(seen)}`).toBe(true)
-        const again = !one.legacy && server === 'modern' ? 1 : 0
-        expect([events.count(`asking ${id(server, one)}`), events.count(`answered ${id(server, one)}`)], one.kind).toEqual([1, again])
-      }
-    }
-  })
-
-  test('the next call works, but for older clients over HTTP: their session is gone (404), a new one works', async () => {
-    const answers = await each(all.plain, (one) => one.call('legacy__pid'))
-    for (const one of all.plain) {
-      if (one.legacy && one.carrier === 'http') expect(answers[one.kind], one.kind).toMatchObject({ code: 404 })
-      else expect(answers[one.kind], one.kind).toMatchObject({ text: expect.stringMatching(/^\d+$/) })
-    }
-    expect(codesOf(await each(await clients(), (one) => one.call('legacy__pid')))).toEqual(all.plain.map(() => expect.stringMatching(/^\d+$/)))
-  })
-
-  test('subscriptions: over skein mcp they go on, with news of the lists; over HTTP clients make them again', async () => {
-    for (const one of all.watching) {
-      if (one.carrier === 'http' && one.legacy) continue
-      if (one.carrier === 'http') await one.subscribe(NOTE)
-      await reaches(one)
-      if (one.carrier === 'stdio') expect(toldOf(one), one.kind).toContain('tools/list_changed')
-    }
-    expect(Object.fromEntries(all.watching.map((one) => [one.kind, one.ended()]))).toMatchObject({
-      'modern, SDK v2 over HTTP': signal === 'SIGKILL' ? 'remote' : 'graceful',
-      'modern, SDK v2 over skein mcp': undefined
-    })
-  })
+// A client whose SDK does not notice that its connection broke waits for half a minute: beside the other tests.
+const killed = restartedWorld('SIGKILL')
+let opening: Promise<void>
+beforeAll(() => {
+  opening = killed.open()
+  // It is awaited below.
+  opening.catch(() => {})
 })
+afterAll(async () => {
+  await opening.catch(() => {})
+  await killed.close()
+}, 120_000)
 
 describe('a reload', () => {
   const { clients, events, file, reload } = world()
@@ -204,5 +181,58 @@ describe('a server over HTTP forgets its sessions', () => {
       await node.dispose()
       await server.kill()
     }
+  })
+})
+
+describe.each(['SIGTERM', 'SIGKILL'] as const)('the own node is restarted after %s', (signal) => {
+  const { all, running, asked, clients, events, open, close } = signal === 'SIGKILL' ? killed : restartedWorld(signal)
+  beforeAll(() => (signal === 'SIGKILL' ? opening : open()), 120_000)
+  if (signal !== 'SIGKILL') afterAll(close)
+
+  test('what ran may have run, and ran once; only over HTTP after a kill there is nobody to say so, and the connection breaks', () => {
+    for (const server of SERVERS) {
+      for (const one of all.plain) {
+        const seen = running[server]?.[one.kind]
+        if (one.carrier === 'stdio' || signal === 'SIGTERM') expect(seen, one.kind).toMatchObject(UNKNOWN)
+        else expect(cutOff(seen), `${one.kind}: ${JSON.stringify(seen)}`).toBe(true)
+        expect(events.count(`waiting ${idOf(server, one)}`)).toBe(1)
+      }
+    }
+  })
+
+  test('open questions: those of an older client end as what ran does; a newer one can still answer a server of the newer era', () => {
+    for (const server of SERVERS) {
+      for (const one of all.askable) {
+        const seen = asked[server]?.[one.kind]
+        if (!one.legacy && server === 'modern') expect(seen, one.kind).toEqual({ text: 'Ada' })
+        else if (!one.legacy) expect(seen, one.kind).toMatchObject({ code: -32602 })
+        else if (one.carrier === 'stdio' || signal === 'SIGTERM') expect(seen, one.kind).toMatchObject(UNKNOWN)
+        else expect(cutOff(seen), `${one.kind}: ${JSON.stringify(seen)}`).toBe(true)
+        const again = !one.legacy && server === 'modern' ? 1 : 0
+        expect([events.count(`asking ${idOf(server, one)}`), events.count(`answered ${idOf(server, one)}`)], one.kind).toEqual([1, again])
+      }
+    }
+  })
+
+  test('the next call works, but for older clients over HTTP: their session is gone (404), a new one works', async () => {
+    const answers = await each(all.plain, (one) => one.call('legacy__pid'))
+    for (const one of all.plain) {
+      if (one.legacy && one.carrier === 'http') expect(answers[one.kind], one.kind).toMatchObject({ code: 404 })
+      else expect(answers[one.kind], one.kind).toMatchObject({ text: expect.stringMatching(/^\d+$/) })
+    }
+    expect(codesOf(await each(await clients(), (one) => one.call('legacy__pid')))).toEqual(all.plain.map(() => expect.stringMatching(/^\d+$/)))
+  })
+
+  test('subscriptions: over skein mcp they go on, with news of the lists; over HTTP clients make them again', async () => {
+    for (const one of all.watching) {
+      if (one.carrier === 'http' && one.legacy) continue
+      if (one.carrier === 'http') await one.subscribe(NOTE)
+      await reaches(one)
+      if (one.carrier === 'stdio') expect(toldOf(one), one.kind).toContain('tools/list_changed')
+    }
+    expect(Object.fromEntries(all.watching.map((one) => [one.kind, one.ended()]))).toMatchObject({
+      'modern, SDK v2 over HTTP': signal === 'SIGKILL' ? 'remote' : 'graceful',
+      'modern, SDK v2 over skein mcp': undefined
+    })
   })
 })

@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test, type TestContext } from 'vitest'
 import { echoServer, sees } from '../support/federation-checks.ts'
-import { createNatWorld, natMissing, type NatWorld } from '../support/nat-world.ts'
+import { createNatWorld, natMissing } from '../support/nat-world.ts'
 import { inside } from '../support/namespaces.ts'
 import { makeToken, startSkein, type SkeinProcess } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -9,42 +9,40 @@ const TAG = `nat${process.pid}`
 const why = natMissing(TAG)
 if (why !== undefined) console.warn(`SKIPPED: members behind NAT need root, network namespaces and nftables (${why})`)
 
-describe.skipIf(why !== undefined)('members behind two NATs and one with a public address', () => {
-  const nodes: SkeinProcess[] = []
-  let world: NatWorld | undefined
-  afterEach(async () => {
-    await Promise.allSettled(nodes.splice(0).map((node) => node.dispose()))
-    world?.remove()
-  })
-
-  async function start(namespace: string, id: string, token?: string): Promise<SkeinProcess> {
-    const node = await startSkein({
-      prefix: inside(namespace),
-      config: {
-        node: { id },
-        network: { listen: ['/ip4/0.0.0.0/tcp/4001'] },
-        monitoring: { log_level: 'debug', metrics_host: '127.0.0.1' },
-        mcp: echoServer(id)
-      },
-      ...(token === undefined ? {} : { token })
-    })
-    nodes.push(node)
-    return node
-  }
-
+// Each has a little Internet of its own, and mostly waits: side by side.
+describe.skipIf(why !== undefined).concurrent('members behind two NATs and one with a public address', () => {
   /** The way that one node has to another: the addresses of its connections with it; of peers without one, addresses are only what they tell. */
   async function ways(node: SkeinProcess, other: SkeinProcess): Promise<string[]> {
     return (await node.peers()).filter(({ peer, state }) => peer === other.status().peer && state === 'connected').flatMap(({ addresses }) => addresses)
   }
 
-  async function federation(nats: ['keeping' | 'symmetric', 'keeping' | 'symmetric']): Promise<[SkeinProcess, SkeinProcess, SkeinProcess]> {
-    world = createNatWorld(TAG)
-    const machines = [world.open(), world.behind(nats[0]), world.behind(nats[1])] as const
-    const a = await start(machines[0].namespace, 'alpha')
-    expect(a.status().addresses.map((address) => address.replace(/\/p2p\/.*/, ''))).toEqual([`/ip4/${machines[0].address}/tcp/4001`])
+  async function federation({ onTestFinished }: TestContext, nat: 'keeping' | 'symmetric'): Promise<[SkeinProcess, SkeinProcess, SkeinProcess]> {
+    const world = createNatWorld(`${TAG}${nat[0]}`)
+    const nodes: SkeinProcess[] = []
+    onTestFinished(async () => {
+      await Promise.allSettled(nodes.map((node) => node.dispose()))
+      world.remove()
+    })
+    async function start(namespace: string, id: string, token?: string): Promise<SkeinProcess> {
+      const node = await startSkein({
+        prefix: inside(namespace),
+        config: {
+          node: { id },
+          network: { listen: ['/ip4/0.0.0.0/tcp/4001'] },
+          monitoring: { log_level: 'debug', metrics_host: '127.0.0.1' },
+          mcp: echoServer(id)
+        },
+        ...(token === undefined ? {} : { token })
+      })
+      nodes.push(node)
+      return node
+    }
+    const [open, one, other] = [world.open(), world.behind(nat), world.behind(nat)] as const
+    const a = await start(open.namespace, 'alpha')
+    expect(a.status().addresses.map((address) => address.replace(/\/p2p\/.*/, ''))).toEqual([`/ip4/${open.address}/tcp/4001`])
     const token = await makeToken(a, { uses: 2 })
-    const b = await start(machines[1].namespace, 'beta', token)
-    const c = await start(machines[2].namespace, 'gamma', token)
+    const b = await start(one.namespace, 'beta', token)
+    const c = await start(other.namespace, 'gamma', token)
     return [a, b, c]
   }
 
@@ -64,19 +62,19 @@ describe.skipIf(why !== undefined)('members behind two NATs and one with a publi
     return addresses.some((address) => !address.includes('/p2p-circuit')) ? 'direct' : 'relayed'
   }
 
-  test('behind symmetric NATs they stay relayed, and all see and call each other', async () => {
-    const [a, b, c] = await federation(['symmetric', 'symmetric'])
-    await waitUntil('the hidden ones have a connection', async () => (await ways(b, c)).length > 0 && (await ways(c, b)).length > 0, { timeout: 40_000, every: 500 })
+  test('behind symmetric NATs they stay relayed, and all see and call each other', async (context) => {
+    const [a, b, c] = await federation(context, 'symmetric')
+    await waitUntil('the hidden ones have a connection', async () => (await ways(b, c)).length > 0 && (await ways(c, b)).length > 0, { timeout: 40_000, every: 100 })
     await allSeeAndCallEachOther([a, b, c])
     expect(await connection(b, c)).toBe('relayed')
     console.log('symmetric NATs: alpha-beta direct, alpha-gamma direct, beta-gamma relayed')
   }, 120_000)
 
-  test('NATs that keep port numbers let the two punch through', async () => {
-    const [a, b, c] = await federation(['keeping', 'keeping'])
-    await waitUntil('the hidden ones have a connection', async () => (await ways(b, c)).length > 0, { timeout: 40_000, every: 500 })
+  test('NATs that keep port numbers let the two punch through', async (context) => {
+    const [a, b, c] = await federation(context, 'keeping')
+    await waitUntil('the hidden ones have a connection', async () => (await ways(b, c)).length > 0, { timeout: 40_000, every: 100 })
     await allSeeAndCallEachOther([a, b, c])
-    await waitUntil('it is direct', async () => (await connection(b, c)) === 'direct', { timeout: 60_000, every: 500 }).catch(() => {})
+    await waitUntil('it is direct', async () => (await connection(b, c)) === 'direct', { timeout: 60_000, every: 100 }).catch(() => {})
     const how = await connection(b, c)
     console.log(`NATs that keep ports: alpha-beta direct, alpha-gamma direct, beta-gamma ${how}`)
     expect(how).toBe('direct')

@@ -58,7 +58,7 @@ describe('a federation of five nodes under load', () => {
   const dirs = () => nodes.flatMap(({ dataDir }) => ['--data-dir', dataDir])
   const restart = `exec ${process.execPath} ${join(ROOT, 'bin/skein.js')} start --json --data-dir {data_dir} --config {data_dir}/node.yaml`
 
-  async function start(name: string, token?: string): Promise<void> {
+  async function start(name: string, token?: string): Promise<Federated> {
     const dataDir = tempDataDir()
     const [httpPort, p2pPort] = [await freePort(), await freePort()]
     const server = { command: process.execPath, args: [join(ROOT, 'test/fixtures/log-server.ts')], env: { SKEIN_LOG: log }, stateless: true, repeatable: ['read'] }
@@ -68,17 +68,18 @@ describe('a federation of five nodes under load', () => {
       mcp: { graph: { enabled: false }, servers: Object.fromEntries((SERVERS[name] as string[]).map((one) => [one, server])) }
     }
     const node = await startSkein({ dataDir, config, ...(token === undefined ? {} : { token }) })
-    nodes.push({ name, dataDir, node, mcpUrl: node.mcpUrl() })
+    return { name, dataDir, node, mcpUrl: node.mcpUrl() }
   }
 
   beforeAll(async () => {
-    await start('a')
-    const token = await makeToken((nodes[0] as Federated).node, { uses: NAMES.length - 1 })
-    for (const name of NAMES.slice(1)) await start(name, token)
+    const first = await start('a')
+    nodes.push(first)
+    const token = await makeToken(first.node, { uses: NAMES.length - 1 })
+    nodes.push(...(await Promise.all(NAMES.slice(1).map((name) => start(name, token)))))
     await waitUntil(
       'every node lists three providers of each server',
       async () => (await Promise.all(nodes.map(({ node }) => node.tools()))).every((tools) => TOOLS.every((tool) => tools.find(({ name }) => name === tool)?.providers.length === 3)),
-      { timeout: 30_000, every: 200 }
+      { timeout: 30_000, every: 50 }
     )
   }, 120_000)
   afterAll(async () => {

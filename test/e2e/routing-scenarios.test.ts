@@ -2,12 +2,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { distantWorld, keepCalling, makeCall, percentile, printed, providersListed, sharesOf, workedIn, workServer, type DistantNode, type DistantWorld, type Made } from '../support/distant-world.ts'
+import { distantWorld, failed, hasTheCalls, isMeasured, keepCalling, makeCall, printed, providersListed, sharesOf, workedIn, workServer, type DistantNode, type DistantWorld, type Made } from '../support/distant-world.ts'
 import { leanClient, type LeanClient } from '../support/lean-mcp.ts'
 import { tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
-// Scenarios J1, J2, J4, J6 and J8 with real processes; J3, J5 and J7 are in routing-scenarios-hub.test.ts.
+// Scenarios J1, J2, J4 and J6 with real processes; J3, J5 and J7 are in routing-scenarios-hub.test.ts, J8 in routing-flaps.test.ts.
 
 const CALLS = 100
 /** Calls that follow each other on a machine that does other things too, where a provider that lacks the processor for a moment is slow: some may go elsewhere. */
@@ -16,10 +16,6 @@ const MOST = 0.85
 const BACK_WITHIN = 10_000
 /** Nobody asks anybody for this answer; room for a busy machine, ms. */
 const AT_ONCE = 1_000
-/** How long a member that failed three times is watched while nobody chooses it, ms: shorter than it must be stable. */
-const DAMPED = 10_000
-/** It must be stable for half a minute; room for the flaps of the tests before, and for slow start, ms. */
-const TRUSTED_WITHIN = 75_000
 
 const settle = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -44,38 +40,22 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
   const LONG = 1_500
   const long = (id: string) => workServer(id, { log: log(`${id}-long`), ms: LONG })
   const work = (id: string) => workServer(id, { log: log(id), ms: 5, more: { repeatable: ['work'] } })
-  const failed = (made: readonly Made[]) => made.filter(({ by }) => by === undefined).map(({ id, code, answer }) => `${id} ${code} ${JSON.stringify(answer).slice(0, 200)}`)
   const start = (inFlight: number, server = 'work') => keepCalling(client, `${server}__work`, { inFlight, prefix: `run${++run}` })
   async function some(inFlight = 1, calls = CALLS): Promise<Made[]> {
     const calling = keepCalling(client, 'work__work', { inFlight, calls, prefix: `run${++run}` })
     await calling.done
     return calling.made
   }
-  /** Calls one after the other until nearly all of the last twenty were answered by this one; resolves with the ms it took. */
-  async function answeredBy(id: string, within: number): Promise<number> {
-    const began = Date.now()
-    const made: Made[] = []
-    await waitUntil(
-      `${id} has the calls`,
-      async () => {
-        made.push(await makeCall(client, 'work__work', `run${++run}-0`))
-        const last = made.slice(-20)
-        return last.length === 20 && last.filter(({ by }) => by === id).length / last.length >= 0.9
-      },
-      { timeout: within, every: 10 }
-    )
-    expect(failed(made)).toEqual([])
-    return Date.now() - began
-  }
   const listed = (count: number) => providersListed(world.edge, 'work__work', count)
-  /** The round trip of this one is known at the edge. */
-  const measured = (id: string) =>
-    waitUntil(`the edge has measured ${id}`, async () => (await world.edge.peers()).some(({ name, rtt, state }) => name === id && state === 'connected' && rtt !== undefined), { timeout: 20_000, every: 200 })
+  const measured = (id: string) => isMeasured(world.edge, id)
+  const answeredBy = (id: string, within: number) => hasTheCalls(client, 'work__work', id, { within, prefix: `run${++run}` })
 
   beforeAll(async () => {
     world = await distantWorld({ node: { id: 'edge' }, mcp: { graph: { enabled: false } } }, 2)
-    near = await world.add('near', 2, { servers: { work: work('near'), long: long('near') } })
-    far = await world.add('far', 30, { servers: { work: work('far'), long: long('far'), solo: workServer('far', { ms: 5 }) } })
+    ;[near, far] = await Promise.all([
+      world.add('near', 2, { servers: { work: work('near'), long: long('near') } }),
+      world.add('far', 30, { servers: { work: work('far'), long: long('far'), solo: workServer('far', { ms: 5 }) } })
+    ])
     await listed(2)
     await Promise.all([measured('near'), measured('far')])
     client = await leanClient(world.edge.mcpUrl(), 32)
@@ -200,36 +180,5 @@ describe('an edge, a provider 2 ms away and one 30 ms away', () => {
       await near.start()
       await listed(2)
     }
-  })
-
-  test('J8: a member that failed three times in a minute is not chosen until it was stable', { timeout: 150_000 }, async () => {
-    await measured('near')
-    await answeredBy('near', 30_000)
-    const calls = start(2)
-    for (let kill = 0; kill < 3; kill++) {
-      await settle(500)
-      await near.kill('SIGKILL')
-      await listed(1)
-      // One that is back before anybody took it for dead, and that no call was caught by, has failed for nobody.
-      await waitUntil('it is dead', async () => (await world.edge.members()).find(({ name }) => name === 'near')?.state === 'dead', { every: 100 })
-      await near.start()
-      await listed(2)
-    }
-    const returned = Date.now()
-    await settle(DAMPED)
-    const damped = calls.made.filter(({ at }) => at >= returned)
-    const explained = await world.edge.cli('route', 'explain', 'work__work')
-    await waitUntil('the near one is chosen again', () => calls.made.some(({ at, by }) => at >= returned + DAMPED && by === 'near'), { timeout: TRUSTED_WITHIN, every: 100 }).finally(() => calls.stop())
-    const chosen = calls.made.find(({ at, by }) => at >= returned && by === 'near')
-    console.log(
-      [
-        `J8: after the third return ${damped.length} calls in ${DAMPED / 1000} s: ${printed(sharesOf(damped))}; chosen again ${((chosen as Made).at - returned) / 1000} s after it; p99 of all ${percentile(calls.made.map(({ ms }) => ms), 0.99).toFixed(0)} ms`,
-        explained.stdout
-      ].join('\n')
-    )
-    expect(explained.code, explained.stderr).toBe(0)
-    expect(failed(calls.made)).toEqual([])
-    expect(sharesOf(damped)).toEqual({ far: 1 })
-    await waitUntil('it has the calls', async () => ((await some(1, 20)).filter(({ by }) => by === 'near').length >= 18), { timeout: 20_000, every: 500 })
   })
 })

@@ -1,5 +1,5 @@
 import { cpSync, rmSync } from 'node:fs'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test, type TestContext } from 'vitest'
 import { echoServer, sees } from '../support/federation-checks.ts'
 import { makeToken, startSkein, tempDataDir, type SkeinProcess } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -9,14 +9,12 @@ const JOINED_MS = 6_000
 /** Whoever knows the newer process tells the older one at its next word, a second at most; then that one drains and ends. Room for a busy machine, ms. */
 const SUPERSEDED_WITHIN = 8_000
 
-describe('one identity', () => {
-  const nodes: SkeinProcess[] = []
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.dispose()))
-  })
-  async function started(options: Parameters<typeof startSkein>[0]): Promise<SkeinProcess> {
+// Both mostly wait: side by side.
+describe.concurrent('one identity', () => {
+  /** Starts nodes that end with the test. */
+  const starting = ({ onTestFinished }: TestContext) => async (options: Parameters<typeof startSkein>[0]): Promise<SkeinProcess> => {
     const node = await startSkein(options)
-    nodes.push(node)
+    onTestFinished(() => node.dispose())
     return node
   }
 
@@ -24,7 +22,8 @@ describe('one identity', () => {
     return Object.fromEntries((await node.members()).map(({ name, state }) => [name, state]))
   }
 
-  test('in two processes: the older one ends and says why, the newer one stays', { timeout: 120_000 }, async () => {
+  test('in two processes: the older one ends and says why, the newer one stays', { timeout: 120_000 }, async (context) => {
+    const started = starting(context)
     const founder = await started({ config: { node: { id: 'founder' }, mcp: { graph: { enabled: false } } } })
     const config = { node: { id: 'twin' }, mcp: echoServer('echo') }
     const older = await started({ config, token: await makeToken(founder) })
@@ -46,7 +45,8 @@ describe('one identity', () => {
     rmSync(older.dataDir, { recursive: true, force: true })
   })
 
-  test('killed and started again at once: it is the same member, and nobody is superseded', { timeout: 120_000 }, async () => {
+  test('killed and started again at once: it is the same member, and nobody is superseded', { timeout: 120_000 }, async (context) => {
+    const started = starting(context)
     const founder = await started({ config: { node: { id: 'founder' }, mcp: { graph: { enabled: false } } } })
     const config = { node: { id: 'phoenix' }, mcp: echoServer('echo') }
     const first = await started({ config, token: await makeToken(founder) })

@@ -190,3 +190,29 @@ export function workedIn(log: string): Worked[] {
 export async function providersListed(node: SkeinProcess, tool: string, count: number, timeout = 20_000): Promise<void> {
   await waitUntil(`${node.status().name} lists ${count} providers of ${tool}`, async () => ((await node.tools()).find(({ name }) => name === tool)?.providers.length ?? 0) === count, { timeout, every: 50 })
 }
+
+/** Waits until the round trip of this one is known at the edge. */
+export async function isMeasured(edge: SkeinProcess, id: string): Promise<void> {
+  await waitUntil(`the edge has measured ${id}`, async () => (await edge.peers()).some(({ name, rtt, state }) => name === id && state === 'connected' && rtt !== undefined), { timeout: 20_000, every: 100 })
+}
+
+/** Those without an answer, a line each. */
+export const failed = (made: readonly Made[]) => made.filter(({ by }) => by === undefined).map(({ id, code, answer }) => `${id} ${code} ${JSON.stringify(answer).slice(0, 200)}`)
+
+/** Calls one after the other until nearly all of the last twenty were answered by this one, none without an answer; resolves with the ms it took. */
+export async function hasTheCalls(client: LeanClient, tool: string, id: string, { within, prefix }: { within: number; prefix: string }): Promise<number> {
+  const began = Date.now()
+  const made: Made[] = []
+  await waitUntil(
+    `${id} has the calls`,
+    async () => {
+      made.push(await makeCall(client, tool, `${prefix}-${made.length}`))
+      const last = made.slice(-20)
+      return last.length === 20 && last.filter(({ by }) => by === id).length / last.length >= 0.9
+    },
+    { timeout: within, every: 10 }
+  )
+  const lost = failed(made)
+  if (lost.length > 0) throw new Error(`calls without an answer: ${lost.join('; ')}`)
+  return Date.now() - began
+}

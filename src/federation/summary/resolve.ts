@@ -180,7 +180,10 @@ export function createResolver(deps: { clock: Clock; self: string; call: Summary
       // What is missing may be there the next time.
       if ((failed || providers.length === 0) && ofKey.get(id) === entry) {
         ofKey.delete(id)
-        if (remembered.get(key) === ofKey) count--
+        if (remembered.get(key) !== ofKey) return
+        count--
+        // Or every name that nobody has would stay.
+        if (ofKey.size === 0) remembered.delete(key)
       }
     })
   }

@@ -9,7 +9,7 @@ import { decideAttach, roomFor } from './admit.ts'
 import { createDepartures } from './departures.ts'
 import { readEdges, readState, type Chain } from './edges.ts'
 import { createKeeper, type PoolKeeper } from './keeper.ts'
-import { FACTS_EVERY, GATHER, RESIGN_WITHIN } from './limits.ts'
+import { FACTS_EVERY, GATHER, RESIGN_WITHIN, SAVE_AGAIN } from './limits.ts'
 import { createMemory } from './memory.ts'
 import { createTiersMetrics } from './metrics.ts'
 import { createPlace, parentOf, type Place, type PlaceContext } from './places.ts'
@@ -48,6 +48,7 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
   let before = ''
   let lastState: { edges: TierEdges; state: TiersState } = { edges: { up: undefined, hubOf: [] }, state: { home: '', pools: [] } }
   const savedHubs = new Map<string, string>()
+  let savedAt = clock.now()
 
   deps.meter.onCollect(() => {
     const now = clock.now()
@@ -85,6 +86,8 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
   }
 
   function look(): void {
+    // At the start it is not this timer that has brought it here; one that is forgotten would go on beside the next one for ever.
+    timer?.timer.cancel()
     timer = undefined
     if (!running) return
     memory.again()
@@ -173,11 +176,10 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     const state = readState(chain, places)
     lastState = { edges, state }
     const text = JSON.stringify([edges, state.home, state.pools, [...facts.values()].map((fact) => fact.text)])
-    if (text !== before) {
-      before = text
-      rememberHubs()
-      changeListeners.tell()
-    }
+    const changed = text !== before
+    before = text
+    if (changed || now >= savedAt + SAVE_AGAIN) rememberHubs(now)
+    if (changed) changeListeners.tell()
     return due
   }
 
@@ -197,8 +199,12 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     return Infinity
   }
 
-  /** On disk, for after a restart: who is hub of the pools this node is in. */
-  function rememberHubs(): void {
+  /** On disk, for after a restart: who is hub of the pools this node is in. Now and then all of them: a hub is met for as long as it is there. */
+  function rememberHubs(now: number): void {
+    if (now >= savedAt + SAVE_AGAIN) {
+      savedAt = now
+      savedHubs.clear()
+    }
     for (const keeper of keepers.values()) {
       const hub = view.hubOf(keeper)
       if (hub === undefined || hub.peer === self || savedHubs.get(keeper.pool) === hub.peer) continue
@@ -257,6 +263,8 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
       resigning = true
       await resignAll()
       running = false
+      // Whoever waits for its place waits no more.
+      homeEntered?.()
       timer?.timer.cancel()
       unlisten?.()
       for (const place of places.values()) place.close()

@@ -81,6 +81,8 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
   let vacantAt: number | undefined
   /** Waits for a successor. */
   let onTaken: (() => void) | undefined
+  /** It gives its lease back; whoever wants that too waits for the same. */
+  let givingBack: Promise<void> | undefined
   let lastRead: { data: Uint8Array; lease: Lease } | undefined
 
   function opened(): TierGroup | undefined {
@@ -176,6 +178,8 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
 
   function stepLease(now: number): number {
     const action = decide(now)
+    // Else it would be the first to know that its lease is to be had.
+    if (givingBack !== undefined && action.do === 'take') return Infinity
     if (action.do !== 'take') takeAt = undefined
     switch (action.do) {
       case 'hold':
@@ -275,6 +279,16 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     if (done) logger.info('this node has given the role of hub back', { pool, ...(to === undefined ? {} : { successor: to }) })
   }
 
+  async function giveBack(within: number): Promise<void> {
+    const end = clock.now() + within
+    // What was begun ends first, in its own time.
+    await underway
+    if (!acting() || !opened()?.voters().peers.some((peer) => peer !== self && living(peer))) return
+    await handOver(undefined, within)
+    // Until then calls go on over this node: it refuses nothing before somebody else can pass them on.
+    if (known.lease?.holder === self && known.lease.resigned === true) await taken(Math.max(0, end - clock.now()))
+  }
+
   async function taken(within: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = clock.after(within, resolve)
@@ -347,14 +361,11 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
       renewAt = Math.min(renewAt, clock.now())
     },
     retire: voterKeeper.retire,
-    async resign(within) {
-      // What was begun ends first, in its own time.
-      await underway
-      if (!acting() || !opened()?.voters().peers.some((peer) => peer !== self && living(peer))) return
-      const end = clock.now() + within
-      await handOver(undefined, within)
-      // Until then calls go on over this node: it refuses nothing before somebody else can pass them on.
-      if (known.lease?.holder === self && known.lease.resigned === true) await taken(Math.max(0, end - clock.now()))
+    resign(within) {
+      return (givingBack ??= giveBack(within).finally(() => {
+        givingBack = undefined
+        context.kick()
+      }))
     },
     permits(current, next, age, proposer) {
       const now = clock.now()

@@ -81,3 +81,5 @@ export const CONTACT_ADDRESSES = 4
 export const CONTACT_ADDRESS_CHARS = 128
 /** Who said goodbye may be restarting: a federation that is stopped as a whole keeps its voters, ms. */
 export const REPLACE_LEFT_AFTER = 15_000
+/** Hubs of the own pools are written down again after this time, ms: a name stays with whom it was met under for a day. */
+export const SAVE_AGAIN = 3_600_000
