@@ -185,7 +185,8 @@ export function createPoolMembers(deps: PoolMembersDeps, options: PoolMembersOpt
       drop(pool, machine)
       await gone
       machine.stop()
-      if (silent) return
+      // Entered again meanwhile: whom it needs there it does not know yet.
+      if (silent || machines.has(pool)) return
       for (const { peer } of linked) network.closeUnless(peer)
     },
     expel(peer) {

@@ -4,7 +4,8 @@ import { createListeners, type Listeners } from '../../base/listeners.ts'
 import type { Quorum, QuorumGroup, QuorumLearned } from './driver-types.ts'
 import { createGroupDriver, type GroupDriver } from './group-driver.ts'
 import { createQuorumMetrics } from './metrics.ts'
-import type { QuorumDeps } from './ports.ts'
+import type { QuorumDeps, StoredRow } from './ports.ts'
+import { lostRow } from './rows.ts'
 import type { Certificate } from '../../wire/quorum-types.ts'
 import { createVoteSeal } from './seal.ts'
 import type { Decided } from './types.ts'
@@ -60,9 +61,19 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
   }
 
   function observeWith(pool: string, known: readonly Certificate[]): GroupDriver {
-    const made = make(pool, { genesis: followed.get(pool) ?? [], tier: 'global', rows: deps.store.load(pool), known, isObserver: true })
+    const made = make(pool, { genesis: followed.get(pool) ?? [], tier: 'global', rows: readable(pool), known, isObserver: true })
     observed.set(pool, made)
     return made
+  }
+
+  /** Who only follows a pool needs no rows; without them it gives no vote there. */
+  function readable(pool: string): StoredRow[] {
+    try {
+      return deps.store.load(pool)
+    } catch (error) {
+      deps.logger.error('what this node has voted in a pool cannot be read: it does not vote there', { pool, error: errorMessage(error) })
+      return [lostRow()]
+    }
   }
 
   function drop(from: Map<string, GroupDriver>, pool: string): void {
@@ -90,8 +101,9 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
       const found = open.get(pool)
       if (found !== undefined) return found.group
       const known = observed.get(pool)?.machine.certificates()
+      const rows = deps.store.load(pool)
       drop(observed, pool)
-      const driver = make(pool, { genesis, tier, threshold, known, rows: deps.store.load(pool) })
+      const driver = make(pool, { genesis, tier, threshold, known, rows })
       open.set(pool, driver)
       return driver.group
     },
@@ -100,6 +112,10 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
       drop(open, pool)
       // Somebody follows it still, from below now.
       if (known !== undefined && followed.has(pool)) observeWith(pool, known)
+      else if (!observed.has(pool)) {
+        members.delete(pool)
+        audience.delete(pool)
+      }
     },
     group: (pool) => open.get(pool)?.group,
     votesIn: () => deps.store.pools().filter((pool) => !open.has(pool) && hasVote(pool)),

@@ -64,6 +64,8 @@ export type GroupEvent =
 /** In this order; what follows a `persist` must not happen unless that is on disk. */
 export type GroupEffect =
   | { type: 'persist'; rows: readonly StoredRow[] }
+  /** On disk too, if it takes them: nothing that was said rests on it, and others tell it again. */
+  | { type: 'keep'; rows: readonly StoredRow[] }
   | { type: 'call'; call: number; to: string; request: QuorumRequest; timeout: number }
   /** The caller no longer waits for this call's answer. */
   | { type: 'forget'; call: number }

@@ -10,7 +10,7 @@ import type { GroupEffect, GroupEvent, GroupMachine, GroupOptions, Outcome, Want
 import { createGroupMachine } from './group.ts'
 import type { QuorumMetrics } from './metrics.ts'
 import { outcomeError } from './outcome-error.ts'
-import type { QuorumDeps, VoteSeal } from './ports.ts'
+import type { QuorumDeps, StoredRow, VoteSeal } from './ports.ts'
 import { VOTERS_KEY, type Decided } from './types.ts'
 
 /** Due timers are looked at no more often, ms: rounds and comparisons need no better. */
@@ -52,24 +52,28 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
   let timer: Timer | undefined
   let wakeAt = Infinity
   let stepping = false
+  let unkept = false
   const queue: GroupEvent[] = []
+  const closed = () => stopping.signal.aborted
 
   function step(event: GroupEvent): void {
-    if (stopping.signal.aborted) return
+    if (closed()) return
     queue.push(event)
     // What a listener or a call does at once comes after the effects before it.
     if (stepping) return
     stepping = true
     try {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) run(machine.step(next, clock.now()))
+      for (let next = queue.shift(); next !== undefined && !closed(); next = queue.shift()) run(machine.step(next, clock.now()))
     } finally {
       stepping = false
     }
-    arm()
+    if (!closed()) arm()
   }
 
   function run(effects: readonly GroupEffect[]): void {
     for (const [index, effect] of effects.entries()) {
+      // By a listener: whoever opens it again begins with what is on disk now.
+      if (closed()) return
       if (effect.type === 'persist') {
         try {
           store.save(pool, effect.rows)
@@ -96,8 +100,21 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
     }
   }
 
+  /** Told once, until it can be written again. */
+  function keep(rows: readonly StoredRow[]): void {
+    try {
+      store.save(pool, rows)
+      unkept = false
+    } catch (error) {
+      if (!unkept) logger.warn('what a pool has decided is in force here, but cannot be kept on disk: after a restart it is asked for again', { pool, error: errorMessage(error) })
+      unkept = true
+    }
+  }
+
   function carryOut(effect: Exclude<GroupEffect, { type: 'persist' }>): void {
     switch (effect.type) {
+      case 'keep':
+        return keep(effect.rows)
       case 'call':
         return call(effect.call, effect.to, effect.request, effect.timeout)
       case 'forget':
@@ -156,7 +173,7 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
   function propose(key: string, wanted: Wanted, { within, signal }: Within): Promise<Decided> {
     return new Promise((resolve, reject) => {
       const cancelled = () => new SkeinError('SKEIN_CANCELLED', `nobody waits for ${key} any more, or this node stops; it may still be decided: read it`)
-      if (stopping.signal.aborted || signal?.aborted === true) return reject(cancelled())
+      if (closed() || signal?.aborted === true) return reject(cancelled())
       const id = ++lastId
       const onAbort = () => {
         waiting.delete(id)
@@ -204,7 +221,7 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
     answer(request, from) {
       return new Promise((resolve) => {
         const done = (answer: QuorumAnswer) => resolve(encodeQuorumAnswer(answer))
-        if (stopping.signal.aborted || answers.size >= MAX_ANSWERS) return done({ kind: 'refused', reason: 'closed', why: 'too much is under way here, or this node stops: ask another voter' })
+        if (closed() || answers.size >= MAX_ANSWERS) return done({ kind: 'refused', reason: 'closed', why: 'too much is under way here, or this node stops: ask another voter' })
         const id = ++lastId
         answers.set(id, done)
         step({ type: 'request', id, from, request })
@@ -214,7 +231,7 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
     peerUp: (peer) => step({ type: 'peer-up', peer }),
     setAudience: (peers) => step({ type: 'audience', peers }),
     close() {
-      if (stopping.signal.aborted) return
+      if (closed()) return
       stopping.abort(new SkeinError('SKEIN_CANCELLED', 'the quorum of this pool is closed here'))
       timer?.cancel()
       for (const done of answers.values()) done({ kind: 'refused', reason: 'closed' })

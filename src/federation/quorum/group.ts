@@ -57,6 +57,10 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   let settling: Settling | undefined
   let settleListeners: ((why: string | undefined) => void)[] = []
   let unsettledSince = options.now
+  /** Under the voters before the last change. */
+  let voted = decisions.voters().peers.includes(self)
+  /** What it votes cannot be written down. */
+  let abstains = false
   /** Ids of the caller whose outcome somebody waits for. */
   const awaited = new Set<number>()
 
@@ -163,7 +167,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     }
     if (certificate.key === VOTERS_KEY) votersChanged()
     // A lease says nothing after a restart; bans and settings must be in force again before anybody was asked.
-    else if (certificate.key !== HUB_KEY) emit({ type: 'persist', rows: [decidedRow(certificate)] })
+    else if (certificate.key !== HUB_KEY) emit({ type: 'keep', rows: [decidedRow(certificate)] })
     if (result === 'news') emit({ type: 'decided', decided: decidedOf(certificate), certificate })
     // Proof by later voters is passed on as well: whoever comes new cannot check the votes of those long gone.
     if (loud || (result === 'proof' && certificate.key !== HUB_KEY)) {
@@ -177,10 +181,13 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     const { settled, peers, version } = decisions.voters()
     unsettledSince = now
     const counts = peers.includes(self)
+    // From now on it refuses whoever knows only the voters before. Who has never voted has nobody to refuse, and who abstains says nothing.
+    const binds = !abstains && (counts || voted || !voter.isBlank())
     const rows = settled && !counts ? voter.wipe() : []
+    voted = counts
     // With its voters lost, what is learned must not make the row look sound: it may have promised more than that.
     if (!voter.damaged().includes(EVERYTHING)) rows.push(...chainRows(decisions.chain()))
-    if (rows.length > 0) emit({ type: 'persist', rows })
+    if (rows.length > 0) emit({ type: binds ? 'persist' : 'keep', rows })
     log('info', 'the voters of a pool have changed', { pool, version, settled, voters: peers.length })
   }
 
@@ -315,6 +322,8 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
         return spread.audience(event.peers)
       case 'store-failed':
         decisions.rollBack()
+        voted = decisions.voters().peers.includes(self)
+        abstains = true
         voter.abstain()
         turns.broken(event.why)
         return log('warn', 'what this node votes cannot be written down: it votes on nothing until it is restarted', { pool, error: event.why })

@@ -34,7 +34,7 @@ export function createQuorumMetrics(meter: Meter): QuorumMetrics {
   )
   const running = meter.gauge('skein_consensus_proposals', 'Proposals under way at this node, all pools together. When it stays high, voters do not answer: skein consensus ls.').with()
   const damaged = meter.gauge('skein_consensus_damaged_registers', 'Registers this node does not vote on because it cannot read what it has voted. When over 0, check the disk; it heals when the hub replaces this voter.').with()
-  const registers = meter.gauge('skein_consensus_registers', 'Registers of which a decision is known, all pools together. At 1 024 in one pool no more are made: lift bans that are no longer needed.').with()
+  const registers = meter.gauge('skein_consensus_registers', 'Registers of which a decision is known, all pools together. At 1 024 in one pool no more are made, and a ban that was lifted counts as well: a thousand keys in the life of a federation.').with()
   return {
     time: (outcome) => time.with(outcome),
     rounds: meter.counter('skein_consensus_rounds_total', 'Rounds of proposals at this node. When much higher than proposals, proposers outbid each other or voters are slow.').with(),

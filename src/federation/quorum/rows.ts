@@ -47,6 +47,11 @@ export function chainRows(chain: readonly Certificate[]): StoredRow[] {
   ]
 }
 
+/** Stands for rows that cannot be read at all: nobody knows what was voted. */
+export function lostRow(): StoredRow {
+  return { key: CHAIN_KEY, bytes: undefined }
+}
+
 export function loadRows(rows: readonly StoredRow[]): LoadedRows {
   const loaded: LoadedRows = { registers: new Map(), chain: [], known: [], votedUpTo: 0, damaged: new Set(), unreadable: [], problems: [] }
   let version: number | undefined

@@ -43,6 +43,8 @@ export interface Voter {
   /** A decision is known: its age begins. */
   learned(key: string, value: RegisterValue, now: number): void
   damaged(): readonly string[]
+  /** It has said nothing that it must remember. */
+  isBlank(): boolean
   /** It votes on nothing any more: what it said could not be written down. */
   abstain(): void
   /**
@@ -158,6 +160,7 @@ export function createVoter(options: VoterOptions): Voter {
     canVote: (key) => isVoter() && !damaged.has(EVERYTHING) && !damaged.has(key) && (registers.has(key) || registers.size < maxKeys(key)),
     learned: see,
     damaged: () => [...damaged],
+    isBlank: () => registers.size === 0 && damaged.size === 0,
     abstain: () => void damaged.add(EVERYTHING),
     wipe() {
       if (decisions.voters().version <= options.loaded.votedUpTo) return []

@@ -74,9 +74,10 @@ export function createWorld(options: WorldOptions): World {
   function carryOut(process: Process, effects: readonly GroupEffect[], from: number): void {
     for (let at = from; at < effects.length && !process.ended; at++) {
       const effect = effects[at]!
-      if (effect.type === 'persist') {
+      if (effect.type === 'persist' || effect.type === 'keep') {
         const rows = plant?.forget === undefined ? effect.rows : effect.rows.filter(({ key }) => !plant.forget!(key))
         const { full } = process.host
+        if (full !== false && effect.type === 'keep') continue
         if (full !== false) {
           process.host.full = false
           count('disk-full')
@@ -258,7 +259,8 @@ export function createWorld(options: WorldOptions): World {
 }
 
 function writesLast(effects: readonly GroupEffect[]): GroupEffect[] {
-  return [...effects.filter(({ type }) => type !== 'persist'), ...effects.filter(({ type }) => type === 'persist')]
+  const isWrite = ({ type }: GroupEffect) => type === 'persist' || type === 'keep'
+  return [...effects.filter((effect) => !isWrite(effect)), ...effects.filter(isWrite)]
 }
 
 /** An event or effect in one line; bytes as text. */

@@ -132,6 +132,21 @@ describe('several pools of one node', () => {
     expect(storyOf(world.node(0), world)).toEqual([])
   })
 
+  test('a pool that is entered again while its goodbye is under way keeps its links, however slow they are', async () => {
+    const world = await formed(['a'], ['a'], ['a'])
+    const { members, closed } = world.node(1)
+    const left = members.leave('a')
+    members.enter('a', { through: [world.node(0).peer] })
+    world.lose = () => true
+    await world.pass(200)
+    world.lose = () => false
+    await left
+    expect(closed).toEqual([])
+    await world.pass(3_000)
+    expect([world.isLinked(0, 1), world.isLinked(1, 2)]).toEqual([true, true])
+    expect([0, 1, 2].map((index) => world.node(index).members.poolsOf(world.node((index + 1) % 3).peer))).toEqual([['a'], ['a'], ['a']])
+  })
+
   test('leaving all pools is a goodbye in each of them, and members stay listed until the stop', async () => {
     const world = await formed(['a', 'b'], ['a', 'b'], ['a'])
     await Promise.all([world.node(1).members.leaveAll(), world.pass(300)])

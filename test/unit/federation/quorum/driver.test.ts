@@ -422,6 +422,7 @@ test('a newcomer asks a voter first', async () => {
   late.quorum.close(POOL)
   late.store.save(POOL, [{ key: 'v', bytes: undefined }, { key: 'w', bytes: undefined }])
   late.quorum.open(POOL, { genesis: [world.peers[0]!], tier: 'regional' })
+  late.quorum.setMembers(POOL, world.peers.slice(0, 7))
   await world.run(1_500)
   expect(late.quorum.group(POOL)?.known('hub')).toMatchObject({ version: 1 })
 })
