@@ -86,14 +86,9 @@ export function createQuorum(deps: QuorumDeps, options: QuorumOptions): Quorum {
   function hasVote(pool: string): boolean {
     const followedHere = observed.get(pool)
     if (followedHere !== undefined) return followedHere.group.voters().peers.includes(options.self)
-    try {
-      const driver = make(pool, { genesis: [], tier: 'global', rows: deps.store.load(pool), known: [], isObserver: true })
-      driver.close()
-      return driver.group.voters().peers.includes(options.self)
-    } catch (error) {
-      deps.logger.warn('it is not known whether this node has a vote in a pool that it was in', { pool, error: errorMessage(error) })
-      return false
-    }
+    const driver = make(pool, { genesis: [], tier: 'global', rows: readable(pool), known: [], isObserver: true })
+    driver.close()
+    return driver.group.voters().peers.includes(options.self)
   }
 
   return {
