@@ -18,6 +18,8 @@ export interface TopologyParts {
   record(peer: string): NodeRecord | undefined
   /** Round trip, ms, once measured. */
   rtt(peer: string): number | undefined
+  /** '' where it is not known. */
+  nameOf(peer: string): string
 }
 
 /** Whether anybody is, or was, hub of a pool that this node knows. */
@@ -41,8 +43,14 @@ export function tiersStatus(state: TiersState, nameOf: (peer: string) => string)
 export async function topologyView(parts: TopologyParts, { signal, depth = MAX_TOPOLOGY_DEPTH }: TopologyOptions): Promise<TopologyInfo> {
   const { self, federation, tiers } = parts
   if (!isTiered(tiers.state())) return { federation, peer: self, tiered: false, nodes: flat(parts) }
-  const top = await tiers.topology({ signal, timeout: TIMEOUT, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH) })
-  return { federation, peer: self, tiered: true, nodes: [nodeInfo(top, self)] }
+  const { above, ...top } = await tiers.topology({ signal, timeout: TIMEOUT, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH) })
+  return { federation, peer: self, tiered: true, nodes: [nodeInfo(top, self)], ...(above === undefined ? {} : { notice: partNotice(top, above, parts) }) }
+}
+
+function partNotice({ peer, name, pool }: TopologyNode, above: string, { self, nameOf }: TopologyParts): string {
+  const who = above === '' ? 'No hub above is known now' : `The hub above, ${nameOf(above) || above}, does not answer`
+  const what = pool !== undefined ? `what is below ${name || peer}` : `the pool of ${peer === self ? 'this node' : name || peer}`
+  return `${who}: this is only ${what}.`
 }
 
 function nodeInfo(node: TopologyNode, self: string): TopologyNodeInfo {
