@@ -145,7 +145,8 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
     const rtt = deps.rtt(member.peer)
     const hub = record?.hub
     return {
-      peer: member.peer, name: member.name, tier: tierOf(member.tier), region: member.region, role: hub === undefined ? 'member' : 'hub',
+      // What it says itself, as it does where it is the hub; its credential has what was written into its token.
+      peer: member.peer, name: member.name, tier: record?.tier ?? tierOf(member.tier), region: record?.region || member.region, role: hub === undefined ? 'member' : 'hub',
       ...(hub === undefined ? {} : { pool: hub.pool }),
       alive: isLiving(member), draining: record?.draining ?? false, load: hub?.load ?? 0, ...(rtt === undefined ? {} : { rtt }), servers: record?.servers.length ?? 0, children: []
     }

@@ -4,6 +4,7 @@ import type { Member } from '../../membership/types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import { MAX_TOPOLOGY_DEPTH } from '../../wire/tiers-topology.ts'
 import type { TopologyNode } from '../../wire/tiers-types.ts'
+import { saidPlace } from './said-place.ts'
 import type { NamedPeer, TiersStatus, TopologyInfo, TopologyNodeInfo, TopologyOptions } from './tiers-overview.ts'
 
 /** ms; within the 10 s that the edges wait, with room for the answer itself. */
@@ -60,11 +61,11 @@ function nodeInfo(node: TopologyNode, self: string): TopologyNodeInfo {
 function flat({ self, members, record, rtt }: TopologyParts): TopologyNodeInfo[] {
   return members()
     .filter(({ state }) => state !== 'left')
-    .map(({ peer, name, tier, region, state }): TopologyNodeInfo => {
+    .map(({ peer, name, state, ...member }): TopologyNodeInfo => {
       const known = record(peer)
       const measured = peer === self ? undefined : rtt(peer)
       return {
-        peer, name, tier, region, role: 'member', alive: state === 'alive' || state === 'suspect', draining: known?.draining === true,
+        peer, name, ...saidPlace(known, member), role: 'member', alive: state === 'alive' || state === 'suspect', draining: known?.draining === true,
         ...(measured === undefined ? {} : { rtt: measured }),
         servers: known?.servers.length ?? 0, self: peer === self, children: []
       }

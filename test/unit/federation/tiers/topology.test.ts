@@ -58,7 +58,7 @@ function below(failure: Error | undefined) {
   const own = { peer: MEMBER, state: 'alive', name: 'other', addresses: [], tier: 'leaf', region: '', since: 0 }
   return createTopology({
     deps: {
-      clock: createManualClock(), load: () => 0, rtt: () => undefined, members: { members: () => [own] }, catalog: { records: () => [] },
+      clock: createManualClock(), load: () => 0, rtt: () => undefined, members: { members: () => [own] }, catalog: { records: () => [{ peer: MEMBER, tier: 'local', region: 'us', servers: [] }] },
       ask: () => Promise.reject(failure ?? new Error('not to be asked'))
     },
     options: { self: CHILD, name: 'child', tier: 'leaf', region: '' }, view: { isThere: () => true }, keepers: new Map([[HUB, {}]]),
@@ -71,7 +71,7 @@ test.each([
   ['dies while it is asked', new SkeinError('SKEIN_OUTCOME_UNKNOWN', 'the session ended')]
 ])('when the hub above %s, what is known below is told, and that it is only that', async (_what, failure) => {
   const tree = await below(failure).tree({ signal, timeout: 8_000, depth: 6 })
-  expect(tree).toMatchObject({ peer: CHILD, above: HUB, children: [{ peer: MEMBER }] })
+  expect(tree).toMatchObject({ peer: CHILD, above: HUB, children: [{ peer: MEMBER, tier: 'local', region: 'us' }] })
   expect(decodeTopology(encodeTopology(tree))).toMatchObject({ peer: CHILD, above: HUB })
 })
 
