@@ -26,6 +26,7 @@ import { createMemberViews } from './views/member-views.ts'
 import { runNetTest } from './views/net-test.ts'
 import type { NodeOverview } from './views/overview.ts'
 import { createRouteViews } from './views/route-views.ts'
+import { saidPlace } from './views/said-place.ts'
 
 /** Reads the configuration again; the node applies what may change live. */
 export type Reloader = () => Promise<{ config: Config; needsRestart: string[] }>
@@ -69,7 +70,7 @@ const CONNECTIONS_PER_MEMBER = 2
 /** The node's public surface: questions and orders of the edges, answered from its parts. */
 export function createNodeApi(parts: ApiParts): NodeApi {
   const { admission, backend, catalog, host, membership, rpc, upstreams, clock, random, logger } = parts
-  const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => parts.reach.path(peer)?.rtt })
+  const memberViews = createMemberViews({ membership, host, clock, rtt: (peer) => parts.reach.path(peer)?.rtt, record: (peer) => catalog.record(peer) })
   const routeViews = createRouteViews({ self: host.self, backend, nameOf, via: (peer) => parts.reach.path(peer)?.via ?? [] })
 
   const { tiersStatus, ...tiersApi } = createTiersOverview({
@@ -126,8 +127,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
         state: isConnected ? 'connected' : via.length > 0 ? 'relayed' : 'known',
         ...(via.length > 0 ? { via: via.map((relay) => nameOf(relay) || relay) } : {}),
         addresses: isConnected ? host.addressesOf(peer) : [...(member?.addresses ?? record?.addresses ?? entry?.addresses ?? [])],
-        region: member?.region ?? record?.region ?? '',
-        tier: member?.tier ?? record?.tier ?? '',
+        ...saidPlace(record, member),
         ...rttOf(peer),
         servers: record?.servers.map((server) => server.name) ?? [],
         ...(isConnected || entry?.lastError === undefined ? {} : { lastError: entry.lastError })

@@ -59,7 +59,7 @@ export function encodeTopology(root: TopologyNode): Uint8Array {
     for (const child of node.children) add(child, at)
   }
   add(root, 0)
-  return encodeCbor({ rows })
+  return encodeCbor({ rows, ...(root.above === undefined ? {} : { above: root.above }) })
 }
 
 /** Throws SKEIN_PROTOCOL naming the bad row. */
@@ -75,7 +75,8 @@ export function decodeTopology(bytes: Uint8Array): TopologyNode {
   })
   const [root] = nodes
   if (root === undefined) throw new SkeinError('SKEIN_PROTOCOL', 'the tree has no rows')
-  return root
+  const above = read.optionalString('above', { max: MAX_PEER })
+  return above === undefined ? root : { ...root, above: above === '' ? above : readPeer(above, 'tree.above') }
 }
 
 function readNode(row: readonly unknown[], path: string): TopologyNode {

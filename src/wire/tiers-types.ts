@@ -125,4 +125,6 @@ export interface TopologyNode {
   children: TopologyNode[]
   /** Nodes below it that are left out: too many, too deep, or no answer in time. */
   more?: number
+  /** Only of a top that is not that of the federation: the hub above it, which could not be asked; '' if there is none. */
+  above?: string
 }

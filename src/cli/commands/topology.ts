@@ -5,7 +5,7 @@ import { clientOf, withCommonOptions } from '../command.ts'
 import type { CommonFlags } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import { parseWhole } from '../duration.ts'
-import { printJson, printLine, table } from '../output.ts'
+import { plain, printJson, printLine, table } from '../output.ts'
 
 interface Flags extends CommonFlags {
   depth?: string
@@ -41,8 +41,9 @@ function rowsBelow(node: TopologyNodeInfo, before: string): string[][] {
 }
 
 /** The tree, a line for each node. */
-export function topologyText({ tiered, nodes }: TopologyInfo): string {
+export function topologyText({ tiered, nodes, notice }: TopologyInfo): string {
   const shown = table(['NODE', 'TIER', 'REGION', 'ROLE', 'STATE', 'LOAD', 'RTT', 'SERVERS', 'PEER'], nodes.flatMap((node) => [row(node, ''), ...rowsBelow(node, '')]))
+  if (notice !== undefined) return `${shown}\n\n! ${plain(notice)}`
   return tiered ? shown : `${shown}\n\nA flat federation: all nodes are in one pool and none is a hub.`
 }
 

@@ -1,4 +1,4 @@
-import { SkeinError } from '../../base/errors.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { NodeRecord } from '../../wire/catalog-types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import { decodeTopology, encodeTopologyRequest, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_HOPS, MAX_TOPOLOGY_NODES } from '../../wire/tiers-topology.ts'
@@ -18,6 +18,9 @@ const PARALLEL = 8
 const MIN_WITHIN = 100
 /** Each hub on the way up keeps a tenth of the time for the way back. */
 const SHARE_ABOVE = 0.9
+
+/** The hub above answers, and what it says is for whoever asks: a moment later there is the whole tree. */
+const PASSED_ON = ['SKEIN_BAD_REQUEST', 'SKEIN_HOPS', 'SKEIN_BUSY'] as const
 
 export interface TopologyContext {
   deps: TiersDeps
@@ -55,17 +58,36 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
   }
 
   const walked = createWalks(clock, async (request, end, signal) => {
-    const { up } = edges()
-    return request.up && up !== undefined ? ask(up.peer, { ...request, within: request.within * SHARE_ABOVE }, signal) : below(request, end, signal)
+    if (!request.up) return below(request, end, signal)
+    const { up, hubOf } = edges()
+    if (up === undefined) return hubOf.some(({ pool }) => pool === ROOT_POOL) ? below(request, end, signal) : topless(request, '', end, signal)
+    const passed = onwards({ ...request, within: request.within * SHARE_ABOVE })
+    try {
+      return await send(up.peer, passed, signal)
+    } catch (error) {
+      if (signal.aborted || isSkeinError(error, ...PASSED_ON)) throw error
+      return topless(request, up.peer, end, signal)
+    }
   })
 
-  async function ask(peer: string, asked: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
-    const request = { ...asked, within: Math.floor(asked.within), hops: (asked.hops ?? 0) + 1 }
-    const { within } = request
-    if (within < MIN_WITHIN) throw new SkeinError('SKEIN_DEADLINE', 'too little time is left to ask the next hub for the tree: ask again')
-    if (request.hops > MAX_TOPOLOGY_HOPS) throw new SkeinError('SKEIN_HOPS', `the question for the tree was passed on ${MAX_TOPOLOGY_HOPS} times without end: hubs are changing, ask again in a few seconds`)
-    return decodeTopology(await deps.ask(peer, 'topology', encodeTopologyRequest(request), { timeout: within, signal }))
+  /** What is left to see of the tree while the hub above is away: that is when one looks. */
+  async function topless(request: TopologyRequest, above: string, end: number, signal: AbortSignal): Promise<TopologyNode> {
+    return { ...(await below(request, end, signal)), above }
   }
+
+  /** The question as the next hub gets it. */
+  function onwards(asked: TopologyRequest): TopologyRequest {
+    const request = { ...asked, within: Math.floor(asked.within), hops: (asked.hops ?? 0) + 1 }
+    if (request.within < MIN_WITHIN) throw new SkeinError('SKEIN_DEADLINE', 'too little time is left to ask the next hub for the tree: ask again')
+    if (request.hops > MAX_TOPOLOGY_HOPS) throw new SkeinError('SKEIN_HOPS', `the question for the tree was passed on ${MAX_TOPOLOGY_HOPS} times without end: hubs are changing, ask again in a few seconds`)
+    return request
+  }
+
+  async function send(peer: string, request: TopologyRequest, signal: AbortSignal): Promise<TopologyNode> {
+    return decodeTopology(await deps.ask(peer, 'topology', encodeTopologyRequest(request), { timeout: request.within, signal }))
+  }
+
+  const ask = async (peer: string, asked: TopologyRequest, signal: AbortSignal) => send(peer, onwards(asked), signal)
 
   /** The tree below this node: of the pool that is asked for, or of the highest it is hub of; in a flat federation of all. */
   async function below(request: TopologyRequest, end: number, signal: AbortSignal): Promise<TopologyNode> {
@@ -123,7 +145,8 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
     const rtt = deps.rtt(member.peer)
     const hub = record?.hub
     return {
-      peer: member.peer, name: member.name, tier: tierOf(member.tier), region: member.region, role: hub === undefined ? 'member' : 'hub',
+      // What it says itself, as it does where it is the hub; its credential has what was written into its token.
+      peer: member.peer, name: member.name, tier: record?.tier ?? tierOf(member.tier), region: record?.region || member.region, role: hub === undefined ? 'member' : 'hub',
       ...(hub === undefined ? {} : { pool: hub.pool }),
       alive: isLiving(member), draining: record?.draining ?? false, load: hub?.load ?? 0, ...(rtt === undefined ? {} : { rtt }), servers: record?.servers.length ?? 0, children: []
     }

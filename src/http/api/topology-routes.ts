@@ -31,7 +31,7 @@ export const TOPOLOGY_ROUTES: ApiRoutes = {
       federation: text('Id of the federation.'), peer: text('This node.'),
       tiered: flag('False: a flat federation, in which all nodes stand side by side.'),
       nodes: list(TOPOLOGY_NODE, 'The top: one hub, or all members of a flat federation.')
-    }),
+    }, { notice: text('There where the hubs above could not be asked, so that nodes is only a part of the federation: a sentence.') }),
     run: (api, { query, signal }) => api.topology({ signal, ...(query['depth'] === undefined ? {} : { depth: Number(query['depth']) }) })
   }
 }

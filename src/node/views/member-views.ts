@@ -2,7 +2,9 @@ import type { Clock } from '../../base/clock.ts'
 import type { PoolMembers } from '../../membership/pools.ts'
 import type { Member, MemberEvent } from '../../membership/types.ts'
 import type { Host } from '../../net/host.ts'
+import type { NodeRecord } from '../../wire/catalog-types.ts'
 import type { MemberChange, MemberInfo, NodeStatus } from '../api.ts'
+import { saidPlace } from './said-place.ts'
 
 export interface MemberViewDeps {
   membership: Pick<PoolMembers, 'members' | 'member' | 'pools' | 'stats' | 'onEvent'>
@@ -10,6 +12,7 @@ export interface MemberViewDeps {
   clock: Clock
   /** Round trip to a peer, ms, once measured. */
   rtt(peer: string): number | undefined
+  record(peer: string): NodeRecord | undefined
 }
 
 export interface MemberViews {
@@ -20,11 +23,11 @@ export interface MemberViews {
 }
 
 /** Members as the edges see them: in unix time, with what is known of the way there. */
-export function createMemberViews({ membership, host, clock, rtt }: MemberViewDeps): MemberViews {
-  function infoOf({ peer, name, state, tier, region, version, addresses, incarnation, since }: Member, linked: boolean): MemberInfo {
+export function createMemberViews({ membership, host, clock, rtt, record }: MemberViewDeps): MemberViews {
+  function infoOf({ peer, name, state, version, addresses, incarnation, since, ...credential }: Member, linked: boolean): MemberInfo {
     const measured = rtt(peer)
     return {
-      peer, name, state, self: peer === host.self, tier, region, version, addresses: [...addresses], incarnation,
+      peer, name, state, self: peer === host.self, ...saidPlace(record(peer), credential), version, addresses: [...addresses], incarnation,
       since: Math.round(clock.wall() - (clock.now() - since)),
       ...(measured === undefined ? {} : { rtt: measured }),
       linked,

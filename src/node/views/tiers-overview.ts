@@ -47,6 +47,8 @@ export interface TopologyInfo {
   tiered: boolean
   /** The top: one hub, or all members of a flat federation. */
   nodes: TopologyNodeInfo[]
+  /** A sentence, where the hubs above could not be asked: `nodes` is only a part of the federation. */
+  notice?: string
 }
 
 export interface TopologyNodeInfo extends NamedPeer {

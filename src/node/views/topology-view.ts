@@ -4,6 +4,7 @@ import type { Member } from '../../membership/types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import { MAX_TOPOLOGY_DEPTH } from '../../wire/tiers-topology.ts'
 import type { TopologyNode } from '../../wire/tiers-types.ts'
+import { saidPlace } from './said-place.ts'
 import type { NamedPeer, TiersStatus, TopologyInfo, TopologyNodeInfo, TopologyOptions } from './tiers-overview.ts'
 
 /** ms; within the 10 s that the edges wait, with room for the answer itself. */
@@ -18,6 +19,8 @@ export interface TopologyParts {
   record(peer: string): NodeRecord | undefined
   /** Round trip, ms, once measured. */
   rtt(peer: string): number | undefined
+  /** '' where it is not known. */
+  nameOf(peer: string): string
 }
 
 /** Whether anybody is, or was, hub of a pool that this node knows. */
@@ -41,8 +44,14 @@ export function tiersStatus(state: TiersState, nameOf: (peer: string) => string)
 export async function topologyView(parts: TopologyParts, { signal, depth = MAX_TOPOLOGY_DEPTH }: TopologyOptions): Promise<TopologyInfo> {
   const { self, federation, tiers } = parts
   if (!isTiered(tiers.state())) return { federation, peer: self, tiered: false, nodes: flat(parts) }
-  const top = await tiers.topology({ signal, timeout: TIMEOUT, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH) })
-  return { federation, peer: self, tiered: true, nodes: [nodeInfo(top, self)] }
+  const { above, ...top } = await tiers.topology({ signal, timeout: TIMEOUT, depth: Math.min(depth, MAX_TOPOLOGY_DEPTH) })
+  return { federation, peer: self, tiered: true, nodes: [nodeInfo(top, self)], ...(above === undefined ? {} : { notice: partNotice(top, above, parts) }) }
+}
+
+function partNotice({ peer, name, pool }: TopologyNode, above: string, { self, nameOf }: TopologyParts): string {
+  const who = above === '' ? 'No hub above is known now' : `The hub above, ${nameOf(above) || above}, does not answer`
+  const what = pool !== undefined ? `what is below ${name || peer}` : `the pool of ${peer === self ? 'this node' : name || peer}`
+  return `${who}: this is only ${what}.`
 }
 
 function nodeInfo(node: TopologyNode, self: string): TopologyNodeInfo {
@@ -52,11 +61,11 @@ function nodeInfo(node: TopologyNode, self: string): TopologyNodeInfo {
 function flat({ self, members, record, rtt }: TopologyParts): TopologyNodeInfo[] {
   return members()
     .filter(({ state }) => state !== 'left')
-    .map(({ peer, name, tier, region, state }): TopologyNodeInfo => {
+    .map(({ peer, name, state, ...member }): TopologyNodeInfo => {
       const known = record(peer)
       const measured = peer === self ? undefined : rtt(peer)
       return {
-        peer, name, tier, region, role: 'member', alive: state === 'alive' || state === 'suspect', draining: known?.draining === true,
+        peer, name, ...saidPlace(known, member), role: 'member', alive: state === 'alive' || state === 'suspect', draining: known?.draining === true,
         ...(measured === undefined ? {} : { rtt: measured }),
         servers: known?.servers.length ?? 0, self: peer === self, children: []
       }

@@ -17,6 +17,10 @@ describe('skein topology', () => {
     )
   })
 
+  test('says when it is only a part', () => {
+    expect(topologyText({ ...TOPOLOGY, notice: 'The hub above, eu, does not answer.' })).toMatch(/\n\n! The hub above, eu, does not answer\.$/)
+  })
+
   test('says that a federation is flat, and lets no name forge lines', () => {
     const [top] = TOPOLOGY.nodes
     if (top === undefined) throw new Error('the fixture has a top')

@@ -7,6 +7,7 @@ import { linkMembership } from '../../../../src/node/members/membership-links.ts
 import { localMember, membershipProfile, nextBoot } from '../../../../src/node/members/membership-setup.ts'
 import { createMemberViews } from '../../../../src/node/views/member-views.ts'
 import type { KnownPeer } from '../../../../src/store/known-peers.ts'
+import type { NodeRecord } from '../../../../src/wire/catalog-types.ts'
 import { MAX_ADDRESSES } from '../../../../src/wire/swim-statements.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 
@@ -144,6 +145,7 @@ test('members as the edges see them: in unix time, by name, with the way there',
     clock,
     host: { self: ME, peers: () => [BETA] },
     rtt: (peer) => (peer === BETA ? 1.5 : undefined),
+    record: (peer) => (peer === BETA ? ({ tier: 'local', region: 'us' } as NodeRecord) : undefined),
     membership: {
       members: () => [member(ME, { name: 'zoe', since: 5_000 }), member(BETA, { name: 'beta', state: 'suspect', since: 4_000 }), member(GAMMA, { name: 'adam', state: 'dead', since: 0 })],
       pools: () => ['root', 'other'],
@@ -155,7 +157,7 @@ test('members as the edges see them: in unix time, by name, with the way there',
   })
   expect(views.all()).toMatchObject([
     { name: 'adam', state: 'dead', self: false, since: WALL - 5_000, linked: false },
-    { name: 'beta', state: 'suspect', since: WALL - 1_000, linked: true, rtt: 1.5, pools: ['root'] },
+    { name: 'beta', state: 'suspect', since: WALL - 1_000, linked: true, tier: 'local', region: 'us', rtt: 1.5, pools: ['root'] },
     { name: 'zoe', self: true, pools: ['root'], since: WALL, linked: false, tier: 'leaf', region: 'eu', incarnation: 7 }
   ])
   expect(views.all()[0]).not.toHaveProperty('rtt')

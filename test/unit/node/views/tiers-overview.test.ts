@@ -81,6 +81,17 @@ describe('the topology', () => {
     await overview.topology({ signal, depth: 0 })
     expect(asked).toMatchObject([{ depth: 6 }, { depth: 0 }])
   })
+
+  test.each([
+    [{ above: B }, 'The hub above, beta, does not answer: this is only the pool of this node.'],
+    [{ above: '' }, 'No hub above is known now: this is only the pool of this node.'],
+    [{ above: '', pool: A, role: 'hub' as const }, 'No hub above is known now: this is only what is below alpha.']
+  ])('of which the hubs above cannot be asked: the part that is known, and a sentence, %#', async (top, notice) => {
+    const leaf: TopologyNode = { peer: A, name: 'alpha', tier: 'leaf', region: 'eu', role: 'member', alive: true, draining: false, load: 0, servers: 1, children: [] }
+    const found = await world({ state: hubState, topology: { ...leaf, ...top } }).overview.topology({ signal: new AbortController().signal })
+    expect(found).toMatchObject({ tiered: true, notice })
+    expect(found.nodes[0]).not.toHaveProperty('above')
+  })
 })
 
 describe('the place of this node', () => {
