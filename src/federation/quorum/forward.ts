@@ -20,6 +20,8 @@ export interface ForwardSpec {
   expect?: number | undefined
   data?: Uint8Array | undefined
   within: number
+  /** It was put to the vote before, and what came of it is not known. */
+  lost?: boolean
   /** This node is not in the pool: the living are asked instead of the voters, and may pass it on so many times. */
   relays?: number
   /** Peers known to live: asked first. */
@@ -31,6 +33,7 @@ export interface ForwardSpec {
 export function createForward(context: GroupContext, spec: ForwardSpec): Proposal {
   const started = context.now()
   const deadline = started + spec.within
+  let begun = false
   let over = false
   let asking = false
   let stop = (): void => undefined
@@ -41,7 +44,7 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
   /** Asked since all of them were. */
   let asked = new Set<string>()
   /** A voter got it, and what came of it is not known. */
-  let lost = false
+  let lost = spec.lost === true
   /** It was not permitted to ask for this. */
   let denied: string | undefined
   let lastWhy = spec.relays === undefined ? 'no voter of this pool can be reached' : 'this node has no hub above that could pass it on: wait until it has one, or ask at a node in the pool'
@@ -139,9 +142,12 @@ export function createForward(context: GroupContext, spec: ForwardSpec): Proposa
   }
 
   return {
-    start: ask,
+    start() {
+      begun = true
+      ask()
+    },
     tick() {
-      if (over) return
+      if (over || !begun) return
       if (context.now() >= deadline) return end(lost || (asking && spec.what !== 'read') ? { type: 'unknown', why: lastWhy } : { type: 'no-quorum', why: lastWhy })
       if (!asking && context.now() >= wake) ask()
     },

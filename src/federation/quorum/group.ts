@@ -241,10 +241,13 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     const key = wanted.what === 'voters' ? VOTERS_KEY : wanted.key
     const op = wanted.what === 'read' ? '' : wanted.op
     if (leads(key) && wanted.what === 'voters') return changeVoters(context, { peers: wanted.peers, op, within, propose, settle, ended })
-    const common = { key, op, within, ended, ...(wanted.what === 'change' && { expect: wanted.expect, data: wanted.data }) }
-    if (leads(key)) return propose({ what: wanted.what === 'read' ? 'read' : 'change', retried, ...common })
-    const peers = wanted.what === 'voters' ? { data: encodeVoterSet({ peers: wanted.peers, settled: false }) } : {}
-    turns.add(undefined, createForward(context, { what: wanted.what, living: () => spread.living(), ...common, ...peers, ...(isObserver && { relays: MAX_RELAYS }) }))
+    const change = wanted.what === 'change' ? { expect: wanted.expect, data: wanted.data } : wanted.what === 'voters' ? { data: encodeVoterSet({ peers: wanted.peers, settled: false }) } : {}
+    const ask = (lost: boolean, left: number) =>
+      turns.add(undefined, createForward(context, { what: wanted.what, key, op, within: left, lost, ended, living: () => spread.living(), ...change, ...(isObserver && { relays: MAX_RELAYS }) }))
+    if (!leads(key) || wanted.what === 'voters') return ask(false, within)
+    // Who votes no more may not lead either.
+    const handOn = wanted.what === 'change' && key === HUB_KEY ? undefined : ask
+    propose({ what: wanted.what, key, op, within, retried, ended, handOn, ...change })
   }
 
   function forwarded(id: number, request: ForwardRequest): void {

@@ -29,6 +29,8 @@ export interface ProposalSpec {
   /** The same change may have been tried by another voter. */
   retried: boolean
   ended(outcome: Outcome): void
+  /** This node votes no more, but nothing speaks against a voter going on with it. `put`: it may be decided already. Absent: it ends then. */
+  handOn?: ((put: boolean, left: number) => void) | undefined
 }
 
 /** One change or read at a voter, over as many rounds as it takes. */
@@ -106,11 +108,7 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
   }
 
   function begin(): void {
-    if (!voter.canVote(key)) {
-      const why = 'this node does not vote on it any more'
-      end(put ? { type: 'unknown', why } : { type: 'no-quorum', why })
-      return
-    }
+    if (!voter.canVote(key)) return votesNoMore()
     if (put && closing === undefined && context.now() >= closeAt) closing = { type: 'expired', why: 'it was not decided in time' }
     const { version } = decisions.voters()
     attempt = { voters: version, ballot: { n: Math.max(voter.promised(key), attempt.voters === version ? heardOf : 0) + 1, peer: self } }
@@ -126,6 +124,15 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
     const next = spec.what !== 'change' || closing !== undefined ? undefined : { data: spec.data, version: expect === undefined ? undefined : expect + 1 }
     const request = { kind: 'prepare' as const, pool: context.pool, voters: version, key, ballot: attempt.ballot, next }
     round(request, (answer) => answer.kind === 'promised' && void promises.set(self, answer.accepted))
+  }
+
+  function votesNoMore(): void {
+    // Put to the vote, a change of any version could be made once more without anybody seeing that it was.
+    const handOn = told || (put && expect === undefined) ? undefined : spec.handOn
+    const why = `this node does not vote on it any more${handOn === undefined ? '' : ': another voter is asked'}`
+    told ||= handOn !== undefined
+    end(put ? { type: 'unknown', why } : { type: 'no-quorum', why })
+    handOn?.(put, deadline - context.now())
   }
 
   /** The own vote first: it is on disk before others hear of the ballot, so that none is used twice. */

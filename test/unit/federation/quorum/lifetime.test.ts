@@ -66,3 +66,17 @@ describe('a group that is closed', () => {
     expect(textOf(learned.known('setting/a')?.data)).toBe('two')
   })
 })
+
+describe('a voter that is removed while it proposes', () => {
+  test.each(Array.from({ length: 30 }, (_, index) => index + 1))('has another one go on, and the change is made once, seed %i', async (seed) => {
+    const world = createQuorumWorld(5, { seed, delay: 40 })
+    await growTo(world, 5)
+    const hub = world.nodes[0]!.group
+    const removed = hub.changeVoters(world.peers.filter((_, index) => index !== 3), WITHIN)
+    await world.run(seed * 10)
+    expect(await world.wait(world.nodes[3]!.group.change('setting/a', { expect: 0, data: text('x') }, WITHIN))).toMatchObject({ version: 1 })
+    expect(textOf((await world.wait(world.nodes[3]!.group.read('setting/a', WITHIN)))?.data)).toBe('x')
+    expect((await world.wait(removed)).version).toBe(hub.voters().version)
+    expect(await world.wait(hub.read('setting/a', WITHIN))).toMatchObject({ version: 1 })
+  })
+})
