@@ -6,6 +6,10 @@ import { HUB_KEY, VOTERS_KEY } from './types.ts'
 
 /** What was decided is compared with a random member so often, ms: so nothing depends on one message. */
 export const COMPARE_EVERY = 30_000
+/** … and so often after a comparison that found no difference, ms: whoever was told and did not answer is asked in any case. */
+export const COMPARE_QUIET = 120_000
+/** Then, and again as long as it lives and does not answer, ms. */
+const MISSED_AGAIN = 5_000
 /** After the first members are known, and after a comparison that failed, ms. */
 export const COMPARE_SOON = 1_000
 const LEARN_TIMEOUT = 5_000
@@ -58,6 +62,9 @@ export function createSpread(context: GroupContext): Spread {
   let blanks = 0
   /** When to compare with those whose session came up. */
   const met = new Map<string, { since: number; due: number | undefined }>()
+  /** Told and not heard of: when to compare with them, ms. Bounded by those who are told. */
+  const missed = new Map<string, number>()
+  let quiet = false
   let toldAt = -Infinity
   /** Whose word made this node ask: another one is asked, if there is one. */
   let teller: string | undefined
@@ -65,7 +72,9 @@ export function createSpread(context: GroupContext): Spread {
   function send(peer: string, certificate: Certificate): void {
     // The voters that prove it come with it: whoever has them ignores them.
     const chain = certificate.key === VOTERS_KEY ? [] : decisions.chain().slice(-1)
-    context.ask(peer, { kind: 'learn', pool: context.pool, told: [...chain, certificate] }, LEARN_TIMEOUT, () => undefined)
+    context.ask(peer, { kind: 'learn', pool: context.pool, told: [...chain, certificate] }, LEARN_TIMEOUT, (answer) => {
+      if (answer === undefined) missed.set(peer, context.now() + MISSED_AGAIN)
+    })
   }
 
   /** A lease is its own pool's affair. */
@@ -94,7 +103,7 @@ export function createSpread(context: GroupContext): Spread {
 
   /** One after the other, each at its time. */
   function compareNext(): void {
-    compareAt = context.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    compareAt = context.now() + (quiet ? COMPARE_QUIET : COMPARE_EVERY) * (0.75 + random.float() / 2)
     const peer = whom()
     teller = undefined
     if (peer !== undefined) compare(peer)
@@ -113,6 +122,9 @@ export function createSpread(context: GroupContext): Spread {
     comparing.add(peer)
     context.ask(peer, request, LEARN_TIMEOUT, (answer) => {
       comparing.delete(peer)
+      quiet = answer?.kind === 'learned' && answer.same
+      if (answer === undefined && missed.has(peer)) missed.set(peer, context.now() + MISSED_AGAIN)
+      else missed.delete(peer)
       if (answer?.kind !== 'learned') {
         blanks += 1
         return soon(COMPARE_SOON * (1 + random.float()))
@@ -190,6 +202,10 @@ export function createSpread(context: GroupContext): Spread {
     tick() {
       const now = context.now()
       if (now >= compareAt) compareNext()
+      for (const [peer, due] of missed) {
+        if (!isMember(peer) && !audience.includes(peer)) missed.delete(peer)
+        else if (now >= due && comparing.size < MAX_COMPARING) compare(peer)
+      }
       for (const [peer, each] of met) {
         // It may become a member a moment after its session.
         if (each.due === undefined || now < each.due || !isMember(peer) || comparing.size >= MAX_COMPARING) continue
@@ -199,6 +215,7 @@ export function createSpread(context: GroupContext): Spread {
     },
     nextWake() {
       let next = compareAt
+      if (comparing.size < MAX_COMPARING) for (const [peer, due] of missed) if (!comparing.has(peer)) next = Math.min(next, due)
       if (comparing.size < MAX_COMPARING) for (const [peer, { due }] of met) if (due !== undefined && due < next && isMember(peer)) next = due
       return next
     }
