@@ -21,6 +21,8 @@ const MAX_COMPARING = 4
 const MET_WITHIN = 500
 /** … and no sooner again with that one, ms: sessions that come and go cost more than what they might bring. */
 const MET_EVERY = 5_000
+/** So many registers are compared one by one at once: that costs less than a second question. */
+const FEW = 8
 /** Sessions that came up in that time; more say nothing new. */
 const MAX_MET = 1_024
 /** What is told and cannot be proven makes this node ask no more often, ms. */
@@ -70,8 +72,8 @@ export function createSpread(context: GroupContext): Spread {
   let teller: string | undefined
 
   function send(peer: string, certificate: Certificate): void {
-    // The voters that prove it come with it: whoever has them ignores them.
-    const chain = certificate.key === VOTERS_KEY ? [] : decisions.chain().slice(-1)
+    // The voters that prove it come with it, and for voters those before them: whoever has them ignores them.
+    const chain = certificate.key === VOTERS_KEY ? decisions.chain().slice(-2, -1) : decisions.chain().slice(-1)
     context.ask(peer, { kind: 'learn', pool: context.pool, told: [...chain, certificate] }, LEARN_TIMEOUT, (answer) => {
       if (answer === undefined) missed.set(peer, context.now() + MISSED_AGAIN)
     })
@@ -79,7 +81,13 @@ export function createSpread(context: GroupContext): Spread {
 
   /** A lease is its own pool's affair. */
   function passOn(certificate: Certificate): void {
-    if (certificate.key !== HUB_KEY) for (const peer of audience) if (!members.includes(peer)) send(peer, certificate)
+    if (certificate.key === HUB_KEY || isHalfway(certificate)) return
+    for (const peer of audience) if (!members.includes(peer)) send(peer, certificate)
+  }
+
+  /** Voters that are not settled yet: nobody but they needs to know, and all hear of them with what follows. */
+  function isHalfway({ key }: Certificate): boolean {
+    return key === VOTERS_KEY && !decisions.voters().settled
   }
 
   function missing(have: readonly { key: string; version: number }[]): Certificate[] {
@@ -111,7 +119,12 @@ export function createSpread(context: GroupContext): Spread {
 
   function compare(peer: string): void {
     if (comparing.has(peer) || comparing.size >= MAX_COMPARING) return
-    ask(peer, { kind: 'learn', pool: context.pool, told: [], hash: decisions.hash() }, 0)
+    const have = decisions.all().length > FEW ? undefined : versions()
+    ask(peer, { kind: 'learn', pool: context.pool, told: [], hash: decisions.hash(), ...(have === undefined ? {} : { have }) }, 0)
+  }
+
+  function versions(): { key: string; version: number }[] {
+    return decisions.all().map(({ key, value }) => ({ key, version: value.version }))
   }
 
   function soon(within: number): void {
@@ -133,8 +146,7 @@ export function createSpread(context: GroupContext): Spread {
       if (doubt) return doubted()
       const first = request.have === undefined
       if (answer.same || (!first && !answer.more) || asks >= MAX_ASKS) return compared()
-      const have = decisions.all().map(({ key, value }) => ({ key, version: value.version }))
-      ask(peer, { kind: 'learn', pool: context.pool, told: [], have }, asks + 1)
+      ask(peer, { kind: 'learn', pool: context.pool, told: [], have: versions() }, asks + 1)
     })
   }
 
@@ -184,7 +196,8 @@ export function createSpread(context: GroupContext): Spread {
     living: () => members,
     knows: (peer) => !told || peer === self || isMember(peer) || audience.includes(peer),
     tell(certificate) {
-      for (const peer of members) send(peer, certificate)
+      const { peers } = decisions.voters()
+      for (const peer of members) if (!isHalfway(certificate) || peers.includes(peer)) send(peer, certificate)
       passOn(certificate)
     },
     passOn,

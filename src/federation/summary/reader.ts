@@ -35,6 +35,8 @@ interface State {
   /** Asked for while one was in flight. */
   again: boolean
   failures: number
+  /** Answers in a row that the table is not complete yet. */
+  later: number
   /** Monotonic ms. */
   dueAt: number
 }
@@ -75,7 +77,7 @@ export function createReader(deps: ReaderDeps): Reader {
   let running = false
 
   function stateOf(source: Source): State {
-    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, dueAt: Infinity }
+    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, later: 0, dueAt: Infinity }
     states.set(source, state)
     return state
   }
@@ -116,9 +118,11 @@ export function createReader(deps: ReaderDeps): Reader {
       const result = await compare(source, peer, signal)
       metrics.syncs(result).inc()
       if (result === 'same' || result === 'changed') state.failures = 0
+      if (result !== 'later') state.later = 0
       // All nodes together would ask together.
       if (result === 'failed') wait = backoff(state)
-      else if (result === 'later' || result === 'refused') wait = LATER * (0.75 + random.float() / 2)
+      else if (result === 'later') wait = Math.min(RETRY_CAP, LATER * 2 ** Math.min(state.later++, 5)) * (0.75 + random.float() / 2)
+      else if (result === 'refused') wait = LATER * (0.75 + random.float() / 2)
       else wait = (result === 'same' && !wantsMore(source) ? QUIET_EVERY : SYNC_EVERY) * (0.75 + random.float() / 2)
     } catch (error) {
       metrics.syncs('failed').inc()

@@ -22,7 +22,7 @@ const STATED: [string, number[]][] = [
   ['(1 to #; a row', [MAX_TABLE_HOPS]],
   ['extras?]`, at most #:', [MAX_SERVER_BYTES]],
   ['There are # buckets', [BUCKETS]],
-  ['ask again after #. Nobody answers so for more than #.', [own('reader', 'LATER'), WARM_UP]],
+  ['ask again after #, then 2 s, 4 s. Nobody answers so for more than #.', [own('reader', 'LATER'), WARM_UP]],
   ['with `down`, at most # keys', [MAX_INTEREST]],
   ['and counts for #.', [CHILD_INTEREST_FOR]],
   ['and every # (± 25 %), or only every # after both agreed', [SYNC_EVERY, QUIET_EVERY]],
