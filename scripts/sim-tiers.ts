@@ -1,7 +1,7 @@
 /** `npm run sim -- --tiers`: the tree of 20 000 nodes against a tenth of it, each in a process of its own. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { compare, late, printReport } from '../test/sim/tiers/large-report.ts'
+import { compare, late, printKinds, printReport } from '../test/sim/tiers/large-report.ts'
 import type { LargeReport, LargeTask } from '../test/sim/tiers/large-main.ts'
 
 /** Twenty thousand nodes have 4 to 6 GiB; short-lived objects are most of the work. */
@@ -39,6 +39,7 @@ export async function runTiers({ small, full, seed }: { small: boolean; full: bo
     wrong.push(...late(large))
     print('large against small, the same catalog:')
     wrong.push(...compare(large, part, print))
+    printKinds('regional', large, part, print)
     print('large against small, the same servers at each leaf:')
     compare(large, dense, print)
   }

@@ -17,6 +17,8 @@ const KEY_BYTES = 32
 /** Of SHA-256, as an integer that a double holds. */
 const HASH_BYTES = 6
 export const BUCKETS = 256
+/** Of a row beside its body, with the heads of CBOR, about. */
+const NUMBERS_BYTES = 24
 /** Names hold no control characters, so this one parts them. */
 const SEPARATOR = '\n'
 /** Tables hold thousands: what is written once is never changed. */
@@ -140,7 +142,7 @@ function readName(value: unknown, path: string): string {
 }
 
 /** The numbers of a row, as they stand in front of its body. */
-function numbers({ claimed, providers, hops, counts }: RowFacts): unknown[] {
+function numbers({ claimed, providers, hops, counts }: Omit<RowFacts, 'body'>): unknown[] {
   return counts === undefined ? [claimed, providers, hops] : [claimed, providers, hops, [...counts]]
 }
 
@@ -152,25 +154,60 @@ export function rowValue(row: SummaryRow): unknown[] {
 /** Makes bodies of bytes; a simulation may give the same object for the same bytes to all its nodes. */
 export type BodyReader = (bytes: Uint8Array, path: string) => SummaryBody
 
+/** A row without its body. */
+export type RowNumbers = Omit<RowFacts, 'body'> & { readonly key: string }
+
+/** As a value to encode: `[key, claimed, providers, hops, counts?]`. */
+export function numbersValue(row: RowNumbers): unknown[] {
+  return [row.key, ...numbers(row)]
+}
+
 /** Reads a decoded row. Throws SKEIN_PROTOCOL. */
 export function readRow(value: unknown, path: string, read: BodyReader = readBody): SummaryRow {
   const values = readArray(value, path, { max: 16 }, (item) => item)
   const body = read(readBytes(values[0], `${path}[0]`, { max: MAX_SERVER_BYTES }), `${path}[0]`)
+  const facts = { body, ...readFacts(values, path) }
+  if (!countsEach(facts)) throw wrong(`${path}[4] must have one number for each tool`)
+  return makeRow(facts)
+}
+
+/** Reads what goes with a body that the reader has. Whether there is a count for each tool is to be seen then: `countsEach`. Throws SKEIN_PROTOCOL. */
+export function readNumbers(value: unknown, path: string, readKey: (value: unknown, path: string) => string): RowNumbers {
+  const values = readArray(value, path, { max: 16 }, (item) => item)
+  return { key: readKey(values[0], `${path}[0]`), ...readFacts(values, path) }
+}
+
+function readFacts(values: readonly unknown[], path: string): Omit<RowFacts, 'body'> {
   const providers = readInt(values[2], `${path}[2]`, { min: 1, max: MAX_PROVIDERS })
   const counts = values[4] === undefined ? undefined : readArray(values[4], `${path}[4]`, { max: MAX_TOOLS }, (item, at) => readInt(item, at, { min: 1, max: providers }))
-  if (counts !== undefined && counts.length !== body.tools.length) throw wrong(`${path}[4] must have one number for each tool`)
-  return makeRow({
-    body,
+  return {
     claimed: readInt(values[1], `${path}[1]`),
     providers,
     hops: readInt(values[3], `${path}[3]`, { min: 1, max: MAX_TABLE_HOPS }),
     ...(counts === undefined ? {} : { counts })
-  })
+  }
+}
+
+export function countsEach({ body, counts }: RowFacts): boolean {
+  return counts === undefined || counts.length === body.tools.length
+}
+
+export function sameBody(a: SummaryBody, b: SummaryBody): boolean {
+  return a === b || Buffer.compare(a.hash, b.hash) === 0
 }
 
 /** Bytes of the row on the wire, about. */
 export function rowBytes(row: SummaryRow): number {
-  return row.body.bytes.length + 24 + (row.counts === undefined ? 0 : row.counts.length * 3)
+  return row.body.bytes.length + NUMBERS_BYTES + countsBytes(row)
+}
+
+/** Bytes of its numbers alone on the wire, about. */
+export function numbersBytes(row: SummaryRow): number {
+  return row.body.key.length + NUMBERS_BYTES + countsBytes(row)
+}
+
+function countsBytes({ counts }: Pick<SummaryRow, 'counts'>): number {
+  return counts === undefined ? 0 : counts.length * 3
 }
 
 /** The digest of a body's tool, lower-case hexadecimal. */

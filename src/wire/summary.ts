@@ -1,7 +1,7 @@
 import { isWireAddress, isWireName, MAX_ADDRESS, MAX_ADDRESSES, MAX_CAPACITY, MAX_NAME, MAX_PEER, MAX_SCOPE, readPeer, readServerName } from './catalog-record.ts'
 import { decodeCbor, encodeCbor, fields, readInt, readString, type Fields } from './cbor.ts'
 import { SkeinError } from '../base/errors.ts'
-import { BUCKETS, readRow, rowValue, type BodyReader, type SummaryRow } from './summary-row.ts'
+import { BUCKETS, numbersValue, readNumbers, readRow, rowValue, type BodyReader, type RowNumbers, type SummaryRow } from './summary-row.ts'
 import { summaryKey, type FoundTool, type FoundTools, type ResolvedProvider } from './summary-types.ts'
 
 /** One RPC body of the tables, either way. */
@@ -71,6 +71,8 @@ export interface Changed extends TableName {
   after: number
   rows: readonly SummaryRow[]
   removed: readonly string[]
+  /** Rows of which only the numbers changed: the reader has their bodies. Readers of earlier versions do not know of these, and compare. */
+  numbers: readonly RowNumbers[]
 }
 
 export interface ResolveRequest {
@@ -134,8 +136,8 @@ export function decodeSyncAnswer(bytes: Uint8Array, read?: BodyReader): SyncAnsw
   return { state, hash, rows: readRows(map, read), ...(next === undefined ? {} : { next }) }
 }
 
-export function encodeChanged({ direction, pool, token, before, after, rows, removed }: Changed): Uint8Array {
-  return encodeCbor({ direction, pool, token, before, after, rows: rows.map(rowValue), removed: [...removed] })
+export function encodeChanged({ direction, pool, token, before, after, rows, removed, numbers }: Changed): Uint8Array {
+  return encodeCbor({ direction, pool, token, before, after, rows: rows.map(rowValue), removed: [...removed], numbers: numbers.length === 0 ? undefined : numbers.map(numbersValue) })
 }
 
 export function decodeChanged(bytes: Uint8Array, read?: BodyReader): Changed {
@@ -146,7 +148,8 @@ export function decodeChanged(bytes: Uint8Array, read?: BodyReader): Changed {
     before: map.int('before', { max: MAX_HASH }),
     after: map.int('after', { max: MAX_HASH }),
     rows: readRows(map, read),
-    removed: map.array('removed', { max: MAX_ROWS }, readKey)
+    removed: map.array('removed', { max: MAX_ROWS }, readKey),
+    numbers: map.optionalArray('numbers', { max: MAX_ROWS }, (value, path) => readNumbers(value, path, readKey)) ?? []
   }
 }
 

@@ -41,7 +41,7 @@ export function createRecordDesk(): RecordDesk {
 export interface CatalogWire {
   gossip(handle: Uint8Array, bytes: number): void
   /** `answer` runs at the peer, `done` here; undefined: nobody answered. */
-  exchange<T>(peer: string, bytes: number, answer: (other: LargeCatalog) => { value: T; bytes: number }, done: (value: T | undefined) => void, timeout: number): void
+  exchange<T>(peer: string, kind: 'digest' | 'push', bytes: number, answer: (other: LargeCatalog) => { value: T; bytes: number }, done: (value: T | undefined) => void, timeout: number): void
 }
 
 /** The real catalog machine of one pool at one node. Definitions and names of offers are left out: they depend on `catalog.max_tools` and the pool alone. */
@@ -89,11 +89,11 @@ export function createLargeCatalog({ clock, random, desk, wire, onChanged }: Lar
     } else if (effect.type === 'push') {
       const { records } = effect.push
       const push = { federation, pool, records }
-      wire.exchange(effect.peer, SCOPE_BYTES + sizeOf(records), (other) => (other.step({ type: 'push', push, from: options.self }), { value: true, bytes: 1 }), () => {}, REQUEST_TIMEOUT)
+      wire.exchange(effect.peer, 'push', SCOPE_BYTES + sizeOf(records), (other) => (other.step({ type: 'push', push, from: options.self }), { value: true, bytes: 1 }), () => {}, REQUEST_TIMEOUT)
     } else {
       const { peer, request } = effect
       wire.exchange(
-        peer, SCOPE_BYTES + ENTRY_BYTES * request.entries.length,
+        peer, 'digest', SCOPE_BYTES + ENTRY_BYTES * request.entries.length,
         (other) => {
           const value = other.digest(request)
           return { value, bytes: SCOPE_BYTES + sizeOf(value.records) + ENTRY_BYTES * value.wanted.length }

@@ -25,6 +25,11 @@ export const LIMITS = { maxRegionalHubs: 10, maxChildHubs: 20, maxClusters: 100 
 export const PARTS = ['tiers', 'quorum', 'summary', 'catalog', 'gossip'] as const
 export type Part = (typeof PARTS)[number]
 
+export interface Sent {
+  messages: number
+  bytes: number
+}
+
 export interface NodePlan {
   peer: string
   name: string
@@ -53,6 +58,8 @@ export interface LargeNode extends PoolNode {
   readonly pools: Set<string>
   readonly messages: Record<Part, number>
   readonly bytes: Record<Part, number>
+  /** The same by kind of message: `<part> <method, what of it> ask | answer`. */
+  readonly kinds: Map<string, Sent>
   servers: readonly ServerEntry[]
   answer(method: number, body: Uint8Array, from: string): Promise<Uint8Array>
   sessionDown(peer: string): void
@@ -82,7 +89,7 @@ const zero = (): Record<Part, number> => ({ tiers: 0, quorum: 0, summary: 0, cat
 
 export function createLargeNode(plan: NodePlan, address: string, real: boolean, stands: boolean): LargeNode {
   return {
-    plan, peer: plan.peer, address, real, stands, alive: false, machines: undefined, links: new Set(), pools: new Set(), late: new Map(), messages: zero(), bytes: zero(), servers: [],
+    plan, peer: plan.peer, address, real, stands, alive: false, machines: undefined, links: new Set(), pools: new Set(), late: new Map(), messages: zero(), bytes: zero(), kinds: new Map(), servers: [],
     heard() {},
     answer: () => Promise.reject(new SkeinError('SKEIN_GOAWAY', 'not started')),
     sessionDown() {}

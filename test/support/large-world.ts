@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { seededRandom, type Random } from '../../src/base/random.ts'
 import type { ServerEntry } from '../../src/wire/catalog-types.ts'
 import { peerIdOfKey } from '../../src/wire/peer-id.ts'
+import { METHOD } from '../../src/wire/protocols.ts'
 import { readBody, type SummaryBody } from '../../src/wire/summary-row.ts'
 import type { ResolvedProvider } from '../../src/wire/summary-types.ts'
 import { createRecordBoard, createRecordDesk, type CatalogWire, type LargeCatalog, type RecordBoard } from './large-catalog.ts'
@@ -52,6 +53,34 @@ export interface LargeWorld {
   callable(from: LargeNode, provider: ResolvedProvider): boolean
   /** Living nodes that have no way to the top, or are not seen from there. */
   astray(): LargeNode[]
+}
+
+/** What a message is for, by a glance at its bytes: to decode each once more would double the work. */
+const KINDS: Readonly<Record<number, (body: Buffer) => string>> = {
+  [METHOD.QUORUM_PREPARE]: () => 'prepare',
+  [METHOD.QUORUM_ACCEPT]: () => 'accept',
+  [METHOD.QUORUM_LEARN]: (body) => (!body.includes(NOTHING_TOLD) ? 'told' : body.includes(HASH) ? 'compare' : 'fetch'),
+  [METHOD.QUORUM_FORWARD]: () => 'forward',
+  [METHOD.TIER_ATTACH]: (body) => (body.includes(LOOK) ? 'look' : 'attach'),
+  [METHOD.TIER_TOPOLOGY]: () => 'topology',
+  [METHOD.SUMMARY_SYNC]: (body) => `${directionOf(body)} ${body.includes(WANT) ? 'rows' : 'sync'}`,
+  [METHOD.SUMMARY_CHANGED]: (body) => `${directionOf(body)} changed`,
+  [METHOD.SUMMARY_RESOLVE]: () => 'resolve',
+  [METHOD.SUMMARY_SEARCH]: () => 'search'
+}
+/** Keys and values as CBOR has them: `l: []`, `h: 32 bytes`, `look: true`, `want`. */
+const NOTHING_TOLD = Buffer.from('al\x80', 'latin1')
+const HASH = Buffer.from('ahX ', 'latin1')
+const LOOK = Buffer.from('dlook\xf5', 'latin1')
+const WANT = Buffer.from('dwant', 'latin1')
+
+/** The longest key, and so the last one. */
+function directionOf(body: Buffer): string {
+  return body.at(-1) === 'p'.charCodeAt(0) ? 'up' : 'down'
+}
+
+function kindOf(method: number, body: Uint8Array): string {
+  return KINDS[method]?.(Buffer.from(body.buffer, body.byteOffset, body.length)) ?? String(method)
 }
 
 /** One server with ten tools, stateless: all its copies are one. */
@@ -118,9 +147,14 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
   }
   const travel = (a: LargeNode, b: LargeNode) => distance(a, b) * (1 + random.float() / 4)
 
-  function count1(node: LargeNode, part: Part, bytes: number, messages = 1): void {
+  function count1(node: LargeNode, part: Part, kind: string, bytes: number, messages = 1): void {
     node.messages[part] += messages
     node.bytes[part] += bytes * messages
+    const name = `${part} ${kind}`
+    const sent = node.kinds.get(name) ?? { messages: 0, bytes: 0 }
+    node.kinds.set(name, sent)
+    sent.messages += messages
+    sent.bytes += bytes * messages
   }
 
   const timedOut = new Error('no answer in time')
@@ -146,13 +180,14 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
         if (other.alive || killed.has(other)) own.after(DIAL_FAILS_AFTER, () => end(() => reject(noSession)))
         return
       }
-      count1(node, part, FRAME + body.length)
+      const kind = kindOf(method, body)
+      count1(node, part, `${kind} ask`, FRAME + body.length)
       if (random.float() < world.loss / 2) return
       clock.after(travel(node, other), () => {
         if (!reaches(node, other)) return
         other.answer(method, body, node.peer).then(
           (answer) => {
-            count1(other, part, FRAME + answer.length)
+            count1(other, part, `${kind} answer`, FRAME + answer.length)
             if (random.float() >= world.loss / 2) clock.after(travel(other, node), () => reaches(node, other) && end(() => resolve(answer)))
           },
           (error: unknown) => clock.after(travel(other, node), () => end(() => reject(error as Error)))
@@ -166,17 +201,17 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
     return {
       gossip(handle, bytes) {
         const others = [...pools.nodes(pool)].filter((other) => other !== node) as LargeNode[]
-        count1(node, 'gossip', GOSSIP_ENVELOPE + bytes, Math.min(FANOUT, others.length))
+        count1(node, 'gossip', 'own', GOSSIP_ENVELOPE + bytes, Math.min(FANOUT, others.length))
         const hops = Math.max(1, Math.ceil(Math.log(others.length + 1) / Math.log(FANOUT)))
         const push = { federation: world.federation, pool, records: [handle] }
         for (const other of others) {
           // Everybody passes on what it sees first, but not to whom it came from.
-          count1(other, 'gossip', GOSSIP_ENVELOPE + bytes, Math.max(0, Math.min(FANOUT, others.length) - 1))
+          count1(other, 'gossip', 'passed on', GOSSIP_ENVELOPE + bytes, Math.max(0, Math.min(FANOUT, others.length) - 1))
           if (random.float() < world.loss) continue
           clock.after((1 + Math.floor(random.float() * hops)) * travel(node, other), () => catalogOf(other)?.step({ type: 'push', push, from: node.peer }))
         }
       },
-      exchange(peer, bytes, answer, done, timeout) {
+      exchange(peer, kind, bytes, answer, done, timeout) {
         const other = byPeer.get(peer) as LargeNode
         let over = false
         const end = (value: Parameters<typeof done>[0]) => {
@@ -191,13 +226,13 @@ export function createLargeWorld(shape: Shape, detection: (size: number) => Dete
           own.after(DIAL_FAILS_AFTER, () => end(undefined))
           return
         }
-        count1(node, 'catalog', FRAME + bytes)
+        count1(node, 'catalog', `${kind} ask`, FRAME + bytes)
         if (random.float() < world.loss / 2) return
         clock.after(travel(node, other), () => {
           const theirs = catalogOf(other)
           if (theirs === undefined) return
           const { value, bytes: size } = answer(theirs)
-          count1(other, 'catalog', FRAME + size)
+          count1(other, 'catalog', `${kind} answer`, FRAME + size)
           if (random.float() >= world.loss / 2) own.after(travel(other, node), () => end(value))
         })
       }

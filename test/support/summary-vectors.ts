@@ -56,7 +56,8 @@ export const SUMMARY_VALUES: Omit<SummaryVector, 'hex'>[] = [
   { kind: 'sync-answer', name: 'buckets', value: { state: 'buckets', hash: 5, buckets: Array.from({ length: 256 }, (_, index) => (index === 3 ? 5 : 0)) } },
   { kind: 'sync-answer', name: 'a page of rows', value: { state: 'rows', hash: 5, rows: [replicas, owned], next: `files@${one}` } },
   { kind: 'sync-answer', name: 'the last page', value: { state: 'rows', hash: 5, rows: [] } },
-  { kind: 'changed', name: 'one more, one less', value: { direction: 'up', pool, token: 3, before: 1, after: 2, rows: [uneven], removed: ['search'] } },
+  { kind: 'changed', name: 'one more, one less', value: { direction: 'up', pool, token: 3, before: 1, after: 2, rows: [uneven], removed: ['search'], numbers: [] } },
+  { kind: 'changed', name: 'other numbers', value: { direction: 'down', pool, token: 3, before: 2, after: 3, rows: [], removed: [], numbers: [{ key: 'search', claimed: 1_700_000_000_000, providers: 4, hops: 2 }, { key: 'files', claimed: 1_700_000_000_001, providers: 3, hops: 1, counts: [3, 1] }] } },
   { kind: 'resolve-request', name: 'of a tool', value: { key: 'search', tool: 'query', limit: 8, within: 4_500, fresh: false, visited: [one, two] } },
   { kind: 'resolve-request', name: 'anew', value: { key: `files@${one}`, limit: 1, within: 1, fresh: true, visited: [] } },
   {

@@ -6,8 +6,18 @@ export const ROUND_TIMEOUT = 1_000
 
 export type VoterRequest = PrepareRequest | AcceptRequest | KeysRequest
 
-/** Asks every other voter the same; one that is behind is given the chain and asked again, once. Returns how to stop waiting. */
-export function askVoters(context: GroupContext, request: VoterRequest, heard: (peer: string, answer: QuorumAnswer | undefined) => void): () => void {
+export interface Asking {
+  /** Asks those who were not asked yet. */
+  rest(): void
+  /** Ends the waiting. */
+  stop(): void
+}
+
+/**
+ * Asks other voters the same; one that is behind is given the chain and asked again, once.
+ * @param first begins at this one, and asks only so many
+ */
+export function askVoters(context: GroupContext, request: VoterRequest, heard: (peer: string, answer: QuorumAnswer | undefined) => void, first: { at: number; count: number }): Asking {
   const { decisions, self } = context
   const stops = new Map<string, () => void>()
   const ask = (peer: string, asked: VoterRequest, again: boolean): void => {
@@ -22,8 +32,16 @@ export function askVoters(context: GroupContext, request: VoterRequest, heard: (
     })
     stops.set(peer, stop)
   }
-  for (const peer of decisions.voters().peers) if (peer !== self) ask(peer, request, false)
-  return () => {
-    for (const stop of stops.values()) stop()
+  const others = decisions.voters().peers.filter((peer) => peer !== self)
+  const from = others.length === 0 ? 0 : first.at % others.length
+  const waiting = [...others.slice(from), ...others.slice(0, from)]
+  for (const peer of waiting.splice(0, first.count)) ask(peer, request, false)
+  return {
+    rest() {
+      for (const peer of waiting.splice(0)) ask(peer, request, false)
+    },
+    stop() {
+      for (const stop of stops.values()) stop()
+    }
   }
 }

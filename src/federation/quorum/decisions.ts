@@ -19,7 +19,7 @@ export interface Learned {
   result: LearnResult
   /** Voters that could not be proven, taken on a member's word: first contact, or this node missed too many changes. */
   believed: boolean
-  /** With news: the data differs from what was known. */
+  /** With news: the data differs from what was known, or other voters have decided it; whoever comes new can check no older ones. */
   loud: boolean
 }
 
@@ -131,7 +131,7 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
       if (good !== true) return { ...NOTHING, result: good === undefined ? 'unproven' : 'bad' }
       keep()
       known.set(certificate.key, certificate)
-      return { result: newer > 0 ? 'news' : 'proof', believed: false, loud: newer > 0 && !sameData(before?.value.data, certificate.value.data) }
+      return { result: newer > 0 ? 'news' : 'proof', believed: false, loud: newer > 0 && (certificate.voters > (before?.voters ?? -1) || !sameData(before?.value.data, certificate.value.data)) }
     },
     begin() {
       checkpoint = undefined

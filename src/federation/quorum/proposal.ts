@@ -3,15 +3,18 @@ import { errorMessage } from '../../base/errors.ts'
 import type { Accepted, Certificate, QuorumAnswer, RegisterValue } from '../../wire/quorum-types.ts'
 import { decodeVoterSet, encodeVoterSet, sameValue } from '../../wire/quorum-votes.ts'
 import { changed, placeOf } from './applied.ts'
-import { askVoters, ROUND_TIMEOUT } from './ask-voters.ts'
+import { askVoters, ROUND_TIMEOUT, type Asking } from './ask-voters.ts'
 import type { GroupContext } from './context.ts'
 import { later } from './decisions.ts'
 import type { Outcome } from './events.ts'
 import { compareAttempts, type Attempt } from './rules.ts'
-import { VOTERS_KEY, type Decided, type ProposalInfo } from './types.ts'
+import { HUB_KEY, VOTERS_KEY, type Decided, type ProposalInfo } from './types.ts'
 
 /** Duelling proposers step aside for about a round's time, ms. */
 const BACKOFF = { base: 40, cap: 1_000 } as const
+/** Where fewer than all voters are asked for a promise, the others are when one of these refuses or does not answer so soon, ms. */
+const ASK_REST_AFTER = 300
+const EVERYBODY = { at: 0, count: Infinity }
 /** Kept of the time given, to shut out what may still be under way, ms; at most a third of it. */
 const CLOSING_TIME = 1_500
 /** What could not be settled in time is tried for so long after it, ms: then its voters have long forgotten the ballots, or are gone. */
@@ -69,7 +72,8 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
   let closing: { type: 'conflict' | 'expired'; why: string } | undefined
   let told = false
   let hadQuorum = false
-  let stop = (): void => undefined
+  let asking: Asking | undefined
+  let restAt = Infinity
   let promises = new Map<string, Accepted | undefined>()
   let signatures = new Map<string, Uint8Array>()
   let refusals = new Map<string, string>()
@@ -82,7 +86,7 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
   function end(outcome: Outcome): void {
     const state = outcome.type === 'busy' ? 'no-quorum' : outcome.type
     phase = 'over'
-    stop()
+    asking?.stop()
     info.state = state
     info.ended = context.now()
     if ('why' in outcome) info.why = outcome.why
@@ -147,12 +151,16 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
       return
     }
     own(answer)
-    stop()
+    asking?.stop()
     const { kind } = request
     const current = kind === 'prepare' ? 'preparing' : 'accepting'
-    stop = askVoters(context, request, (peer, said) => {
+    // A hub renews its lease without rivals. Only promises are saved: all are to vote, for each counts the age of the lease from its own last vote.
+    const saves = kind === 'prepare' && key === HUB_KEY && decisions.get(key)?.ballot.peer === self
+    const first = saves ? { at: attempt.ballot.n, count: Math.max(0, quorum() - 1) } : EVERYBODY
+    restAt = saves ? context.now() + ASK_REST_AFTER : Infinity
+    asking = askVoters(context, request, (peer, said) => {
       if (phase === current && mine === attempt) heard(peer, said)
-    })
+    }, first)
     check()
   }
 
@@ -167,11 +175,17 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
 
   function note(peer: string, answer: QuorumAnswer | undefined): void {
     out.add(peer)
+    if (peer !== self) askRest()
     if (answer?.kind !== 'refused') return
     if (answer.reason === 'ballot') heardOf = Math.max(heardOf, answer.ballot?.n ?? 0)
     if (answer.reason === 'damaged') context.damagedAt(peer, key)
     if (answer.reason === 'not-permitted') refusals.set(peer, answer.why ?? 'a voter does not permit it')
     if (answer.reason === 'illegal' && answer.why !== undefined) refusals.set(peer, answer.why)
+  }
+
+  function askRest(): void {
+    restAt = Infinity
+    asking?.rest()
   }
 
   function check(): void {
@@ -196,7 +210,8 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
   }
 
   function again(wait: number): void {
-    stop()
+    asking?.stop()
+    restAt = Infinity
     phase = 'waiting'
     wake = context.now() + wait
   }
@@ -299,11 +314,12 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
         tell({ type: 'unknown', why: `${why}, and it may still be decided: read it` })
       }
       if (now >= deadline + SETTLING_TIME) return end({ type: 'unknown', why: 'the voters could not be asked' })
+      if (begun && now >= restAt) askRest()
       if (!begun || now < wake) return
       if (phase === 'waiting') begin()
       else roundLost()
     },
-    nextWake: () => (phase === 'over' ? undefined : told ? wake : Math.min(begun ? wake : deadline, deadline)),
+    nextWake: () => (phase === 'over' ? undefined : Math.min(restAt, told ? wake : Math.min(begun ? wake : deadline, deadline))),
     reported: () => told,
     done: () => phase === 'over',
     broken: (why) => end(put ? { type: 'unknown', why } : { type: 'no-quorum', why }),

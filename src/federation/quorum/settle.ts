@@ -76,7 +76,7 @@ export function createSettling(context: GroupContext, options: SettleOptions): S
     heard(self, context.own(request))
     if (phase !== 'asking') return
     stop()
-    stop = askVoters(context, request, heard)
+    ;({ stop } = askVoters(context, request, heard, { at: 0, count: Infinity }))
   }
 
   function heard(peer: string, answer: QuorumAnswer | undefined): void {

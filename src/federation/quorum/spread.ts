@@ -6,6 +6,10 @@ import { HUB_KEY, VOTERS_KEY } from './types.ts'
 
 /** What was decided is compared with a random member so often, ms: so nothing depends on one message. */
 export const COMPARE_EVERY = 30_000
+/** … and so often after a comparison that found no difference, ms: whoever was told and did not answer is asked in any case. */
+export const COMPARE_QUIET = 120_000
+/** Then, and again as long as it lives and does not answer, ms. */
+const MISSED_AGAIN = 5_000
 /** After the first members are known, and after a comparison that failed, ms. */
 export const COMPARE_SOON = 1_000
 const LEARN_TIMEOUT = 5_000
@@ -17,6 +21,8 @@ const MAX_COMPARING = 4
 const MET_WITHIN = 500
 /** … and no sooner again with that one, ms: sessions that come and go cost more than what they might bring. */
 const MET_EVERY = 5_000
+/** So many registers are compared one by one at once: that costs less than a second question. */
+const FEW = 8
 /** Sessions that came up in that time; more say nothing new. */
 const MAX_MET = 1_024
 /** What is told and cannot be proven makes this node ask no more often, ms. */
@@ -58,19 +64,30 @@ export function createSpread(context: GroupContext): Spread {
   let blanks = 0
   /** When to compare with those whose session came up. */
   const met = new Map<string, { since: number; due: number | undefined }>()
+  /** Told and not heard of: when to compare with them, ms. Bounded by those who are told. */
+  const missed = new Map<string, number>()
+  let quiet = false
   let toldAt = -Infinity
   /** Whose word made this node ask: another one is asked, if there is one. */
   let teller: string | undefined
 
   function send(peer: string, certificate: Certificate): void {
-    // The voters that prove it come with it: whoever has them ignores them.
-    const chain = certificate.key === VOTERS_KEY ? [] : decisions.chain().slice(-1)
-    context.ask(peer, { kind: 'learn', pool: context.pool, told: [...chain, certificate] }, LEARN_TIMEOUT, () => undefined)
+    // The voters that prove it come with it, and for voters those before them: whoever has them ignores them.
+    const chain = certificate.key === VOTERS_KEY ? decisions.chain().slice(-2, -1) : decisions.chain().slice(-1)
+    context.ask(peer, { kind: 'learn', pool: context.pool, told: [...chain, certificate] }, LEARN_TIMEOUT, (answer) => {
+      if (answer === undefined) missed.set(peer, context.now() + MISSED_AGAIN)
+    })
   }
 
   /** A lease is its own pool's affair. */
   function passOn(certificate: Certificate): void {
-    if (certificate.key !== HUB_KEY) for (const peer of audience) if (!members.includes(peer)) send(peer, certificate)
+    if (certificate.key === HUB_KEY || isHalfway(certificate)) return
+    for (const peer of audience) if (!members.includes(peer)) send(peer, certificate)
+  }
+
+  /** Voters that are not settled yet: nobody but they needs to know, and all hear of them with what follows. */
+  function isHalfway({ key }: Certificate): boolean {
+    return key === VOTERS_KEY && !decisions.voters().settled
   }
 
   function missing(have: readonly { key: string; version: number }[]): Certificate[] {
@@ -94,7 +111,7 @@ export function createSpread(context: GroupContext): Spread {
 
   /** One after the other, each at its time. */
   function compareNext(): void {
-    compareAt = context.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    compareAt = context.now() + (quiet ? COMPARE_QUIET : COMPARE_EVERY) * (0.75 + random.float() / 2)
     const peer = whom()
     teller = undefined
     if (peer !== undefined) compare(peer)
@@ -102,7 +119,12 @@ export function createSpread(context: GroupContext): Spread {
 
   function compare(peer: string): void {
     if (comparing.has(peer) || comparing.size >= MAX_COMPARING) return
-    ask(peer, { kind: 'learn', pool: context.pool, told: [], hash: decisions.hash() }, 0)
+    const have = decisions.all().length > FEW ? undefined : versions()
+    ask(peer, { kind: 'learn', pool: context.pool, told: [], hash: decisions.hash(), ...(have === undefined ? {} : { have }) }, 0)
+  }
+
+  function versions(): { key: string; version: number }[] {
+    return decisions.all().map(({ key, value }) => ({ key, version: value.version }))
   }
 
   function soon(within: number): void {
@@ -113,6 +135,9 @@ export function createSpread(context: GroupContext): Spread {
     comparing.add(peer)
     context.ask(peer, request, LEARN_TIMEOUT, (answer) => {
       comparing.delete(peer)
+      quiet = answer?.kind === 'learned' && answer.same
+      if (answer === undefined && missed.has(peer)) missed.set(peer, context.now() + MISSED_AGAIN)
+      else missed.delete(peer)
       if (answer?.kind !== 'learned') {
         blanks += 1
         return soon(COMPARE_SOON * (1 + random.float()))
@@ -121,8 +146,7 @@ export function createSpread(context: GroupContext): Spread {
       if (doubt) return doubted()
       const first = request.have === undefined
       if (answer.same || (!first && !answer.more) || asks >= MAX_ASKS) return compared()
-      const have = decisions.all().map(({ key, value }) => ({ key, version: value.version }))
-      ask(peer, { kind: 'learn', pool: context.pool, told: [], have }, asks + 1)
+      ask(peer, { kind: 'learn', pool: context.pool, told: [], have: versions() }, asks + 1)
     })
   }
 
@@ -172,7 +196,8 @@ export function createSpread(context: GroupContext): Spread {
     living: () => members,
     knows: (peer) => !told || peer === self || isMember(peer) || audience.includes(peer),
     tell(certificate) {
-      for (const peer of members) send(peer, certificate)
+      const { peers } = decisions.voters()
+      for (const peer of members) if (!isHalfway(certificate) || peers.includes(peer)) send(peer, certificate)
       passOn(certificate)
     },
     passOn,
@@ -190,6 +215,10 @@ export function createSpread(context: GroupContext): Spread {
     tick() {
       const now = context.now()
       if (now >= compareAt) compareNext()
+      for (const [peer, due] of missed) {
+        if (!isMember(peer) && !audience.includes(peer)) missed.delete(peer)
+        else if (now >= due && comparing.size < MAX_COMPARING) compare(peer)
+      }
       for (const [peer, each] of met) {
         // It may become a member a moment after its session.
         if (each.due === undefined || now < each.due || !isMember(peer) || comparing.size >= MAX_COMPARING) continue
@@ -199,6 +228,7 @@ export function createSpread(context: GroupContext): Spread {
     },
     nextWake() {
       let next = compareAt
+      if (comparing.size < MAX_COMPARING) for (const [peer, due] of missed) if (!comparing.has(peer)) next = Math.min(next, due)
       if (comparing.size < MAX_COMPARING) for (const [peer, { due }] of met) if (due !== undefined && due < next && isMember(peer)) next = due
       return next
     }

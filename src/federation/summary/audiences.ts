@@ -1,11 +1,12 @@
 import type { Direction } from '../../wire/summary.ts'
-import type { SummaryRow } from '../../wire/summary-row.ts'
+import { sameBody, type SummaryBody, type SummaryRow } from '../../wire/summary-row.ts'
 import type { Claims } from './claims.ts'
 import type { Interest } from './interest.ts'
+import type { Left } from './later.ts'
 import { mergeParts, type Part } from './merge.ts'
 import { createOverlay, viewOf, type Overlay, type TableView } from './overlay.ts'
 import type { Edges } from './ports.ts'
-import { createShelf, type Shelf } from './shelf.ts'
+import { createShelf, type Changes, type Shelf } from './shelf.ts'
 import type { Sources } from './sources.ts'
 
 /** One table for others, and who reads it. */
@@ -19,16 +20,18 @@ export interface Audience {
   readonly without: string | undefined
   /** What the readers get. */
   readonly table: TableView
-  /** Shown rows that changed since the last telling, and the hash before. */
-  pending: Set<string>
+  /** Shown rows that changed since the last telling, with the body that readers have, and the hash before. */
+  pending: Map<string, SummaryBody | undefined>
   told: number
 }
 
 /** The tables that a hub tells: everything below it to the hub above, and to its members what they cannot see in their pools. */
 export interface Audiences {
   edges(edges: Edges): void
-  /** Makes the tables right for these keys. */
-  refresh(dirty: ReadonlySet<string>): void
+  /**
+   * Makes the tables right for these keys. Without `whole` only for what calls depend on: servers that came or went, other tools. The rest is returned.
+   */
+  refresh(dirty: ReadonlySet<string>, whole: boolean): Left
   /** Another number of tools in the tables for members. */
   setLimit(limit: number): void
   /** A child said what it is interested in. */
@@ -36,6 +39,8 @@ export interface Audiences {
   /** What `reader` may read; undefined: nothing. */
   find(direction: Direction, pool: string, reader: string): Audience | undefined
   all(): Iterable<Audience>
+  /** Everybody who may read something here. */
+  readers(): Iterable<{ direction: Direction; pool: string; peer: string }>
 }
 
 /** Either with a shelf of its own, or with a few rows beside that of all others in the pool. */
@@ -50,7 +55,7 @@ interface Place {
 }
 
 const UP = 'up'
-const NONE: ReadonlySet<string> = new Set()
+const NONE: Changes = new Map()
 
 /**
  * Members that are no hubs share one table, to which those who asked for something special have their rows beside it; child hubs have one each,
@@ -91,14 +96,17 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
     return false
   }
 
-  function settle(): void {
+  function settle(whole: boolean): boolean {
     /** By pool: what changed for all in it. Their audience comes first, for it was opened first. */
-    const common = new Map<string, ReadonlySet<string>>()
+    const common = new Map<string, Changes>()
+    let cuts = false
     for (const [id, { shelf, overlay, pool, pending }] of audiences) {
-      const changed = shelf === undefined ? overlay.follow(common.get(pool) ?? NONE) : shelf.settle()
+      const changed = shelf === undefined ? overlay.follow(common.get(pool) ?? NONE) : shelf.settle(whole)
       if (id === idOf(pool)) common.set(pool, changed)
-      for (const key of changed) pending.add(key)
+      for (const [key, before] of changed) if (!pending.has(key)) pending.set(key, before)
+      cuts ||= shelf?.waiting === true
     }
+    return cuts
   }
 
   /** Whoever reads it begins by comparing. */
@@ -115,7 +123,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
 
   function openShelf(id: string, facts: Facts): Kept {
     const shelf = createShelf(facts.direction === 'up' ? Infinity : limit)
-    const audience: Kept = { ...facts, shelf, table: viewOf(shelf), pending: new Set(), told: 0 }
+    const audience: Kept = { ...facts, shelf, table: viewOf(shelf), pending: new Map(), told: 0 }
     audiences.set(id, audience)
     const common = audience.without === undefined ? undefined : audiences.get(idOf(audience.pool))?.shelf
     for (const key of allKeys()) shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, common.get(key)))
@@ -125,7 +133,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
 
   function openOverlay(id: string, facts: Facts, common: Shelf): Kept {
     const overlay = createOverlay(common)
-    const audience: Kept = { ...facts, overlay, table: overlay.table, pending: new Set(), told: 0 }
+    const audience: Kept = { ...facts, overlay, table: overlay.table, pending: new Map(), told: 0 }
     // Behind that of all others.
     audiences.delete(id)
     audiences.set(id, audience)
@@ -178,22 +186,27 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       if (up !== undefined && top !== undefined) keep.add(need(UP, { direction: 'up', pool: top.pool, token: top.token, notIn: up.pool, without: undefined }))
       for (const id of audiences.keys()) if (!keep.has(id)) audiences.delete(id)
     },
-    refresh(dirty) {
+    refresh(dirty, whole) {
+      const keys = new Set<string>()
       for (const key of dirty) {
         const common = new Map<string, SummaryRow | undefined>()
+        const put = (shelf: Shelf, row: SummaryRow | undefined): void => {
+          if (whole || !onlyNumbers(shelf.get(key), row)) shelf.put(key, row)
+          else if (shelf.get(key)?.hash !== row?.hash) keys.add(key)
+        }
         for (const audience of audiences.values()) {
           const { direction, pool, shelf } = audience
           if (shelf === undefined) continue
           if (direction === 'up') {
-            shelf.put(key, compute(audience, key))
+            put(shelf, compute(audience, key))
             continue
           }
           // The one of all comes first, for it was opened first.
           if (!common.has(pool)) common.set(pool, compute(audiences.get(idOf(pool)) as Kept, key))
-          shelf.put(key, rowFor(audience, key, common.get(pool)))
+          put(shelf, rowFor(audience, key, common.get(pool)))
         }
       }
-      settle()
+      return { keys, cuts: settle(whole) }
     },
     setLimit(next) {
       limit = next
@@ -222,6 +235,16 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       if (places.get(pool)?.members.has(reader) !== true) return undefined
       return audiences.get(idOf(pool, reader)) ?? audiences.get(idOf(pool))
     },
-    all: () => audiences.values()
+    all: () => audiences.values(),
+    *readers() {
+      const above = audiences.get(UP)
+      if (above !== undefined && upReader !== undefined) yield { direction: 'up', pool: above.pool, peer: upReader }
+      for (const { pool, members } of places.values()) for (const peer of members) if (peer !== self) yield { direction: 'down', pool, peer }
+    }
   }
+}
+
+/** How many provide it, and how far away the nearest is: nobody waits for that. The earliest claim decides who has a name. */
+function onlyNumbers(before: SummaryRow | undefined, after: SummaryRow | undefined): boolean {
+  return before !== undefined && after !== undefined && before.claimed === after.claimed && sameBody(before.body, after.body)
 }

@@ -13,6 +13,7 @@ import { createAudiences, type Audience } from './audiences.ts'
 import { createClaims } from './claims.ts'
 import { holdersOf } from './holders.ts'
 import { createInterest } from './interest.ts'
+import { createLater } from './later.ts'
 import { mergeParts } from './merge.ts'
 import { createDistantList } from './distant-list.ts'
 import { collect, createSummaryMetrics } from './metrics.ts'
@@ -96,6 +97,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   let flushTimer: Timer | undefined
   let flushedAt = -Infinity
   let dirty = new Set<string>()
+  const later = createLater(clock, schedule)
   let recordsChanged = false
   let expiry: Timer | undefined
   let tidying: Timer | undefined
@@ -190,10 +192,11 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       resolver.forget(keys)
       for (const key of keys) dirty.add(key)
     }
-    if (dirty.size === 0) return
-    const keys = dirty
+    const left = later.take()
+    if (dirty.size === 0 && left === undefined) return
+    const keys = left === undefined ? dirty : new Set([...dirty, ...left])
     dirty = new Set()
-    audiences.refresh(keys)
+    later.add(audiences.refresh(keys, left !== undefined))
   }
 
   /** Takes whoever is to be believed now; the edges are as they were. */
@@ -322,7 +325,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       audiences.setLimit(limit)
       look()
       refresh()
-      audiences.refresh(new Set())
+      audiences.refresh(new Set(), true)
       schedule()
     },
     catalogChanged() {
@@ -375,6 +378,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       life = new AbortController()
       reader.start()
       teller.start()
+      later.start()
       tidying = clock.after(TIDY_EVERY, tidy)
       watchExpiry()
       schedule()
@@ -384,6 +388,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
       life.abort(new Error('the node is stopping'))
       reader.stop()
       teller.stop()
+      later.stop()
       for (const timer of [flushTimer, expiry, tidying, warming]) timer?.cancel()
       flushTimer = undefined
     }

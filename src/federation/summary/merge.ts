@@ -1,4 +1,4 @@
-import { digestOf, isRepeatable, makeBody, makeRow, MAX_TABLE_HOPS, type RowFacts, type SummaryBody, type SummaryRow } from '../../wire/summary-row.ts'
+import { digestOf, isRepeatable, makeBody, makeRow, MAX_TABLE_HOPS, sameBody, type RowFacts, type SummaryRow } from '../../wire/summary-row.ts'
 
 /** What one source says about a server: a node of an own pool (no hops, one provider), or a table. */
 export type Part = RowFacts | SummaryRow
@@ -29,10 +29,6 @@ function moved(part: Part, farther: 0 | 1): SummaryRow | undefined {
   if (hops > MAX_TABLE_HOPS) return undefined
   const { body, claimed, providers, counts } = part
   return makeRow({ body, claimed, providers, hops, ...(counts === undefined ? {} : { counts }) })
-}
-
-function sameBody(a: SummaryBody, b: SummaryBody): boolean {
-  return a === b || Buffer.compare(a.hash, b.hash) === 0
 }
 
 function sumCounts(parts: readonly Part[], providers: number): { counts?: number[] } {

@@ -1,5 +1,5 @@
 import type { SummaryRow } from '../../wire/summary-row.ts'
-import type { Shelf } from './shelf.ts'
+import type { Changes, Shelf } from './shelf.ts'
 import { byBucket, createTable, sumOfHashes, type Table } from './table.ts'
 
 /** What a reader of a table needs of it. */
@@ -11,7 +11,7 @@ export interface Overlay {
   /** Keys that are shown whatever the cut says. Returns those whose row changed by it. */
   ask(keys: ReadonlySet<string>): ReadonlySet<string>
   /** The shelf below has changed there. Returns the keys whose row changed here, or may have. */
-  follow(changed: ReadonlySet<string>): ReadonlySet<string>
+  follow(changed: Changes): Changes
 }
 
 export function createOverlay(shelf: Pick<Shelf, 'table' | 'get'>): Overlay {
@@ -54,9 +54,11 @@ export function createOverlay(shelf: Pick<Shelf, 'table' | 'get'>): Overlay {
       return changed
     },
     follow(changed) {
-      const all = new Set(changed)
-      // Also behind the cut: its rows change without a word to those who see only what is before it.
-      look(asked, all)
+      const all = new Map(changed)
+      const own = new Set<string>()
+      // Also behind the cut: its rows change without a word to those who see only what is before it. What was here before they are told anew.
+      look(asked, own)
+      for (const key of own) all.set(key, undefined)
       return all
     }
   }

@@ -9,8 +9,10 @@ import type { SummaryMetrics } from './metrics.ts'
 import type { SummaryCall } from './ports.ts'
 import type { Source, Sources } from './sources.ts'
 
-/** What changes lost is found after this time at the latest, ms. */
+/** What changes lost is found after this time at the latest, ms; and interests are renewed. */
 export const SYNC_EVERY = 30_000
+/** When both agreed at once, and nothing special is wanted: every change since then says what was before it, and is repeated until it arrives, ms. */
+export const QUIET_EVERY = 240_000
 /** After a failure the first retry, ms; doubles up to RETRY_CAP. */
 const RETRY_BASE = 1_000
 const RETRY_CAP = 5_000
@@ -33,6 +35,8 @@ interface State {
   /** Asked for while one was in flight. */
   again: boolean
   failures: number
+  /** Answers in a row that the table is not complete yet. */
+  later: number
   /** Monotonic ms. */
   dueAt: number
 }
@@ -73,7 +77,7 @@ export function createReader(deps: ReaderDeps): Reader {
   let running = false
 
   function stateOf(source: Source): State {
-    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, dueAt: Infinity }
+    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, later: 0, dueAt: Infinity }
     states.set(source, state)
     return state
   }
@@ -114,10 +118,12 @@ export function createReader(deps: ReaderDeps): Reader {
       const result = await compare(source, peer, signal)
       metrics.syncs(result).inc()
       if (result === 'same' || result === 'changed') state.failures = 0
+      if (result !== 'later') state.later = 0
       // All nodes together would ask together.
       if (result === 'failed') wait = backoff(state)
-      else if (result === 'later' || result === 'refused') wait = LATER * (0.75 + random.float() / 2)
-      else wait = SYNC_EVERY * (0.75 + random.float() / 2)
+      else if (result === 'later') wait = Math.min(RETRY_CAP, LATER * 2 ** Math.min(state.later++, 5)) * (0.75 + random.float() / 2)
+      else if (result === 'refused') wait = LATER * (0.75 + random.float() / 2)
+      else wait = (result === 'same' && !wantsMore(source) ? QUIET_EVERY : SYNC_EVERY) * (0.75 + random.float() / 2)
     } catch (error) {
       metrics.syncs('failed').inc()
       deps.logger.debug('comparing a table with its hub failed; it is tried again', { peer, pool: source.pool, error: errorMessage(error) })
@@ -129,6 +135,10 @@ export function createReader(deps: ReaderDeps): Reader {
     if (source.peer !== peer) state.failures = 0
     state.dueAt = clock.now() + (state.again || source.peer !== peer ? random.float() * SPREAD : wait)
     arm()
+  }
+
+  function wantsMore({ direction }: Source): boolean {
+    return direction === 'down' && deps.interest().length > 0
   }
 
   function backoff(state: State): number {

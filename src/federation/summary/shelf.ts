@@ -1,8 +1,11 @@
-import type { SummaryRow } from '../../wire/summary-row.ts'
+import type { SummaryBody, SummaryRow } from '../../wire/summary-row.ts'
 import { createTable, type Table } from './table.ts'
 
 /** Newcomers fill a full table up to here only; what is in may stay up to the limit. So changes near the cut move one server, not many. */
 const NEWCOMERS = 0.95
+
+/** Keys whose row changed, each with the body that was shown before, if there was one: readers have that. */
+export type Changes = ReadonlyMap<string, SummaryBody | undefined>
 
 /** A table that shows at most so many tools: whole servers, the nearest first, then by key; and beside them those asked for. */
 export interface Shelf {
@@ -16,8 +19,10 @@ export interface Shelf {
   ask(keys: ReadonlySet<string>): void
   /** Another limit, from the next cut on. */
   setLimit(limit: number): void
-  /** Makes the cut. Returns the keys whose shown row changed since the last time (a few more, if they changed back). */
-  settle(): ReadonlySet<string>
+  /** Makes the cut. Returns the keys whose shown row changed since the last time (a few more, if they changed back). @param cutAgain false: a full table is not cut anew; `waiting` says that it is to be */
+  settle(cutAgain?: boolean): Changes
+  /** Servers have come or gone since the last cut. */
+  readonly waiting: boolean
   /** Servers behind the cut. */
   readonly hidden: number
 }
@@ -28,18 +33,21 @@ export function createShelf(first: number): Shelf {
   const table = createTable()
   const hidden = new Map<string, SummaryRow>()
   let asked: ReadonlySet<string> = new Set()
-  let changed = new Set<string>()
+  let changed = new Map<string, SummaryBody | undefined>()
   let recut = false
+  /** Somebody waits for the next cut. */
+  let now = false
   let fresh = true
   /** What all weigh, in and behind the cut. */
   let weight = 0
 
   function show(key: string, row: SummaryRow | undefined): void {
-    if (table.set(key, row)) changed.add(key)
+    const before = table.get(key)?.body
+    if (table.set(key, row) && !changed.has(key)) changed.set(key, before)
   }
 
   function cut(): void {
-    recut = false
+    recut = now = false
     const all = [...table.rows.values(), ...hidden.values()].sort(nearestFirst)
     const newcomers = fresh ? limit : Math.floor(limit * NEWCOMERS)
     fresh = false
@@ -72,7 +80,7 @@ export function createShelf(first: number): Shelf {
       const full = weight > limit || hidden.size > 0
       if (moves && full) recut = true
       // When it is full, a new one waits behind the cut until the cut is made.
-      if (shown === undefined && row !== undefined && (before !== undefined || full)) hidden.set(key, row)
+      if (shown === undefined && row !== undefined && (before !== undefined || full) && !asked.has(key)) hidden.set(key, row)
       else {
         hidden.delete(key)
         show(key, row)
@@ -81,19 +89,22 @@ export function createShelf(first: number): Shelf {
     ask(keys) {
       if (keys.size === asked.size && [...keys].every((key) => asked.has(key))) return
       asked = keys
-      if (hidden.size > 0 || weight > limit) recut = true
+      if (hidden.size > 0 || weight > limit) recut = now = true
     },
     setLimit(next) {
       if (next === limit) return
       limit = next
-      recut = true
+      recut = now = true
     },
-    settle() {
-      if (recut) cut()
+    settle(cutAgain = true) {
+      if (recut && (cutAgain || now || fresh)) cut()
       const told = changed
-      changed = new Set()
+      changed = new Map()
       if (table.rows.size > 0) fresh = false
       return told
+    },
+    get waiting() {
+      return recut
     },
     get hidden() {
       return hidden.size

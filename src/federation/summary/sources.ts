@@ -1,5 +1,5 @@
 import type { Changed, Direction } from '../../wire/summary.ts'
-import { rowBytes, type SummaryRow } from '../../wire/summary-row.ts'
+import { countsEach, makeRow, rowBytes, type SummaryRow } from '../../wire/summary-row.ts'
 import { believedClaim, type HubClaim } from '../hub-claims.ts'
 import type { Edges } from './ports.ts'
 import { createShare, type Share } from './share.ts'
@@ -155,12 +155,17 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
       }
       for (const row of rows) if (buckets.has(row.body.bucket) && fits(source, row)) put(source, row.body.key, row, dirty)
     },
-    apply(source, { before, after, rows, removed }, dirty) {
+    apply(source, { before, after, rows, removed, numbers }, dirty) {
       const { table } = source
       if (table.hash() === after) return true
       if (table.hash() !== before) return false
       for (const key of removed) put(source, key, undefined, dirty)
       for (const row of rows) if (fits(source, row)) put(source, row.body.key, row, dirty)
+      for (const { key, ...others } of numbers) {
+        const known = table.get(key)
+        const facts = known && { body: known.body, ...others }
+        if (facts !== undefined && countsEach(facts)) put(source, key, makeRow(facts), dirty)
+      }
       return table.hash() === after
     },
     denied(source, now) {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { METHOD } from '../../wire/protocols.ts'
 import { encodeChanged, ROWS_BUDGET, type Direction } from '../../wire/summary.ts'
-import { rowBytes, type SummaryRow } from '../../wire/summary-row.ts'
+import { numbersBytes, rowBytes, sameBody, type RowNumbers, type SummaryRow } from '../../wire/summary-row.ts'
 import type { Audience, Audiences } from './audiences.ts'
 import type { SummaryMetrics } from './metrics.ts'
 import type { SummaryCall } from './ports.ts'
@@ -13,6 +13,8 @@ export const TELL_EVERY = 500
 /** A reader that does not take it is reminded after this time, ms; doubled up to REMIND_CAP, as long as it may read. */
 const REMIND_AFTER = 1_000
 const REMIND_CAP = 4_000
+/** Whoever may read and has not compared by then is told the hash, ms: this node may have been restarted, or have missed it for a moment. */
+const UNHEARD_AFTER = 15_000
 /** At most 1 MiB between neighbours of the tree, ms. Whoever needs longer compares, in pages. */
 const TELL_TIMEOUT = 3_000
 
@@ -22,6 +24,8 @@ interface ReaderState {
   peer: string
   /** What it reads. */
   audience: Audience | undefined
+  /** It has compared, or was told the hash. */
+  heard: boolean
   inFlight: boolean
   /** Something changed while the last change was under way, or it did not arrive. */
   behind: boolean
@@ -57,6 +61,13 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
   /** From start to stop. */
   let life: AbortController | undefined
 
+  function readerOf(direction: Direction, pool: string, peer: string): ReaderState {
+    const id = `${direction} ${pool} ${peer}`
+    const reader = readers.get(id) ?? { direction, pool, peer, audience: undefined, heard: false, inFlight: false, behind: false, failures: 0, timer: undefined }
+    readers.set(id, reader)
+    return reader
+  }
+
   function send(reader: ReaderState, body: Uint8Array): void {
     if (life === undefined) return
     if (reader.inFlight) {
@@ -91,35 +102,54 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
       return
     }
     reader.behind = false
-    send(reader, news(audience, audience.told, audience.told, [], []))
+    reader.heard = true
+    send(reader, hashOnly(audience, audience.told))
   }
 
-  function news({ direction, pool, token }: Audience, before: number, after: number, rows: readonly SummaryRow[], removed: readonly string[]): Uint8Array {
-    return encodeChanged({ direction, pool, token, before, after, rows, removed })
+  function hashOnly({ direction, pool, token }: Audience, hash: number): Uint8Array {
+    return encodeChanged({ direction, pool, token, before: hash, after: hash, rows: [], removed: [], numbers: [] })
   }
 
   function encode(audience: Audience): Uint8Array {
-    const { table, pending, told } = audience
+    const { direction, pool, token, table, pending, told } = audience
     const after = table.hash()
     const rows: SummaryRow[] = []
+    const numbers: RowNumbers[] = []
     const removed: string[] = []
     let size = 0
-    for (const key of pending) {
+    for (const [key, before] of pending) {
       const row = table.get(key)
-      size += row === undefined ? key.length + 3 : rowBytes(row)
-      if (row === undefined) removed.push(key)
-      else rows.push(row)
+      if (row === undefined) {
+        size += key.length + 3
+        removed.push(key)
+      } else if (before !== undefined && sameBody(before, row.body)) {
+        size += numbersBytes(row)
+        numbers.push({ ...row, key })
+      } else {
+        size += rowBytes(row)
+        rows.push(row)
+      }
     }
     // Too much for one message: pages come by comparison.
-    return size > ROWS_BUDGET ? news(audience, after, after, [], []) : news(audience, told, after, rows, removed)
+    return size > ROWS_BUDGET ? hashOnly(audience, after) : encodeChanged({ direction, pool, token, before: told, after, rows, removed, numbers })
+  }
+
+  /** They compare by themselves, at once; and if not, then they believe that nothing has happened. */
+  function expect(): void {
+    if (life === undefined) return
+    for (const { direction, pool, peer } of audiences.readers()) {
+      const reader = readerOf(direction, pool, peer)
+      if (!reader.heard) reader.timer ??= clock.after(UNHEARD_AFTER, () => remind(reader))
+    }
   }
 
   return {
     reads(direction, pool, peer) {
-      const id = `${direction} ${pool} ${peer}`
-      const reader = readers.get(id) ?? { direction, pool, peer, audience: undefined, inFlight: false, behind: false, failures: 0, timer: undefined }
+      const reader = readerOf(direction, pool, peer)
       reader.audience = audiences.find(direction, pool, peer)
-      readers.set(id, reader)
+      if (reader.heard) return
+      reader.heard = true
+      reader.timer?.cancel()
     },
     tell() {
       const bodies = new Map<Audience, Uint8Array>()
@@ -131,6 +161,7 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
       }
       if (bodies.size === 0) return
       for (const reader of readers.values()) {
+        if (!reader.heard) continue
         const audience = audiences.find(reader.direction, reader.pool, reader.peer)
         const body = audience && bodies.get(audience)
         if (body !== undefined) send(reader, body)
@@ -139,16 +170,23 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
     tidy() {
       for (const [id, reader] of readers) {
         const audience = audiences.find(reader.direction, reader.pool, reader.peer)
-        if (audience === reader.audience) continue
+        if (audience === undefined) {
+          reader.timer?.cancel()
+          readers.delete(id)
+          continue
+        }
+        if (audience === reader.audience || !reader.heard) continue
         reader.timer?.cancel()
         reader.audience = audience
-        if (audience === undefined) readers.delete(id)
-        else if (reader.inFlight) reader.behind = true
+        if (reader.inFlight) reader.behind = true
         else if (life !== undefined) reader.timer = clock.after(FIRST_AFTER, () => remind(reader))
       }
+      expect()
     },
     start() {
-      life ??= new AbortController()
+      if (life !== undefined) return
+      life = new AbortController()
+      expect()
     },
     stop() {
       for (const { timer } of readers.values()) timer?.cancel()

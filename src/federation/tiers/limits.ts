@@ -36,6 +36,8 @@ export const MAX_SEEDS = 12
 export const SEEK_BACKOFF = { base: 1_000, cap: 30_000 }
 /** Another hub is looked for, ms, and up to a quarter more or less by chance. */
 export const COMPARE_EVERY = 60_000
+/** … and more rarely as long as there is none that is better, twice as long each time, up to this: a hub answers all below it, ms. */
+export const COMPARE_REST = 240_000
 /** The first look for `federation.parent` of a node that is not below it, ms, … */
 export const PREFER_AGAIN = 5_000
 /** … and every further one, a quarter more or less: a hundred leaves of a hub that is away are seven questions a second. */

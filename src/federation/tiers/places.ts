@@ -6,7 +6,7 @@ import type { Acceptance, AttachRequest, Contact, HubInfo, Lease } from '../../w
 import { createAvoided } from './avoid.ts'
 import type { PoolKeeper } from './keeper.ts'
 import {
-  ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
+  ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, COMPARE_REST, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
 } from './limits.ts'
 import { hearsay } from './memory.ts'
 import type { TiersMetrics } from './metrics.ts'
@@ -87,6 +87,8 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   let noticeAt = Infinity
   let moveAt: number | undefined
   let better = { pool: '', times: 0 }
+  /** Comparisons in a row that found nothing better. */
+  let content = 0
   let aloneSince: number | undefined
   let seekingSince: number | undefined
   let refused = false
@@ -106,6 +108,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   }
 
   const seekDeps = (): SeekDeps => ({ ...context.seekDeps, limits: view.limits(), avoids })
+  const nextCompare = () => clock.now() + Math.min(COMPARE_REST, COMPARE_EVERY * 2 ** content) * (0.75 + random.float() / 2)
 
   /** Not the one that is wished for: it is known by its key. */
   function avoids(pool: string): boolean {
@@ -181,7 +184,8 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     moveAt = undefined
     aloneSince = undefined
     missed = false
-    compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    content = 0
+    compareAt = nextCompare()
     noticeAt = clock.now() + NOTICE_EVERY * (0.5 + random.float())
     // The one that is wished for may have been unknown until now.
     if (options.parent !== undefined) wishAt = clock.now() + PREFER_AGAIN
@@ -233,7 +237,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
 
   /** Asks the own hub whom it knows; goes elsewhere if that is better time after time. @param wish only `federation.parent` is looked for */
   async function compare(wish: boolean): Promise<void> {
-    if (!wish) compareAt = clock.now() + COMPARE_EVERY * (0.75 + random.float() / 2)
+    if (!wish) compareAt = nextCompare()
     if (options.parent !== undefined) wishAt = clock.now() + PREFER_EVERY * (0.75 + random.float() / 2)
     const keeper = current === undefined ? undefined : context.keeper(current.pool)
     const hub = keeper === undefined ? undefined : view.hubOf(keeper)
@@ -252,8 +256,11 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     if (wish && !wins) return
     if (best === undefined || best.value <= here + BETTER_BY) {
       better = { pool: '', times: 0 }
+      if (!wish) content += 1
       return
     }
+    content = 0
+    compareAt = Math.min(compareAt, nextCompare())
     better = { pool: best.info.pool, times: best.info.pool === better.pool ? better.times + 1 : 1 }
     if (!wins && (better.times < BETTER_TIMES || clock.now() - since < SETTLED_AFTER)) return
     await moveTo([best.info], here)

@@ -51,6 +51,18 @@ export function printReport(name: string, report: LargeReport, print: (line: str
   for (const { role, how, ways, resolved, problem } of heals) print(`  ${role} hub ${how}: everybody has a way up after ${number(ways)} s, everything is resolvable after ${number(resolved)} s${problem === undefined ? '' : ` (${problem})`}`)
 }
 
+/** What a hub of regions sends, by kind, beside that of the small federation: where the number of its children shows. */
+export function printKinds(role: Role, large: LargeReport, small: LargeReport, print: (line: string) => void): void {
+  const of = (report: LargeReport, kind: string) => report.costs[role].kinds[kind] ?? { steady: { messages: 0, bytes: 0 }, start: { messages: 0, bytes: 0 } }
+  const kinds = [...new Set([large, small].flatMap(({ costs }) => Object.keys(costs[role].kinds)))].toSorted()
+  print(`  ${role}, large / small     messages/s       bytes/s          start-up messages  start-up kB`)
+  for (const kind of kinds) {
+    const [one, other] = [of(large, kind), of(small, kind)]
+    const two = (pick: (each: typeof one) => number, digits: number, unit = 1) => `${number(pick(one) / unit, digits)} / ${number(pick(other) / unit, digits)}`
+    print(`    ${kind.padEnd(24)} ${two(({ steady }) => steady.messages, 2).padEnd(16)} ${two(({ steady }) => steady.bytes, 0).padEnd(16)} ${two(({ start }) => start.messages, 0).padEnd(18)} ${two(({ start }) => start.bytes, 0, 1_000)}`)
+  }
+}
+
 /** Ratios of medians; the sentences that do not hold. */
 export function compare(large: LargeReport, small: LargeReport, print: (line: string) => void): string[] {
   const wrong: string[] = []

@@ -1,5 +1,5 @@
 import type { DetectionTimes } from '../../support/large-pools.ts'
-import { PARTS, type LargeNode, type Part } from '../../support/large-node.ts'
+import { PARTS, type LargeNode, type Part, type Sent } from '../../support/large-node.ts'
 import { createLargeWorld, tenTools, type LargeWorld, type Shape } from '../../support/large-world.ts'
 import type { SwimCost } from './large-swim.ts'
 
@@ -20,7 +20,9 @@ export interface RoleCost {
   messages: Spread
   bytes: Spread
   /** Messages and bytes a second by what they are for, mean. */
-  parts: Record<Part, { messages: number; bytes: number }>
+  parts: Record<Part, Sent>
+  /** By kind of message, mean: a second, and until the start-up was over. */
+  kinds: Record<string, { steady: Sent; start: Sent }>
   /** Own objects on the heap, bytes; undefined: not weighed. */
   heap: number | undefined
 }
@@ -172,10 +174,11 @@ function misplaced(world: LargeWorld): LargeNode[] {
 interface Counts {
   messages: Record<Part, number>
   bytes: Record<Part, number>
+  kinds: ReadonlyMap<string, Sent>
 }
 
 function snapshot(nodes: readonly LargeNode[]): Map<LargeNode, Counts> {
-  return new Map(nodes.map((node) => [node, { messages: { ...node.messages }, bytes: { ...node.bytes } }]))
+  return new Map(nodes.map((node) => [node, { messages: { ...node.messages }, bytes: { ...node.bytes }, kinds: new Map([...node.kinds].map(([kind, sent]) => [kind, { ...sent }])) }]))
 }
 
 /** Twenty thousand nodes that were started within a minute would renew their records within a minute. */
@@ -203,10 +206,25 @@ async function measure({ nodes, clock }: LargeWorld, window: number, start: Read
       startMessages: over((node) => total((start.get(node) as Counts).messages)), startBytes: over((node) => total((start.get(node) as Counts).bytes)),
       messages: over((node) => rate(node, 'messages')), bytes: over((node) => rate(node, 'bytes')),
       parts: Object.fromEntries(PARTS.map((part) => [part, { messages: mean(part, 'messages'), bytes: mean(part, 'bytes') }])) as RoleCost['parts'],
+      kinds: kindsOf(mine, start, before, seconds),
       heap: undefined
     }
   }
   return { global: cost('global'), regional: cost('regional'), local: cost('local'), leaf: cost('leaf') }
+}
+
+function kindsOf(mine: readonly LargeNode[], start: ReadonlyMap<LargeNode, Counts>, before: ReadonlyMap<LargeNode, Counts>, seconds: number): RoleCost['kinds'] {
+  const kinds = [...new Set(mine.flatMap((node) => [...node.kinds.keys()]))].toSorted()
+  const mean = (of: (node: LargeNode) => Sent | undefined): Sent => {
+    const all = mine.flatMap((node) => of(node) ?? [])
+    return { messages: all.reduce((sum, { messages }) => sum + messages, 0) / mine.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) / mine.length }
+  }
+  const entries = kinds.map((kind) => {
+    const now = mean((node) => node.kinds.get(kind))
+    const then = mean((node) => before.get(node)?.kinds.get(kind))
+    return [kind, { steady: { messages: (now.messages - then.messages) / seconds, bytes: (now.bytes - then.bytes) / seconds }, start: mean((node) => start.get(node)?.kinds.get(kind)) }]
+  })
+  return Object.fromEntries(entries) as RoleCost['kinds']
 }
 
 function spreadOf(values: readonly number[]): Spread {

@@ -22,6 +22,7 @@ describe('docs/tiers.md says what the code does', () => {
     expectStated(page, '1 / (1 + kilometres / #)', [score('HALF_KM')])
     expect(page).toContain(`score = ${score('GEOGRAPHY')} × nearness + ${score('LOAD')} × (1 − load) + ${score('CAPACITY')} × free places / limit`)
     expectStated(page, 'Each #, with some chance', [limit('COMPARE_EVERY')])
+    expectStated(page, 'after each look, up to #.', [limit('COMPARE_REST')])
     expectStated(page, 'has been where it is for # minutes', [limit('SETTLED_AFTER') / 60_000])
     expect([page.includes(`better by ${limit('BETTER_BY')} three times`), limit('BETTER_TIMES')]).toEqual([true, 3])
     expectStated(page, 'after # at first', [1_000])

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../../../src/base/random.ts'
 import { MAX_PROPOSALS } from '../../../../src/federation/quorum/turns.ts'
-import { COMPARE_EVERY, COMPARE_SOON } from '../../../../src/federation/quorum/spread.ts'
+import { COMPARE_EVERY, COMPARE_QUIET, COMPARE_SOON } from '../../../../src/federation/quorum/spread.ts'
 import { ROUND_TIMEOUT } from '../../../../src/federation/quorum/ask-voters.ts'
 import { SETTLING_TIME } from '../../../../src/federation/quorum/proposal.ts'
 import { createVoteSeal } from '../../../../src/federation/quorum/seal.ts'
@@ -116,6 +116,9 @@ describe('the page says what the code does', () => {
     ['it lacks, at most the last #.', [MAX_CHAIN]],
     ['certificates `l` (at most #,', [MAX_DECIDED]],
     ['Every # (a quarter more or less, and within # of knowing', [COMPARE_EVERY, COMPARE_SOON]],
+    ['every # after a comparison that found no difference', [COMPARE_QUIET]],
+    ['is compared with after #, and again', [constantOf('federation/quorum/spread.ts', 'MISSED_AGAIN')]],
+    ['has not answered after #.', [constantOf('federation/quorum/proposal.ts', 'ASK_REST_AFTER')]],
     ['the time in ms, at most #.', [MAX_WITHIN]],
     ['A node runs at most # proposals', [MAX_PROPOSALS]],
     ['A message has at most #.', [Math.ceil(MAX_QUORUM_BYTES / 1_024) * 1_024]]

@@ -103,7 +103,10 @@ describe('a hub whose older lease was not believed', () => {
     const summary = createSummary(
       {
         clock, random: seededRandom(1), meter: createMeter(), logger: silentLogger, records: () => [], rtt: () => 1,
-        call: (peer) => (asked.push(peer), Promise.resolve(encodeSyncAnswer({ state: 'same', hash: 0 })))
+        call(peer, method) {
+          if (method === METHOD.SUMMARY_SYNC) asked.push(peer)
+          return Promise.resolve(encodeSyncAnswer({ state: 'same', hash: 0 }))
+        }
       },
       { self: 'self', maxTools: 10 }
     )
@@ -189,15 +192,15 @@ describe('telling', () => {
   test('ends with the node, even while a telling is under way, and begins again with it', async () => {
     const clock = createManualClock()
     const shelf = createShelf(10)
-    const audience: Audience = { direction: 'down', pool: 'p', token: 1, notIn: 'p', without: undefined, table: viewOf(shelf), pending: new Set(), told: 0 }
+    const audience: Audience = { direction: 'down', pool: 'p', token: 1, notIn: 'p', without: undefined, table: viewOf(shelf), pending: new Map(), told: 0 }
     const change = (name: string) => {
       shelf.put(name, row(name))
-      for (const key of shelf.settle()) audience.pending.add(key)
+      for (const [key, before] of shelf.settle()) audience.pending.set(key, before)
     }
     let calls = 0
     const teller = createTeller({
       clock, metrics: createSummaryMetrics(createMeter()), ready: () => true,
-      audiences: { find: () => audience, all: () => [audience] } as never,
+      audiences: { find: () => audience, all: () => [audience], readers: () => [] } as never,
       call: (_, __, ___, { signal }) => (calls++, new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))))
     })
     teller.start()

@@ -3,7 +3,8 @@ import { describe, test } from 'vitest'
 import { MAX_TOKEN_JUMP } from '../../../../src/federation/hub-claims.ts'
 import { CHILD_INTEREST_FOR } from '../../../../src/federation/summary/interest.ts'
 import { ANSWER_WITHIN, WARM_UP } from '../../../../src/federation/summary/driver.ts'
-import { SYNC_EVERY } from '../../../../src/federation/summary/reader.ts'
+import { LATER_AFTER } from '../../../../src/federation/summary/later.ts'
+import { QUIET_EVERY, SYNC_EVERY } from '../../../../src/federation/summary/reader.ts'
 import { GRACE, REMEMBER, SHARE_FRESH } from '../../../../src/federation/summary/resolve.ts'
 import { KEEP_LOST, MAX_TABLE } from '../../../../src/federation/summary/sources.ts'
 import { SHARE_ROWS } from '../../../../src/federation/summary/share.ts'
@@ -21,12 +22,15 @@ const STATED: [string, number[]][] = [
   ['(1 to #; a row', [MAX_TABLE_HOPS]],
   ['extras?]`, at most #:', [MAX_SERVER_BYTES]],
   ['There are # buckets', [BUCKETS]],
-  ['ask again after #. Nobody answers so for more than #.', [own('reader', 'LATER'), WARM_UP]],
+  ['ask again after #, then 2 s, 4 s. Nobody answers so for more than #.', [own('reader', 'LATER'), WARM_UP]],
   ['with `down`, at most # keys', [MAX_INTEREST]],
   ['and counts for #.', [CHILD_INTEREST_FOR]],
-  ['and every # (± 25 %); after a failure after #, 2 s, 4 s, #.', [SYNC_EVERY, own('reader', 'RETRY_BASE'), own('reader', 'RETRY_CAP')]],
+  ['and every # (± 25 %), or only every # after both agreed', [SYNC_EVERY, QUIET_EVERY]],
+  ['after a failure after #, 2 s, 4 s, #.', [own('reader', 'RETRY_BASE'), own('reader', 'RETRY_CAP')]],
   ['Requests have #.', [own('reader', 'SYNC_TIMEOUT')]],
   ['waits # for others, later ones are told every # at most', [FIRST_AFTER, TELL_EVERY]],
+  ['has not done so after # is told', [own('teller', 'UNHEARD_AFTER')]],
+  ['may wait up to # for others', [LATER_AFTER]],
   ['(again after #, 2 s, #, as', [own('teller', 'REMIND_AFTER'), own('teller', 'REMIND_CAP')]],
   ['its rows stay for #.', [KEEP_LOST]],
   ['could not be compared # after', [KEEP_LOST]],

@@ -14,6 +14,7 @@ test.each<[string, number]>([
   ['no hub for # s and too few', limits.HOPELESS_AFTER / 1_000],
   ['(by # in value', limits.BETTER_BY],
   ['# s apart, after', limits.COMPARE_EVERY / 1_000],
+  ['at last every # s) is followed', limits.COMPARE_REST / 1_000],
   ['after # minutes at the old one', limits.SETTLED_AFTER / 60_000],
   ['by chance over # s', limits.FIRST_MOVE_SPREAD / 1_000],
   ['and # ms for each member', limits.FIRST_MOVE_EACH],
