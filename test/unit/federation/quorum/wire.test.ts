@@ -104,7 +104,7 @@ describe('the page says what the code does', () => {
   const page = readFileSync(new URL('../../../../protocols/quorum.md', import.meta.url), 'utf8')
   test.each<[string, number[]]>([
     ['`p` is the pool (at most # characters)', [MAX_POOL]],
-    ['Names have 1 to # characters; a pool has at most # of them, for ever', [MAX_KEY, MAX_KEYS]],
+    ['Names have 1 to # characters; a pool has at most # of them.', [MAX_KEY, MAX_KEYS]],
     ['`d` the data (at most #;', [MAX_DATA_BYTES]],
     ['`o` the ids (# bytes) of the last changes, newest first, at most #:', [OP_BYTES, MAX_OPS]],
     ['signature]`, at most #.', [MAX_VOTERS]],
