@@ -22,15 +22,15 @@ import { createReader } from './reader.ts'
 import { createResolver } from './resolve.ts'
 import { searchUp } from './search.ts'
 import { createShelf } from './shelf.ts'
-import { createSources } from './sources.ts'
+import { createSources, KEEP_LOST } from './sources.ts'
 import { createTeller, FIRST_AFTER, TELL_EVERY } from './teller.ts'
 import { ownRows } from './own-rows.ts'
+import { createWarning } from './implausible.ts'
 
 /** A new hub collects its tables first; after this time it tells what it has, ms. */
 export const WARM_UP = 10_000
 /** Questions of others have no longer, ms: whoever has given up does not say so. */
 export const ANSWER_WITHIN = 10_000
-const MAX_IMPLAUSIBLE = 1_024
 const OWN_SESSION: SummaryWay = { kind: 'direct', via: [] }
 /** Interests are renewed far more often than they end, ms. */
 const TIDY_EVERY = 30_000
@@ -54,6 +54,8 @@ export interface Summary {
   distant(): readonly DistantServer[]
   /** The hub of this pool is the one above, and its table is all here. */
   complete(pool: string): boolean
+  /** The one that leads this pool says that it does not, and nobody has come in its stead for 15 s. */
+  disowned(pool: string): boolean
   /** Hubs whose tables tell of these definitions: digest -> peers, those below first. Also of what `distant()` has no room for. */
   holders(digests: ReadonlySet<string>): ReadonlyMap<string, readonly string[]>
   /** `distant()` changed. Returns the way to stop. */
@@ -79,15 +81,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   const logger = deps.logger.child({ area: 'summary' })
   const metrics = createSummaryMetrics(deps.meter)
   const listeners = createListeners<[]>(logger, 'a listener of the summaries')
-  /** Told once. */
-  const implausible = new Set<string>()
-  const sources = createSources((pool, { peer, token }) => {
-    const claim = `${pool} ${peer}`
-    if (implausible.has(claim)) return
-    if (implausible.size >= MAX_IMPLAUSIBLE) implausible.clear()
-    implausible.add(claim)
-    logger.warn('a node says to be hub of a pool by a lease that cannot be; it is not believed. Look at that node, and shut it out if it lies: skein consensus propose ban/<peer id> "<reason>"', { peer, pool, token })
-  })
+  const sources = createSources(createWarning(logger))
   const claims = createClaims()
   const interest = createInterest(clock)
   const audiences = createAudiences({ claims, sources, interest, self }, maxTools)
@@ -109,7 +103,10 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   const reader = createReader({
     clock, random: deps.random, logger, metrics, sources, call: deps.call, interest: () => interest.all(), read,
     onDirty: changed,
-    onDenied: (source) => sources.denied(source, clock.now()) && follow(),
+    onDenied(source) {
+      if (sources.denied(source, clock.now())) follow()
+      watchExpiry()
+    },
     // Whoever waits for this table to be complete is told what it has not heard.
     onSynced: schedule
   })
@@ -336,6 +333,10 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     complete(pool) {
       const down = sources.down()
       return edges.up?.pool === pool && down?.pool === pool && down.synced
+    },
+    disowned(pool) {
+      const down = sources.down()
+      return down?.pool === pool && down.denied && clock.now() >= down.since + KEEP_LOST
     },
     holders: (digests) => holdersOf(sources.all(), digests),
     onChange: (listener) => listeners.add(listener),

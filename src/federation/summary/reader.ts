@@ -35,7 +35,7 @@ interface State {
   /** Asked for while one was in flight. */
   again: boolean
   failures: number
-  /** Answers in a row that the table is not complete yet. */
+  /** Answers in a row that the table is not complete yet, or not to be had. */
   later: number
   /** Monotonic ms. */
   dueAt: number
@@ -118,11 +118,10 @@ export function createReader(deps: ReaderDeps): Reader {
       const result = await compare(source, peer, signal)
       metrics.syncs(result).inc()
       if (result === 'same' || result === 'changed') state.failures = 0
-      if (result !== 'later') state.later = 0
+      if (result !== 'later' && result !== 'refused') state.later = 0
       // All nodes together would ask together.
       if (result === 'failed') wait = backoff(state)
-      else if (result === 'later') wait = Math.min(RETRY_CAP, LATER * 2 ** Math.min(state.later++, 5)) * (0.75 + random.float() / 2)
-      else if (result === 'refused') wait = LATER * (0.75 + random.float() / 2)
+      else if (result === 'later' || result === 'refused') wait = Math.min(RETRY_CAP, LATER * 2 ** Math.min(state.later++, 5)) * (0.75 + random.float() / 2)
       else wait = (result === 'same' && !wantsMore(source) ? QUIET_EVERY : SYNC_EVERY) * (0.75 + random.float() / 2)
     } catch (error) {
       metrics.syncs('failed').inc()
@@ -159,8 +158,7 @@ export function createReader(deps: ReaderDeps): Reader {
       const answer = await ask(source, peer, signal, {})
       if (answer?.state === 'later') return 'later'
       if (answer?.state === 'same') {
-        source.synced = true
-        deps.onSynced()
+        synced(source)
         return round === 0 ? 'same' : 'changed'
       }
       if (answer?.state === 'not-mine') deps.onDenied(source)
@@ -173,12 +171,17 @@ export function createReader(deps: ReaderDeps): Reader {
       sources.replace(source, new Set(want), pages.rows, dirty)
       if (dirty.size > 0) deps.onDirty(dirty)
       if (source.table.hash() === pages.hash) {
-        source.synced = true
-        deps.onSynced()
+        synced(source)
         return 'changed'
       }
     }
     return 'failed'
+  }
+
+  function synced(source: Source): void {
+    source.synced = true
+    source.denied = false
+    deps.onSynced()
   }
 
   async function fetch(source: Source, peer: string, signal: AbortSignal, want: number[]): Promise<{ rows: SummaryRow[]; hash: number } | undefined> {

@@ -28,8 +28,10 @@ export interface Source {
   readonly share: Share
   /** The table is that of `peer`. */
   synced: boolean
-  /** Of the last change of `peer`, monotonic ms. */
+  /** Of the last change of `peer`, or since when it says that it is no hub, monotonic ms. */
   since: number
+  /** `peer` says that it is no hub: its lease has run out, or another one has it. */
+  denied: boolean
   /** Another node says to be the hub, by a newer lease: `<peer> <token>`. Only `peer` itself can say that it is right. */
   rival: string | undefined
 }
@@ -47,7 +49,7 @@ export interface Sources {
   replace(source: Source, buckets: ReadonlySet<number>, rows: readonly SummaryRow[], dirty: Set<string>): void
   /** False: something is missing before it, or it does not add up; compare. */
   apply(source: Source, changed: Changed, dirty: Set<string>): boolean
-  /** Its hub says that it is none any more. True if somebody else says to be: then `edges` takes that one. */
+  /** Its hub says that it is none any more: its table is kept as long as that of a hub that is gone. True if somebody else says to be: then `edges` takes that one. */
   denied(source: Source, now: number): boolean
   /** Drops what was lost too long ago. */
   expire(now: number, dirty: Set<string>): void
@@ -62,13 +64,14 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
   let down: Source | undefined
 
   function create(direction: Direction, pool: string): Source {
-    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), share: createShare(), synced: false, since: 0, rival: undefined }
+    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), share: createShare(), synced: false, since: 0, denied: false, rival: undefined }
   }
 
   function assign(source: Source, to: { peer: string; token: number; pool: string } | undefined, now: number): boolean {
     if (source.peer === to?.peer && (to === undefined || (source.token === to.token && source.pool === to.pool))) return false
     source.peer = to?.peer
     source.synced = false
+    source.denied = false
     source.since = now
     if (to === undefined) return false
     source.last = to.peer
@@ -169,10 +172,11 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
       return table.hash() === after
     },
     denied(source, now) {
-      if (source.rival === undefined) return false
+      if (source.rival === undefined && source.denied) return false
       source.synced = false
+      source.denied = true
       source.since = now
-      return true
+      return source.rival !== undefined
     },
     expire(now, dirty) {
       for (const source of all()) {

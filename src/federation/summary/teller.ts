@@ -106,6 +106,15 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
     send(reader, hashOnly(audience, audience.told))
   }
 
+  /** This node leads that pool no more. Whoever believes it all the same compares, and is told so; else it would believe it until the next comparison. */
+  function dismiss({ direction, pool, peer, audience, heard }: ReaderState): void {
+    if (life === undefined || !heard || audience === undefined) return
+    const { token, told } = audience
+    const other = (told ^ 1) >>> 0
+    const body = encodeChanged({ direction, pool, token, before: other, after: other, rows: [], removed: [], numbers: [] })
+    call(peer, METHOD.SUMMARY_CHANGED, body, { timeout: TELL_TIMEOUT, signal: life.signal }).then(() => metrics.changes('sent').inc(), () => metrics.changes('unsent').inc())
+  }
+
   function hashOnly({ direction, pool, token }: Audience, hash: number): Uint8Array {
     return encodeChanged({ direction, pool, token, before: hash, after: hash, rows: [], removed: [], numbers: [] })
   }
@@ -173,6 +182,7 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
         if (audience === undefined) {
           reader.timer?.cancel()
           readers.delete(id)
+          dismiss(reader)
           continue
         }
         if (audience === reader.audience || !reader.heard) continue

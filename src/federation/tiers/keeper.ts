@@ -6,7 +6,7 @@ import { decodeLease, encodeLease } from '../../wire/tiers.ts'
 import type { Lease } from '../../wire/tiers-types.ts'
 import { decideLease, permitsLease, rankDelay, type LeaseAction, type LeaseCause } from './lease.ts'
 import {
-  IDLE_CHECK, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
+  DRIFT, IDLE_CHECK, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
 } from './limits.ts'
 import type { TiersMetrics } from './metrics.ts'
 import { isLiving, tierOf } from './order.ts'
@@ -16,7 +16,7 @@ import { createVoterKeeper } from './voter-keeper.ts'
 const HUB_KEY = 'hub'
 
 export interface KeeperContext {
-  deps: Pick<TiersDeps, 'clock' | 'random' | 'members' | 'catalog'> & { quorum: Pick<TiersDeps['quorum'], 'group'> }
+  deps: Pick<TiersDeps, 'clock' | 'random' | 'members' | 'catalog' | 'disowned'> & { quorum: Pick<TiersDeps['quorum'], 'group'> }
   options: TiersOptions
   logger: Logger
   metrics: TiersMetrics
@@ -307,7 +307,9 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     const { lease } = known
     if (lease === undefined) return pool !== ROOT_POOL
     if (lease.resigned === true) return true
-    return lease.holder === self ? !acting() : !living(lease.holder)
+    if (lease.holder === self) return !acting()
+    // Alive is not enough: a hub without a majority leads nobody. Voters see that it is not renewed; others hear it from the hub.
+    return !living(lease.holder) || (isVoter() ? clock.now() >= known.seenAt + lease.ttl * DRIFT : deps.disowned?.(pool) === true)
   }
 
   function watchActing(now: number): void {

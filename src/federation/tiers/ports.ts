@@ -124,6 +124,8 @@ export interface TiersDeps {
   setting?(name: 'max_regional_hubs' | 'max_child_hubs' | 'max_clusters'): number | undefined
   /** What is beyond this pool is known here, so that an older one may be left. @default always */
   complete?(pool: string): boolean
+  /** The hub of this pool says that it is none any more. @default never */
+  disowned?(pool: string): boolean
   /** This node takes no new work. @default never */
   draining?(): boolean
 }

@@ -124,6 +124,7 @@ export function setUpTiers(setup: TiersSetup): TierParts {
       load: () => Math.min(1, rpc.running / config.rpc.maxInFlight),
       setting: (name) => settings.setting(name),
       complete: (pool) => summary.complete(pool),
+      disowned: (pool) => summary.disowned(pool),
       draining: setup.draining
     },
     {

@@ -65,13 +65,23 @@ describe('who is hub of a pool below', () => {
     const [source] = tell(0, [real, 3])
     if (source === undefined) throw new Error('no source')
     source.synced = true
-    expect(sources.denied(source, 1)).toBe(false)
-    expect(source.synced).toBe(true)
     expect(tell(2, [real, 3], [successor, 4])).toEqual([source])
     expect(hub()).toEqual([real])
     expect(sources.denied(source, 3)).toBe(true)
     expect(tell(3, [real, 3], [successor, 4])).toEqual([source])
     expect(hub()).toEqual([successor])
+  })
+
+  test('one that says so while nobody else is there is asked on, its table kept for fifteen seconds; who comes then is taken at once', () => {
+    const { sources, tell, hub } = setup()
+    const [source] = tell(0, [real, 3])
+    if (source === undefined) throw new Error('no source')
+    source.synced = true
+    expect([sources.denied(source, 1_000), sources.denied(source, 9_000)]).toEqual([false, false])
+    expect([hub(), source.synced, source.since]).toEqual([[real], false, 1_000])
+    expect(tell(9_000, [real, 3], [successor, 4])).toEqual([source])
+    expect(hub()).toEqual([successor])
+    expect(source.denied).toBe(false)
   })
 
   test('one that has told nothing yet gives way to a higher token', () => {
@@ -185,6 +195,63 @@ describe('a hub of two pools', () => {
     clock.advance(CHILD_INTEREST_FOR + 60_000)
     expect([await shown('p', one), await shown('q', two)]).toEqual([1, 1])
     summary.stop()
+  })
+})
+
+describe('a hub that lives and leads no more', () => {
+  /** The hub of `p`, which knows a server in `top`, and a member of `p`. */
+  function setup() {
+    const clock = createManualClock()
+    const records = { top: [nodeRecord(signer(9).peer, { pool: 'top', servers: [server('far', ['t'], { stateless: true })] })], p: [nodeRecord(real), nodeRecord(liar)] }
+    const asked: number[] = []
+    const make = (self: string, pools: readonly (keyof typeof records)[], to: () => ReturnType<typeof createSummary>) =>
+      createSummary(
+        {
+          clock, random: seededRandom(1), meter: createMeter(), logger: silentLogger, rtt: () => 1,
+          records: (pool) => (pools.includes(pool as keyof typeof records) ? records[pool as keyof typeof records] : []),
+          call(_, method, body) {
+            if (self === liar) asked.push(clock.now())
+            return to().answer(method, body, self)
+          }
+        },
+        { self, maxTools: 10 }
+      )
+    const hub: ReturnType<typeof createSummary> = make(real, ['top', 'p'], () => member)
+    const member: ReturnType<typeof createSummary> = make(liar, ['p'], () => hub)
+    const leads = (does: boolean) => hub.setEdges({ up: undefined, hubOf: [{ pool: 'top', token: 1, children: [] }, ...(does ? [{ pool: 'p', token: 1, children: [{ peer: liar }] }] : [])], pools: ['p'] })
+    async function run(ms: number) {
+      for (let at = 0; at < ms; at += 100) {
+        await flush()
+        clock.advance(100)
+      }
+      await flush()
+    }
+    hub.start()
+    member.start()
+    leads(true)
+    member.setEdges({ up: { peer: real, token: 1, pool: 'p' }, hubOf: [] })
+    return { hub, member, leads, run, asked, clock, stop: () => [hub, member].forEach((one) => one.stop()) }
+  }
+
+  test('says so; its tables are kept for fifteen seconds, it is asked on, and read again when it leads again', async () => {
+    const w = setup()
+    const far = () => w.member.distant().map(({ name }) => name)
+    await w.run(30_000)
+    expect([far(), w.member.complete('p')]).toEqual([['far'], true])
+    w.leads(false)
+    await w.run(1_000)
+    expect([far(), w.member.complete('p'), w.member.disowned('p')]).toEqual([['far'], false, false])
+    await w.run(KEEP_LOST)
+    expect([far(), w.member.disowned('p')]).toEqual([[], true])
+    const asked = w.asked.length
+    await w.run(60_000)
+    // Every five seconds or so, not every second: it may be long.
+    expect(w.asked.length - asked).toBeGreaterThanOrEqual(8)
+    expect(w.asked.length - asked).toBeLessThanOrEqual(16)
+    w.leads(true)
+    await w.run(20_000)
+    expect([far(), w.member.complete('p'), w.member.disowned('p')]).toEqual([['far'], true, false])
+    w.stop()
   })
 })
 
