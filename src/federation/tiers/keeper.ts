@@ -6,7 +6,7 @@ import { decodeLease, encodeLease } from '../../wire/tiers.ts'
 import type { Lease } from '../../wire/tiers-types.ts'
 import { decideLease, permitsLease, rankDelay, type LeaseAction, type LeaseCause } from './lease.ts'
 import {
-  DRIFT, IDLE_CHECK, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
+  DRIFT, IDLE_CHECK, ILL_AGAIN, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
 } from './limits.ts'
 import type { TiersMetrics } from './metrics.ts'
 import { isLiving, tierOf } from './order.ts'
@@ -81,6 +81,8 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
   let vacantAt: number | undefined
   /** Waits for a successor. */
   let onTaken: (() => void) | undefined
+  /** When it gave its role to another one for a damaged row, on the clock, ms. */
+  let handedOverIll = -Infinity
   /** It gives its lease back; whoever wants that too waits for the same. */
   let givingBack: Promise<void> | undefined
   let lastRead: { data: Uint8Array; lease: Lease } | undefined
@@ -171,9 +173,13 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     const voters = opened()?.voters().peers ?? []
     return decideLease({
       self, tier, ownTier: options.tier, now, lease: known.lease, seenAt: known.seenAt, holderGone: holderGone(), resigning: context.resigning() || context.leaving(pool), voters, living, tierOf: tierOfPeer,
-      wanted: voters.includes(self) && wanted(),
+      wanted: voters.includes(self) && wanted(), ill: isIll() && now >= handedOverIll + ILL_AGAIN,
       stable: (peer) => steady(member(peer), now) && !draining().has(peer)
     })
+  }
+
+  function isIll(): boolean {
+    return (opened()?.status?.().damaged.length ?? 0) > 0
   }
 
   function stepLease(now: number): number {
@@ -276,6 +282,7 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     if (busy || known.lease === undefined) return
     const { token } = known.lease
     const done = await propose(() => ({ ...mine(token, known.lease), resigned: true, ...(to === undefined ? {} : { successor: to }) }), within)
+    if (done && isIll()) handedOverIll = clock.now()
     if (done) logger.info('this node has given the role of hub back', { pool, ...(to === undefined ? {} : { successor: to }) })
   }
 

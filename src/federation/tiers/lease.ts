@@ -17,6 +17,8 @@ export interface LeaseFacts {
   wanted: boolean
   /** Gives up what it has and takes nothing. */
   resigning: boolean
+  /** It has lost registers to a damaged disk: only another hub can take it off the voters and put it back. @default false */
+  ill?: boolean
   /** In order of succession. */
   voters: readonly string[]
   living(peer: string): boolean
@@ -44,7 +46,7 @@ export function decideLease(facts: LeaseFacts): LeaseAction {
   const holds = lease?.holder === self && lease.resigned !== true
   if (holds) {
     if (resigning) return facts.voters.some((peer) => peer !== self && facts.living(peer)) ? { do: 'hand-over', to: undefined } : { do: 'hold' }
-    const heir = properHeir(facts, lease)
+    const heir = properHeir(facts, lease) ?? (facts.ill === true ? facts.voters.find((peer) => peer !== self && facts.stable(peer)) : undefined)
     return heir === undefined ? { do: 'hold' } : { do: 'hand-over', to: heir }
   }
   if (resigning || !facts.wanted || !facts.voters.includes(self)) return { do: 'none' }

@@ -85,3 +85,5 @@ export const CONTACT_ADDRESS_CHARS = 128
 export const REPLACE_LEFT_AFTER = 15_000
 /** Hubs of the own pools are written down again after this time, ms: a name stays with whom it was met under for a day. */
 export const SAVE_AGAIN = 3_600_000
+/** A hub with a damaged row gives its role to another one, and not again before this time, ms: that one may have such a row too. */
+export const ILL_AGAIN = 600_000

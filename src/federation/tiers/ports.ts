@@ -52,8 +52,8 @@ export interface TierGroup {
   read(key: string, options: { within: number; signal?: AbortSignal }): Promise<TierDecided | undefined>
   changeVoters(peers: readonly string[], options: { within: number }): Promise<unknown>
   onDecided(listener: (decided: TierDecided) => void): () => void
-  /** `damagedAt`: voters that have lost registers to a damaged disk, and abstain. */
-  status?(): { damagedAt: readonly { peer: string }[] }
+  /** `damaged`: registers that this node has lost to a damaged disk; it abstains from votes on them. `damagedAt`: voters that said so. */
+  status?(): { damaged: readonly string[]; damagedAt: readonly { peer: string }[] }
 }
 
 /** A hub, or a member of its pool, that was met. */

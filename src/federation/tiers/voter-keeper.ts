@@ -1,10 +1,10 @@
 import { errorMessage } from '../../base/errors.ts'
 import type { Tier } from '../../wire/admission-documents.ts'
 import type { KeeperContext } from './keeper.ts'
-import { REPLACE_AFTER, REPLACE_LEFT_AFTER, RETRY_AFTER, VOTERS_EVERY, VOTERS_WITHIN } from './limits.ts'
+import { ILL_AGAIN, REPLACE_AFTER, REPLACE_LEFT_AFTER, RETRY_AFTER, VOTERS_EVERY, VOTERS_WITHIN } from './limits.ts'
 import type { TierGroup, TierMember } from './ports.ts'
 import { isLiving, RELAYED } from './order.ts'
-import { decideVoters } from './voters.ts'
+import { decideVoters, SMALL } from './voters.ts'
 
 export interface VoterKeeperContext extends Pick<KeeperContext, 'deps' | 'options' | 'logger' | 'metrics' | 'kick'> {
   pool: string
@@ -34,6 +34,7 @@ export function createVoterKeeper(context: VoterKeeperContext): VoterKeeper {
   const { self } = options
   let nextAt = context.enteredAt + VOTERS_EVERY
   let retireAt = -Infinity
+  let healAt = -Infinity
   let changing = false
 
   function isGone(peer: string, now: number): boolean {
@@ -56,6 +57,12 @@ export function createVoterKeeper(context: VoterKeeperContext): VoterKeeper {
       tier: context.tier, voters: peers, settled, manager: self, candidates, gone: (peer) => damaged.has(peer) || isGone(peer, now), living: context.living, tierOf: context.tierOf
     })
     if (next !== undefined) void change(group, next)
+  }
+
+  /** Only who asks this node hears that it has lost a row, and that need not be who sees to the voters: so it goes by itself, and is put back whole. */
+  function isToHeal(group: TierGroup, now: number): boolean {
+    const { peers, settled } = group.voters()
+    return settled && now >= healAt && peers.length >= SMALL && (group.status?.().damaged.length ?? 0) > 0 && peers.every(context.living)
   }
 
   async function change(group: TierGroup, peers: readonly string[]): Promise<void> {
@@ -94,6 +101,10 @@ export function createVoterKeeper(context: VoterKeeperContext): VoterKeeper {
       if (now < nextAt) return nextAt
       nextAt = now + VOTERS_EVERY
       if (context.manages()) look(group, now)
+      else if (isToHeal(group, now)) {
+        healAt = now + ILL_AGAIN
+        void change(group, group.voters().peers.filter((peer) => peer !== self))
+      }
       return nextAt
     }
   }

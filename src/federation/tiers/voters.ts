@@ -26,7 +26,7 @@ export interface VoterFacts {
 }
 
 /** With fewer than three, one dead node would stop a majority of two: one voter is better. */
-const SMALL = 3
+export const SMALL = 3
 const FULL = 5
 
 /** The voters after the next change by one, or undefined if they are right. */

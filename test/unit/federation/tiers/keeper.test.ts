@@ -5,6 +5,8 @@ import { seededRandom } from '../../../../src/base/random.ts'
 import { createKeeper } from '../../../../src/federation/tiers/keeper.ts'
 import { createTiersMetrics } from '../../../../src/federation/tiers/metrics.ts'
 import type { TierDecided, TierGroup } from '../../../../src/federation/tiers/ports.ts'
+import { decodeLease } from '../../../../src/wire/tiers.ts'
+import type { Lease } from '../../../../src/wire/tiers-types.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { flush } from '../../../support/mcp-calls.ts'
 import { testSigner } from '../../../support/security-world.ts'
@@ -13,21 +15,24 @@ const SELF = testSigner(1).peer
 const OTHERS = [testSigner(2).peer, testSigner(3).peer]
 
 /** The hub of a pool of three; the others vote, and take nothing by themselves. */
-async function hub() {
+async function hub({ damaged = [] as string[] } = {}) {
   const clock = createManualClock()
   const listeners = new Set<(decided: TierDecided) => void>()
   let decided: TierDecided | undefined
+  const leases: Lease[] = []
   const group: TierGroup = {
     pool: 'root', tier: 'global',
     voters: () => ({ version: 4, peers: [SELF, ...OTHERS], settled: true }),
     known: () => decided,
     async change(key, { data }) {
       decided = { key, version: (decided?.version ?? 0) + 1, data }
+      if (data !== undefined) leases.push(decodeLease(data))
       for (const listener of listeners) listener(decided)
       return decided
     },
     read: async () => decided,
     changeVoters: () => new Promise(() => {}),
+    status: () => ({ damaged, damagedAt: [] }),
     onDecided(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -51,7 +56,7 @@ async function hub() {
     }
   }
   await pass(1_000)
-  return { keeper, pass }
+  return { keeper, pass, leases }
 }
 
 test('a node that leaves a pool gives the lease back and does not take it again before it has gone', async () => {
@@ -74,4 +79,11 @@ test('two that wait for the same lease to be given back both wait', async () => 
   expect(over).toEqual([])
   await pass(1_500)
   expect(over.length).toBe(2)
+})
+
+test('a hub with a damaged row gives its role to another one, which can heal it; if nobody takes it, it goes on, and asks again much later', async () => {
+  const { pass, leases } = await hub({ damaged: ['setting/max_tools'] })
+  await pass(300_000)
+  expect(leases.filter(({ resigned }) => resigned)).toMatchObject([{ holder: SELF, token: 1, successor: OTHERS[0] }])
+  expect(leases.at(-1)).toMatchObject({ holder: SELF, token: 2 })
 })
