@@ -141,7 +141,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const { total } = memberViews.counts()
     return [
       ...(parts.drain.status().state === 'serving' ? [] : ['this node takes no calls, for it was drained: `skein drain --undo` takes it back into service']),
-      ...[parts.place.bans.notice(), parts.place.notice()].filter((notice) => notice !== undefined),
+      ...[parts.place.bans.notice(), parts.place.notice(), parts.place.tiers.state().unmet].filter((notice) => notice !== undefined),
       ...catalog.offers().notices,
       ...catalog.problems(),
       ...backend.notices(),

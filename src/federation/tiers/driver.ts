@@ -277,7 +277,8 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     catalogChanged: kick,
     state() {
       const seeking = [...places.values()].map((place) => place.seeking()).find((since) => since !== undefined)
-      return { ...readState(chain, places), ...(seeking === undefined ? {} : { seeking }), ...(lastState.edges.up === undefined ? {} : { up: lastState.edges.up }) }
+      const unmet = [...places.values()].map((place) => place.unmet()).find((sentence) => sentence !== undefined)
+      return { ...readState(chain, places), ...(seeking === undefined ? {} : { seeking }), ...(unmet === undefined ? {} : { unmet }), ...(lastState.edges.up === undefined ? {} : { up: lastState.edges.up }) }
     },
     hubFacts(pool) {
       return stillHub(pool) ? facts.get(pool)?.facts : undefined
