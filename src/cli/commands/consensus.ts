@@ -37,7 +37,7 @@ function lease({ lease: found }: ConsensusGroup): string {
 }
 
 function groupText(group: ConsensusGroup): string {
-  const voters = group.voters.map((voter) => `${label(voter)}${voter.self ? ' (self)' : ''}${voter.alive ? '' : ' (dead)'}`)
+  const voters = group.voters.map((voter) => `${label(voter)}${voter.self ? ' (self)' : ''}${voter.alive ? '' : voter.left ? ' (left)' : ' (dead)'}`)
   const rows: [string, string][] = [
     ['pool', `${group.pool} (${group.tier})`],
     ['hub', lease(group)],

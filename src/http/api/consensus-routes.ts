@@ -10,7 +10,7 @@ const TIER = oneOf(['global', 'regional', 'local', 'leaf'], "The pool's.")
 const PEER = { peer: text('Peer id.'), name: text('Empty where it is not known.') }
 const perKind = (what: string): JsonSchema => object({ lease: count('For leases of hubs and for lists of voters.'), settings: count('For settings and bans.') }, {}, what)
 
-const VOTER = object({ ...PEER, alive: flag('As this node sees it.'), self: flag('This node.') })
+const VOTER = object({ ...PEER, alive: flag('As this node sees it.'), left: flag('It said goodbye to the pool: it was stopped, or is in another pool now.'), self: flag('This node.') })
 
 const LEASE = object(
   {

@@ -42,7 +42,7 @@ function groupView({ self, nameOf, members }: ConsensusParts, group: QuorumGroup
   const isAlive = (peer: string) => peer === self || ['alive', 'suspect'].includes(found.get(peer)?.state ?? 'dead')
   const named = (peer: string): NamedPeer => ({ peer, name: found.get(peer)?.name || nameOf(peer) })
   const { voters, damaged, damagedAt, needed } = group.status()
-  const shown = voters.peers.map((peer) => ({ ...named(peer), alive: isAlive(peer), self: peer === self }))
+  const shown = voters.peers.map((peer) => ({ ...named(peer), alive: isAlive(peer), left: found.get(peer)?.state === 'left', self: peer === self }))
   const living = shown.filter(({ alive }) => alive).length
   const survives = (votes: number) => Math.max(0, living - votes)
   const lease = leaseView(group, named, isAlive)

@@ -108,6 +108,8 @@ export interface PerKind {
 
 export interface ConsensusVoter extends NamedPeer {
   alive: boolean
+  /** It said goodbye to the pool: it was stopped, or is elsewhere now. */
+  left: boolean
   self: boolean
 }
 

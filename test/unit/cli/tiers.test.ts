@@ -52,6 +52,13 @@ describe('skein consensus ls', () => {
     )
   })
 
+  test('a voter that said goodbye is not called dead', () => {
+    const [group] = CONSENSUS.groups
+    if (group === undefined) throw new Error('the fixture has a group')
+    const voters = group.voters.map((voter) => ({ ...voter, left: !voter.alive }))
+    expect(consensusText({ ...CONSENSUS, groups: [{ ...group, voters }], proposals: [] }, now)).toContain('alpha (self), beta, gamma (left); list 3')
+  })
+
   test('a pool below root has no settings, a hub may be missing, resigned or dead', () => {
     const [group] = CONSENSUS.groups
     if (group?.lease === undefined) throw new Error('the fixture has a lease')

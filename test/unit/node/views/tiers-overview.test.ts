@@ -121,6 +121,11 @@ describe('the status of the votes', () => {
     expect(settings).toEqual([{ key: `ban/${C}`, value: 'stolen', version: 1 }, { key: 'setting/max_tools', value: 2_000, version: 3 }])
   })
 
+  test('a voter that said goodbye has left, it is not dead', () => {
+    const { groups } = world({ state: hubState, members: [member(A, 'alive'), member(B, 'alive'), member(C, 'left')] }).overview.consensus()
+    expect(groups[0]?.voters.map(({ alive, left }) => [alive, left])).toEqual([[true, false], [true, false], [false, true]])
+  })
+
   test('a lease and settings that cannot be read count as none', () => {
     const { groups, settings } = world({ state: hubState, registers: [decided('hub', new Uint8Array([1, 2])), decided('setting/max_tools', Buffer.from('many'))] }).overview.consensus()
     expect([groups[0]?.lease, settings]).toEqual([undefined, []])
