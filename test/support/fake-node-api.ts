@@ -82,7 +82,7 @@ export const CONSENSUS: ConsensusStatus = {
   peer: '12D3KooWA',
   groups: [
     {
-      pool: 'root', tier: 'global', version: 3, settled: true,
+      pool: 'root', name: '', tier: 'global', version: 3, settled: true,
       voters: [
         { peer: '12D3KooWA', name: 'alpha', alive: true, left: false, self: true },
         { peer: '12D3KooWB', name: 'beta', alive: true, left: false, self: false },

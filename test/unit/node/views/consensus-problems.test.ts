@@ -10,7 +10,7 @@ function facts(count: number, dead: number, change: Partial<ProblemFacts> & { th
   const needed = { lease: Math.floor(count / 2) + 1, settings: Math.max(Math.floor(count / 2) + 1, Math.ceil(threshold * count)) }
   const survives = { lease: Math.max(0, living - needed.lease), settings: Math.max(0, living - needed.settings) }
   const voters = NAMES.slice(0, count).map((name, index) => ({ peer: `12D3KooW${name}`, name, alive: index < living, left: index >= count - left, self: index === 0 }))
-  return { group: { pool: 'root', tier: 'global', voters, version: 1, settled: true, needed, survives, damaged: [] }, isRoot: true, tiered: true, living, noHub: undefined, damagedAt: [], ...rest }
+  return { group: { pool: 'root', name: '', tier: 'global', voters, version: 1, settled: true, needed, survives, damaged: [] }, isRoot: true, tiered: true, living, noHub: undefined, damagedAt: [], ...rest }
 }
 
 describe('what a person is told about a group', () => {

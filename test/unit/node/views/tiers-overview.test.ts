@@ -98,9 +98,9 @@ describe('the place of this node', () => {
   test('is nothing in a flat federation', () => expect(world().overview.tiersStatus()).toBeUndefined())
 
   test('is its pools, their hubs and whom it asks', () => {
-    expect(world({ state: hubState }).overview.tiersStatus()).toEqual({ home: 'root', role: 'member', pools: [{ pool: 'root', tier: 'global', isHub: false, hub: { peer: B, name: 'beta' } }], up: { peer: B, name: 'beta' } })
+    expect(world({ state: hubState }).overview.tiersStatus()).toEqual({ home: 'root', role: 'member', pools: [{ pool: 'root', name: '', tier: 'global', isHub: false, hub: { peer: B, name: 'beta' } }], up: { peer: B, name: 'beta' } })
     const own: Partial<TiersState> = { home: A, pools: [{ pool: A, tier: 'local', isHub: true, hub: A, token: 1, standbys: [] }, { pool: 'root', tier: 'global', isHub: false, standbys: [] }] }
-    expect(world({ state: own }).overview.tiersStatus()).toMatchObject({ home: A, role: 'hub', pools: [{ isHub: true, hub: { name: 'alpha' } }, { pool: 'root', isHub: false }] })
+    expect(world({ state: own }).overview.tiersStatus()).toMatchObject({ home: A, role: 'hub', pools: [{ name: 'alpha', isHub: true, hub: { name: 'alpha' } }, { pool: 'root', isHub: false }] })
   })
 })
 
@@ -124,6 +124,11 @@ describe('the status of the votes', () => {
   test('a voter that said goodbye has left, it is not dead', () => {
     const { groups } = world({ state: hubState, members: [member(A, 'alive'), member(B, 'alive'), member(C, 'left')] }).overview.consensus()
     expect(groups[0]?.voters.map(({ alive, left }) => [alive, left])).toEqual([[true, false], [true, false], [false, true]])
+  })
+
+  test('who is not in root is told its voters', () => {
+    expect(world({ inRoot: false, state: { pools: [] } }).overview.consensus().root).toEqual({ voters: [{ peer: A, name: 'alpha' }, { peer: B, name: 'beta' }, { peer: C, name: 'gamma' }], version: 2 })
+    expect(world().overview.consensus()).not.toHaveProperty('root')
   })
 
   test('a lease and settings that cannot be read count as none', () => {
