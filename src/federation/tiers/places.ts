@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import type { Acceptance, AttachAnswer, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
 import { createAvoided } from './avoid.ts'
+import { NO_ROOM } from './edges.ts'
 import type { PoolKeeper } from './keeper.ts'
 import {
   ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
@@ -210,7 +211,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   function fallBack(): void {
     const known = attempt
     const full = refused
-    if (full) logger.warn('every hub is full: this node joins the top pool all the same. Raise federation.max_clusters, or start another hub')
+    if (full) logger.warn(NO_ROOM)
     settle({ pool: ROOT_POOL, tier: 'global' }, true, [])
     confirmed = false
     refused = surplus = full

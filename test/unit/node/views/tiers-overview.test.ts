@@ -171,12 +171,22 @@ describe('a proposal', () => {
     })
     expect(await overview.propose(input)).toEqual({ outcome: 'decided', key: input.key, version: 3, message: 'setting/max_tools is 50 in the whole federation (version 3).' })
     expect((await overview.propose({ ...input, value: null, expect: 3 })).message).toMatch(/was taken back \(version 3\)/)
-    expect((await overview.propose({ key: `ban/${C}`, value: 'stolen', signal })).message).toBe(`${C} is banned from the federation (version 3).`)
+    expect((await overview.propose({ key: `ban/${C}`, value: 'stolen', signal })).message).toBe(`gamma (${C}) is banned from the federation (version 3).`)
+    expect(await overview.propose({ key: `ban/${C}`, value: null, signal })).toMatchObject({ message: `The ban of gamma (${C}) was taken back (version 3).` })
+    expect(asked.splice(3)).toHaveLength(1)
     expect(asked).toEqual([
       { key: input.key, expect: 'any', data: '50', within: 10_000 },
       { key: input.key, expect: 3, data: undefined, within: 10_000 },
       { key: `ban/${C}`, expect: 'any', data: '"stolen"', within: 10_000 }
     ])
+  })
+
+  test('of a ban of a node that nobody here knows says so: the id may be mistyped', async () => {
+    const [stranger, nameless] = [peer(8), peer(9)]
+    const { overview } = world({ change: async (key, { data }) => decided(key, data, 1), members: [member(nameless, 'left')] })
+    const message = async (banned: string) => (await overview.propose({ key: `ban/${banned}`, value: 'stolen', signal })).message
+    expect(await message(stranger)).toMatch(new RegExp(`^${stranger} is banned .* This node knows none of this id: compare it with that in .skein topology.\\.$`))
+    expect(await message(nameless)).toBe(`${nameless} is banned from the federation (version 1).`)
   })
 
   test.each([
