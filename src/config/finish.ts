@@ -15,6 +15,9 @@ const OTHERS_MAY_READ = 0o004
 /** ms, of the operations guide: the higher, the farther its peers and the less often their tables change. Leaves: as in a flat federation. */
 const GOSSIP_INTERVALS: Record<Config['node']['hubTier'], number> = { global: 2_000, regional: 1_000, local: 500, leaf: 1_000 }
 
+/** Two members that dial each other have two connections for a moment. */
+export const CONNECTIONS_PER_MEMBER = 2
+
 export interface FinishInput {
   file: ConfigFile | undefined
   sources: ReadonlyMap<string, Origin>
@@ -28,6 +31,18 @@ export interface FinishInput {
   warn: (finding: Finding) => void
   /** A problem that knows its place. */
   refuse: (problem: Problem) => void
+}
+
+/** What is allowed, and cannot be meant. */
+function warnOfTiers({ node, network, federation }: ParsedConfig, warn: (key: string, message: string) => void): void {
+  const { parent, maxClusters, maxRegionalHubs, maxChildHubs } = federation
+  const { hubTier } = node
+  if (parent !== undefined && hubTier === 'global') warn('federation.parent', 'has no effect: nothing is above a global hub (node.hub_tier)')
+  if (parent === node.id) warn('federation.parent', `is node.id of this node itself ("${parent}"): no other hub of this name is likely to be found`)
+  if (parent?.startsWith('/') === true && !parent.includes('/p2p/')) warn('federation.parent', 'has no effect without a peer id: let the multiaddr end in /p2p/<peer id> (`skein status` of the hub prints it)')
+  const below = maxClusters + (hubTier === 'global' ? maxRegionalHubs : hubTier === 'regional' ? maxChildHubs : 0)
+  if (hubTier === 'leaf' || network.maxConnections >= CONNECTIONS_PER_MEMBER * below) return
+  warn('federation.max_clusters', `a ${hubTier} hub takes ${below} nodes with these limits, but network.max_connections is ${network.maxConnections}: set that to ${CONNECTIONS_PER_MEMBER * below} or more, or they are refused before`)
 }
 
 /** The Config of checked values: paths made absolute, the token read, servers resolved, and the rules that span several keys. */
@@ -52,6 +67,7 @@ export function finishConfig(parsed: ParsedConfig, input: FinishInput): Config {
     const message = `max_connections (${network.maxConnections}) is less than twice mesh_size (${network.meshSize}): when that many members join at once, connections are refused; set max_connections to ${2 * network.meshSize} or more`
     input.warn({ path: key.split('.'), at: 'value', message })
   }
+  warnOfTiers(parsed, (key, message) => input.warn({ path: key.split('.'), at: 'value', message }))
   if (parsed.breaker.openAtMost < parsed.breaker.openFor) problem('breaker.open_at_most', 'must not be shorter than breaker.open_for')
   const bootstrapEnvironment = commaList(env['SKEIN_BOOTSTRAP'] ?? '')
   for (const address of bootstrapEnvironment) {

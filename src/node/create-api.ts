@@ -3,6 +3,7 @@ import { errorMessage, SkeinError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { MetricSnapshot } from '../base/meter.ts'
 import { randomHex, type Random } from '../base/random.ts'
+import { CONNECTIONS_PER_MEMBER } from '../config/finish.ts'
 import type { Config } from '../config/types.ts'
 import type { CatalogDriver } from '../federation/catalog/driver.ts'
 import type { ApplyResult, UpstreamHost } from '../mcp/upstream/host.ts'
@@ -21,6 +22,7 @@ import type { Drain } from './drain.ts'
 import { isPublished } from './local-servers.ts'
 import { joinAddresses } from './members/join-addresses.ts'
 import type { TierParts } from './pools/tiers-setup.ts'
+import { clockNotice } from './views/clock-notice.ts'
 import { createTiersOverview } from './views/create-tiers-overview.ts'
 import { createMemberViews } from './views/member-views.ts'
 import { runNetTest } from './views/net-test.ts'
@@ -63,9 +65,6 @@ export interface ApiParts {
 
 /** A day less than this left on the credential is worth a person's attention. */
 const CREDENTIAL_NOTICE_MS = 3 * 86_400_000
-
-/** Two members that dial each other have two connections for a moment. */
-const CONNECTIONS_PER_MEMBER = 2
 
 /** The node's public surface: questions and orders of the edges, answered from its parts. */
 export function createNodeApi(parts: ApiParts): NodeApi {
@@ -141,7 +140,7 @@ export function createNodeApi(parts: ApiParts): NodeApi {
     const { total } = memberViews.counts()
     return [
       ...(parts.drain.status().state === 'serving' ? [] : ['this node takes no calls, for it was drained: `skein drain --undo` takes it back into service']),
-      ...[parts.place.bans.notice(), parts.place.notice()].filter((notice) => notice !== undefined),
+      ...[parts.place.bans.notice(), parts.place.notice(), parts.place.tiers.state().unmet, clockNotice({ self: host.self, members: membership.members(), hasRecord: (peer) => catalog.record(peer) !== undefined, now: clock.now() })].filter((notice) => notice !== undefined),
       ...catalog.offers().notices,
       ...catalog.problems(),
       ...backend.notices(),

@@ -24,21 +24,33 @@ export function createKnownHubs(db: () => DatabaseSync | undefined): KnownHubs {
         database.prepare('DELETE FROM hubs WHERE peer IN (SELECT peer FROM hubs ORDER BY last_seen DESC, peer LIMIT -1 OFFSET ?)').run(MAX_HUBS)
       })
     },
-    list: () => (db()?.prepare('SELECT * FROM hubs ORDER BY last_seen DESC, peer').all() ?? []).map(readHub)
+    list: () => (db()?.prepare('SELECT * FROM hubs ORDER BY last_seen DESC, peer').all() ?? []).flatMap(readHub)
   }
 }
 
-function readHub(row: Record<string, unknown>): KnownHub {
+/** One row that is damaged must not cost all others: it is left out until the hub is met again. */
+function readHub(row: Record<string, unknown>): KnownHub[] {
   const { latitude, longitude } = row
-  return {
+  const addresses = readAddresses(row['addresses'])
+  if (addresses === undefined) return []
+  return [{
     peer: String(row['peer']),
     name: String(row['name']),
     pool: String(row['pool']),
     tier: tierOf(row['tier']),
     region: String(row['region']),
     ...(typeof latitude === 'number' && typeof longitude === 'number' ? { coordinates: { latitude, longitude } } : {}),
-    addresses: JSON.parse(String(row['addresses'])) as string[],
+    addresses,
     lastSeen: Number(row['last_seen'])
+  }]
+}
+
+function readAddresses(text: unknown): string[] | undefined {
+  try {
+    const addresses: unknown = JSON.parse(String(text))
+    return Array.isArray(addresses) && addresses.every((address) => typeof address === 'string') ? addresses : undefined
+  } catch {
+    return undefined
   }
 }
 

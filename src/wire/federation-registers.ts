@@ -43,7 +43,7 @@ export function encodeRegister(key: string, value: unknown): Uint8Array | undefi
   }
   if (value === null) return undefined
   const problem = valueProblem(register, value)
-  if (problem !== undefined) throw new SkeinError('SKEIN_BAD_REQUEST', `The value of ${key} must be ${problem}, or null to take it back.`)
+  if (problem !== undefined) throw new SkeinError('SKEIN_BAD_REQUEST', `The value of ${key} must be ${problem}; to take it back: null, on the command line none.`)
   return Buffer.from(canonicalJson(value))
 }
 

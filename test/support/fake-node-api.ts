@@ -82,11 +82,11 @@ export const CONSENSUS: ConsensusStatus = {
   peer: '12D3KooWA',
   groups: [
     {
-      pool: 'root', tier: 'global', version: 3, settled: true,
+      pool: 'root', name: '', tier: 'global', version: 3, settled: true,
       voters: [
-        { peer: '12D3KooWA', name: 'alpha', alive: true, self: true },
-        { peer: '12D3KooWB', name: 'beta', alive: true, self: false },
-        { peer: '12D3KooWC', name: 'gamma', alive: false, self: false }
+        { peer: '12D3KooWA', name: 'alpha', alive: true, left: false, self: true },
+        { peer: '12D3KooWB', name: 'beta', alive: true, left: false, self: false },
+        { peer: '12D3KooWC', name: 'gamma', alive: false, left: false, self: false }
       ],
       needed: { lease: 2, settings: 3 }, survives: { lease: 0, settings: 0 },
       lease: { holder: { peer: '12D3KooWA', name: 'alpha' }, token: 4, ttl: 15_000, tier: 'global', region: 'eu', alive: true, resigned: false },

@@ -26,9 +26,11 @@ const label = ({ name, peer }: { name: string; peer: string }) => name || peer
 function votes(group: ConsensusGroup, kind: 'lease' | 'settings'): string {
   const living = group.voters.filter(({ alive }) => alive).length
   const survives = group.survives[kind]
-  const left = living < group.needed[kind] ? `only ${living} live` : survives === 0 ? 'no voter more may die' : `${survives} more may die`
+  const left = living < group.needed[kind] ? `only ${living} live` : `survives ${survives === 0 ? 'no death' : survives === 1 ? '1 death' : `${survives} deaths`}`
   return `${group.needed[kind]} of ${group.voters.length} votes; ${left}`
 }
+
+const poolLabel = ({ pool, name }: { pool: string; name: string }) => name || pool
 
 function lease({ lease: found }: ConsensusGroup): string {
   if (found === undefined) return 'none'
@@ -37,9 +39,9 @@ function lease({ lease: found }: ConsensusGroup): string {
 }
 
 function groupText(group: ConsensusGroup): string {
-  const voters = group.voters.map((voter) => `${label(voter)}${voter.self ? ' (self)' : ''}${voter.alive ? '' : ' (dead)'}`)
+  const voters = group.voters.map((voter) => `${label(voter)}${voter.self ? ' (self)' : ''}${voter.alive ? '' : voter.left ? ' (left)' : ' (dead)'}`)
   const rows: [string, string][] = [
-    ['pool', `${group.pool} (${group.tier})`],
+    ['pool', `${poolLabel(group)} (${group.tier})${group.name === '' ? '' : ` ${group.pool}`}`],
     ['hub', lease(group)],
     ['voters', `${voters.join(', ') || 'none'}; list ${group.version}${group.settled ? '' : ', being changed'}`],
     ['leases need', votes(group, 'lease')],
@@ -48,18 +50,26 @@ function groupText(group: ConsensusGroup): string {
   return [fields(rows), ...group.problems.map((problem) => `! ${plain(problem)}`)].join('\n')
 }
 
+/** What a hub does every few seconds; the line about the hub has what it leads to. */
+const isRoutine = ({ key, state }: ConsensusProposal) => key === 'hub' && state === 'decided'
+
 /** @param now unix ms */
-function proposalRow(proposal: ConsensusProposal, now: number): string[] {
-  const { key, pool, what, state, started, ms, votes: has, needed, reason } = proposal
-  return [key, pool, what, state, `${has}/${needed}`, `${Math.round(ms)} ms`, `${formatSeconds((now - started) / 1_000)} ago`, reason ?? '']
+function proposalRow(proposal: ConsensusProposal, pool: string, now: number): string[] {
+  const { key, what, state, started, ms, votes: has, needed, reason } = proposal
+  // Of one that another node led only the end is known here.
+  const votes = has === 0 && (state === 'decided' || state === 'conflict') ? '-' : `${has}/${needed}`
+  return [key, pool, what, state === 'conflict' ? 'refused' : state, votes, `${Math.round(ms)} ms`, `${formatSeconds((now - started) / 1_000)} ago`, reason ?? '']
 }
 
 /** Groups, what was decided, then the newest proposals. @param now unix ms */
-export function consensusText({ groups, settings, proposals }: Overview, now: number): string {
-  const parts = groups.map(groupText)
+export function consensusText({ groups, root, settings, proposals }: Overview, now: number): string {
+  const parts = groups.length === 0 ? ['This node is in no pool yet.'] : groups.map(groupText)
+  if (root !== undefined) parts.push(fields([['voters of root', `${root.voters.map(label).join(', ')}; list ${root.version}, as last heard`]]))
   if (settings.length > 0) parts.push(table(['SETTING', 'VALUE', 'VERSION'], settings.map(({ key, value, version }) => [key, JSON.stringify(value), String(version)])))
-  if (proposals.length > 0) parts.push(table(['PROPOSAL', 'POOL', 'WHAT', 'STATE', 'VOTES', 'TOOK', 'BEGUN', 'REASON'], proposals.slice(0, SHOWN_PROPOSALS).map((proposal) => proposalRow(proposal, now))))
-  return parts.length === 0 ? 'This node is in no pool yet.' : parts.join('\n\n')
+  const shown = proposals.filter((proposal) => !isRoutine(proposal)).slice(0, SHOWN_PROPOSALS)
+  const names = new Map(groups.map((group) => [group.pool, poolLabel(group)]))
+  if (shown.length > 0) parts.push(table(['PROPOSAL', 'POOL', 'WHAT', 'STATE', 'VOTES', 'TOOK', 'BEGUN', 'REASON'], shown.map((proposal) => proposalRow(proposal, names.get(proposal.pool) ?? proposal.pool, now))))
+  return parts.join('\n\n')
 }
 
 /** A number for a setting, the text itself for a ban, null for `none`. @throws SKEIN_USAGE */

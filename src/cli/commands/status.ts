@@ -11,7 +11,7 @@ const ERROR_WIDTH = 60
 const label = ({ name, peer }: { name: string; peer: string }) => name || peer
 
 function tierRows({ pools, up }: TiersStatus): [string, string][] {
-  const lines = pools.map(({ pool, tier, isHub, hub }) => `${pool} (${tier}): ${isHub ? 'this node is its hub' : hub === undefined ? 'no hub' : `hub ${label(hub)}`}`)
+  const lines = pools.map(({ pool, name, tier, isHub, hub }) => `${name || pool} (${tier}): ${isHub ? 'this node is its hub' : hub === undefined ? 'no hub' : `hub ${label(hub)}`}`)
   return [...lines.map((line, index): [string, string] => [index === 0 ? 'pools' : '', line]), ...(up === undefined ? [] : [['up', label(up)] as [string, string]])]
 }
 

@@ -46,7 +46,7 @@ function show(tool: ToolInfo & { definition: Record<string, unknown> }): string 
 function matches({ tools, total, partial }: ToolMatches): string {
   const missing = partial ? '\nParts of the federation did not answer, so there may be more: search again in a moment.' : ''
   if (tools.length === 0) return `No tool fits: try other words.${missing}`
-  const rows = tools.map((tool) => [tool.name, tool.listed ? (tool.distant ? 'through hubs' : 'listed') : 'found', String(tool.providers || ''), shorten(tool.description, DESCRIPTION_WIDTH)])
+  const rows = tools.map((tool) => [tool.name, tool.listed ? (tool.distant ? 'through hubs' : 'listed') : 'found', tool.providers === 0 ? '-' : String(tool.providers), shorten(tool.description, DESCRIPTION_WIDTH)])
   const more = total > tools.length ? `\n${total - tools.length} more: use more precise words, or --limit.` : ''
   return `${table(['NAME', 'HERE', 'NODES', 'DESCRIPTION'], rows)}${more}${missing}`
 }

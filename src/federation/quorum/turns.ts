@@ -1,10 +1,12 @@
 import type { Proposal } from './proposal.ts'
-import type { ProposalInfo } from './types.ts'
+import { HUB_KEY, type ProposalInfo } from './types.ts'
 
 /** Proposals that run or wait at one node. */
 export const MAX_PROPOSALS = 256
 /** Ended ones kept to be shown. */
 const MAX_ENDED = 256
+/** … and of leases: a hub renews its own every few seconds, and within minutes there would be nothing else to see. */
+const MAX_LEASES = 32
 
 /** The proposals of a node: those on one register take turns, or they would outbid each other. */
 export interface Turns {
@@ -28,11 +30,17 @@ interface Entry {
 export function createTurns(): Turns {
   let entries: Entry[] = []
   const ended: ProposalInfo[] = []
+  const leases: ProposalInfo[] = []
+
+  function keep(info: ProposalInfo): void {
+    const [kept, most] = info.key === HUB_KEY && info.state === 'decided' ? [leases, MAX_LEASES] : [ended, MAX_ENDED]
+    kept.push(info)
+    if (kept.length > most) kept.shift()
+  }
 
   function drop(): void {
     if (!entries.some(({ proposal }) => proposal.done())) return
-    for (const { proposal } of entries) if (proposal.done()) ended.push(proposal.info())
-    ended.splice(0, Math.max(0, ended.length - MAX_ENDED))
+    for (const { proposal } of entries) if (proposal.done()) keep(proposal.info())
     entries = entries.filter(({ proposal }) => !proposal.done())
   }
 
@@ -74,6 +82,6 @@ export function createTurns(): Turns {
       for (const { proposal } of entries) proposal.broken(why)
       drop()
     },
-    infos: () => [...ended, ...entries.map(({ proposal }) => proposal.info())]
+    infos: () => [...[...ended, ...leases].toSorted((a, b) => a.started - b.started), ...entries.map(({ proposal }) => proposal.info())]
   }
 }

@@ -12,6 +12,7 @@ import { createKeeper, type PoolKeeper } from './keeper.ts'
 import { FACTS_EVERY, GATHER, RESIGN_WITHIN, SAVE_AGAIN } from './limits.ts'
 import { createMemory } from './memory.ts'
 import { createTiersMetrics } from './metrics.ts'
+import { isPool } from './order.ts'
 import { createPlace, parentOf, type Place, type PlaceContext } from './places.ts'
 import type { Home, TierMethod, TiersDeps, TiersOptions } from './ports.ts'
 import { createTopology } from './topology.ts'
@@ -219,8 +220,8 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     const own: Home | undefined =
       ownTier === 'global' ? { pool: ROOT_POOL, tier: 'global' } : ownTier === 'leaf' ? undefined : { pool: self, tier: ownTier }
     const saved = deps.home.load()
-    // Its own pool was for a hub: as a leaf it is to be below another.
-    const remembered = saved === undefined || saved.pool === self ? undefined : saved
+    // Its own pool was for a hub: as a leaf it is to be below another. What no pool can be called is damage of the disk.
+    const remembered = saved === undefined || saved.pool === self || !isPool(saved.pool, saved.tier) ? undefined : saved
     const place = createPlace(context, { below: undefined, tier: ownTier, fixed: own !== undefined })
     places.set('', place)
     const home = own ?? remembered ?? (options.founder === self ? { pool: ROOT_POOL, tier: 'global' as const } : undefined)
@@ -285,7 +286,8 @@ export function createTiers(given: TiersDeps, options: TiersOptions): Tiers {
     catalogChanged: kick,
     state() {
       const seeking = [...places.values()].map((place) => place.seeking()).find((since) => since !== undefined)
-      return { ...readState(chain, places), ...(seeking === undefined ? {} : { seeking }), ...(lastState.edges.up === undefined ? {} : { up: lastState.edges.up }) }
+      const unmet = [...places.values()].map((place) => place.unmet()).find((sentence) => sentence !== undefined)
+      return { ...readState(chain, places), ...(seeking === undefined ? {} : { seeking }), ...(unmet === undefined ? {} : { unmet }), ...(lastState.edges.up === undefined ? {} : { up: lastState.edges.up }) }
     },
     hubFacts(pool) {
       return stillHub(pool) ? facts.get(pool)?.facts : undefined

@@ -3,8 +3,10 @@ import type { Place } from './places.ts'
 import type { DownEdge, PoolState, TierEdges, TiersState, UpEdge } from './types.ts'
 import type { TiersView } from './view.ts'
 
-const NO_ROOM_ABOVE = 'no hub above takes this one: raise the limits under federation, or start another hub'
-const NO_ROOM = 'every hub is full: this node stays in this pool until one has room. Raise federation.max_clusters, or start another hub'
+// What the whole federation has decided comes before the keys of the configuration.
+const NO_ROOM_ABOVE = 'no hub above takes this one: raise the limits under federation at the hubs above (or with `skein consensus propose`, where the federation has decided on them: `skein consensus ls`), or start another hub'
+export const NO_ROOM =
+  'every hub is full: this node stays in the top pool until one has room. Raise federation.max_clusters at the hubs (or with `skein consensus propose setting/max_clusters`, where that is decided: `skein consensus ls`), or start another hub'
 
 export interface Chain {
   self: string

@@ -2,8 +2,9 @@ import { backoffDelay } from '../../base/backoff.ts'
 import { errorMessage } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
-import type { Acceptance, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
+import type { Acceptance, AttachAnswer, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
 import { createAvoided } from './avoid.ts'
+import { NO_ROOM } from './edges.ts'
 import type { PoolKeeper } from './keeper.ts'
 import {
   ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, COMPARE_REST, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
@@ -15,6 +16,7 @@ import type { Home, TiersDeps, TiersOptions } from './ports.ts'
 import { valueOf } from './score.ts'
 import { askOne, isSound, reach, seek, type SeekDeps } from './seek.ts'
 import { asKnown, type TiersView } from './view.ts'
+import { createUnmet, type Here } from './unmet.ts'
 import { createWish } from './wish.ts'
 
 /** Peers with a session that are asked in one search, and hubs from the disk. */
@@ -47,6 +49,8 @@ export interface Place {
   seeking(): number | undefined
   /** Every hub that answered was full. */
   refused(): boolean
+  /** Why this node is not below its `federation.parent`: a sentence. */
+  unmet(): string | undefined
   /** Members of the current pool, for a lease. */
   contacts(): readonly Contact[]
   step(now: number): number
@@ -68,6 +72,9 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   const abort = new AbortController()
   const begun = clock.now()
   const wished = createWish(options.parent, deps.hubs, clock)
+  const asker = { as: below === undefined ? 'leaf' : 'hub', tier } as const
+  // Where it leads the pool of another hub for a while, nobody has wished for anything.
+  const unmet = below === undefined || below === self ? createUnmet({ logger, options, wish: wished, asker, here }) : undefined
   const avoided = createAvoided(clock)
   let current: Home | undefined
   /** Somebody took this node in, and since then nobody has been seen in that pool. */
@@ -99,7 +106,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   function request(look: boolean): AttachRequest {
     const prefer = wished.text()
     return {
-      as: below === undefined ? 'leaf' : 'hub', tier, region: options.region, look,
+      ...asker, region: options.region, look,
       ...(below === undefined ? {} : { pool: below }),
       ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
       ...(prefer === undefined ? {} : { prefer }),
@@ -191,6 +198,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     if (options.parent !== undefined) wishAt = clock.now() + PREFER_AGAIN
     if (from === home.pool) return
     current = home
+    unmet?.clear()
     since = clock.now()
     context.enter(home, contacts.map(({ peer }) => peer).filter((peer) => peer !== self))
     context.moved(place, from)
@@ -207,13 +215,18 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   function fallBack(): void {
     const known = attempt
     const full = refused
-    if (full) logger.warn('every hub is full: this node joins the top pool all the same. Raise federation.max_clusters, or start another hub')
+    if (full) logger.warn(NO_ROOM)
     settle({ pool: ROOT_POOL, tier: 'global' }, true, [])
     confirmed = false
     refused = surplus = full
     attempt = known
     seekingSince = clock.now()
     nextAt = Math.max(nextAt, clock.now())
+  }
+
+  function here(): Here | undefined {
+    const keeper = current === undefined ? undefined : context.keeper(current.pool)
+    return current === undefined ? undefined : { pool: current.pool, hub: keeper === undefined ? undefined : view.hubOf(keeper) }
   }
 
   function valueHere(accepted?: HubInfo): number {
@@ -235,26 +248,33 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     return best
   }
 
-  /** Asks the own hub whom it knows; goes elsewhere if that is better time after time. @param wish only `federation.parent` is looked for */
+  /**
+   * Asks the own hub whom it knows; goes elsewhere if that is better time after time.
+   * @param wish only `federation.parent` is looked for; also where this node has to stay, so that it can be said why it is not there
+   */
   async function compare(wish: boolean): Promise<void> {
     if (!wish) compareAt = nextCompare()
     if (options.parent !== undefined) wishAt = clock.now() + PREFER_EVERY * (0.75 + random.float() / 2)
-    const keeper = current === undefined ? undefined : context.keeper(current.pool)
-    const hub = keeper === undefined ? undefined : view.hubOf(keeper)
+    const hub = here()?.hub
+    if (hub === undefined && view.hubs().length === 0) unmet?.missed('unknown', [], false)
     if (hub === undefined || hub.peer === self || (wish && wished.isFor(hub))) return
     const answer = await askOne(seekDeps(), hub, request(true), abort.signal)
     if (answer === undefined || abort.signal.aborted) return
     remember(answer.hubs)
     const preferred = wished.peer()
+    let said: AttachAnswer | undefined
     if (preferred !== undefined && !wished.isFor(hub)) {
-      const said = await askOne(seekDeps(), preferred, request(false), abort.signal)
+      said = await askOne(seekDeps(), preferred, request(!movable()), abort.signal)
       if (said?.accept?.hub !== undefined && isSound(said.accept, preferred.peer, request(false)) && movable()) return adopt(said.accept)
+      if (abort.signal.aborted) return
     }
-    const here = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
+    unmet?.missed(preferred === undefined ? 'unknown' : (said ?? 'silent'), [...answer.hubs, ...view.hubs()], !movable())
+    if (!movable()) return
+    const value = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
     const best = bestOf([...answer.hubs, ...view.hubs()])
     const wins = best !== undefined && wished.isFor(best.info)
     if (wish && !wins) return
-    if (best === undefined || best.value <= here + BETTER_BY) {
+    if (best === undefined || best.value <= value + BETTER_BY) {
       better = { pool: '', times: 0 }
       if (!wish) content += 1
       return
@@ -263,7 +283,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     compareAt = Math.min(compareAt, nextCompare())
     better = { pool: best.info.pool, times: best.info.pool === better.pool ? better.times + 1 : 1 }
     if (!wins && (better.times < BETTER_TIMES || clock.now() - since < SETTLED_AFTER)) return
-    await moveTo([best.info], here)
+    await moveTo([best.info], value)
   }
 
   async function moveTo(hubs: readonly HubInfo[], here: number): Promise<void> {
@@ -323,6 +343,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     current: () => current,
     seeking: () => seekingSince,
     refused: () => refused,
+    unmet: () => unmet?.problem(),
     contacts() {
       if (current === undefined) return []
       cards = view.contacts(current.pool, cards).filter(({ peer }) => peer !== self)
@@ -356,8 +377,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
       }
       if (now >= Math.min(compareAt, wishAt)) {
         const wish = now < compareAt
-        if (movable()) void run(() => compare(wish))
-        else if (wish) wishAt = now + PREFER_EVERY
+        if (wish || movable()) void run(() => compare(wish))
         else compareAt = now + COMPARE_EVERY
       }
       const alone = aloneSince === undefined ? Infinity : aloneSince + ALONE_AFTER

@@ -49,6 +49,8 @@ export interface TiersState {
   up?: UpEdge
   /** Looking for a hub above, since when, on the injected clock, ms. */
   seeking?: number
+  /** Why this node is not below its `federation.parent`: a sentence. */
+  unmet?: string
 }
 
 export interface Tiers {

@@ -10,7 +10,7 @@ const TIER = oneOf(['global', 'regional', 'local', 'leaf'], "The pool's.")
 const PEER = { peer: text('Peer id.'), name: text('Empty where it is not known.') }
 const perKind = (what: string): JsonSchema => object({ lease: count('For leases of hubs and for lists of voters.'), settings: count('For settings and bans.') }, {}, what)
 
-const VOTER = object({ ...PEER, alive: flag('As this node sees it.'), self: flag('This node.') })
+const VOTER = object({ ...PEER, alive: flag('As this node sees it.'), left: flag('It said goodbye to the pool: it was stopped, or is in another pool now.'), self: flag('This node.') })
 
 const LEASE = object(
   {
@@ -22,7 +22,7 @@ const LEASE = object(
 
 const GROUP = object(
   {
-    pool: text(), tier: TIER,
+    pool: text(), name: text('Of its founder; empty where that is not known, and for root.'), tier: TIER,
     voters: list(VOTER, 'In order of succession.'),
     version: count('Of the list of voters: grows with each change.'),
     settled: flag('False: the last change of voters is still being carried over.'),
@@ -67,7 +67,10 @@ export const CONSENSUS_ROUTES: ApiRoutes = {
   'GET /api/consensus/status': {
     summary: 'Tells who votes in the pools of this node, how many votes are needed, how many deaths that survives, who is hub, and what is wrong',
     tag: 'consensus',
-    answer: object({ peer: text('This node.'), groups: list(GROUP, 'One for each pool that this node is in, the lowest first.'), settings: list(SETTING, 'Settings and bans of the federation that have a value, as far as this node has heard.') }),
+    answer: object(
+      { peer: text('This node.'), groups: list(GROUP, 'One for each pool that this node is in, the lowest first.'), settings: list(SETTING, 'Settings and bans of the federation that have a value, as far as this node has heard.') },
+      { root: object({ voters: list(object(PEER)), version: count('Of the list of voters.') }, {}, 'Who votes in root, as far as this node has heard; not there where it is in that pool.') }
+    ),
     run: (api) => api.consensus()
   },
   'GET /api/consensus/proposals': {

@@ -20,7 +20,7 @@ const TIERS = object(
   {
     home: text('The pool that this node belongs to, whatever else it leads.'),
     role: oneOf(['hub', 'member'], 'hub: of at least one pool.'),
-    pools: list(object({ pool: text(), tier: oneOf(['global', 'regional', 'local', 'leaf']), isHub: flag('This node leads it.') }, { hub: NAMED }), 'Those it is in, the lowest first.')
+    pools: list(object({ pool: text(), name: text('Of its founder; empty where that is not known, and for root.'), tier: oneOf(['global', 'regional', 'local', 'leaf']), isHub: flag('This node leads it.') }, { hub: NAMED }), 'Those it is in, the lowest first.')
   },
   { up: NAMED },
   'Its place in the tree of pools, and whom it asks for what its pools do not have. Not there in a flat federation.'

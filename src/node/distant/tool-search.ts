@@ -46,14 +46,15 @@ export interface ToolSearchDeps {
 }
 
 export function createToolSearch({ view, shows, far }: ToolSearchDeps): ToolSearch {
-  function matchOf({ name, server, definition }: ViewTool, target: ToolTarget, found: FarTool | undefined): ToolMatch {
+  /** @param count nodes beyond the pools of this one that have it, as far as the hub told */
+  function matchOf({ name, server, definition }: ViewTool, target: ToolTarget, { listed, count }: { listed: boolean; count: number }): ToolMatch {
     const { tool, digest, providers } = target
     return {
       name, server, tool, digest,
       description: typeof definition['description'] === 'string' ? definition['description'] : '',
-      providers: found?.count ?? providers.length,
+      providers: providers.length || count,
       distant: providers.length === 0,
-      listed: found === undefined
+      listed
     }
   }
 
@@ -64,10 +65,11 @@ export function createToolSearch({ view, shows, far }: ToolSearchDeps): ToolSear
       const current = view()
       const near = current === undefined ? [] : findNear(current, query)
       const byName = new Map(distant.filter((tool) => current?.table.has(tool.name) !== true && shows(tool)).map((tool) => [tool.name, tool]))
+      const counts = new Map(distant.map(({ name, count }) => [name, count]))
       const rows = [...byName.values()].map(({ name, target }): ViewTool => ({ name, server: target.advertised, definition: { ...far?.definition(target.digest), name } }))
       const tools = rankTogether(near, rows, query, limit).slice(0, limit).map((row) => {
         const known = byName.get(row.name)
-        return matchOf(row, known?.target ?? (current?.table.get(row.name) as ToolTarget), known)
+        return matchOf(row, known?.target ?? (current?.table.get(row.name) as ToolTarget), { listed: known === undefined, count: counts.get(row.name) ?? 0 })
       })
       return { tools, total: near.length + byName.size, partial }
     }

@@ -1,4 +1,5 @@
-import type { ConsensusGroup } from './tiers-overview.ts'
+import { REPLACE_LEFT_AFTER } from '../../federation/tiers/limits.ts'
+import type { ConsensusGroup, ConsensusVoter } from './tiers-overview.ts'
 
 export interface ProblemFacts {
   group: Omit<ConsensusGroup, 'problems'>
@@ -29,23 +30,40 @@ export function consensusProblems(facts: ProblemFacts): string[] {
 const registers = (key: string) => (key === '*' ? 'anything' : key)
 
 function leaseProblems({ group: { voters, needed, survives }, living }: ProblemFacts): string[] {
-  const dead = names(voters.filter(({ alive }) => !alive))
   const alive = voters.filter(({ alive }) => alive)
   if (alive.length < needed.lease) {
-    return [`No quorum: ${votes(needed.lease, voters.length)} needed to choose a hub, but ${dead} ${voters.length - alive.length === 1 ? 'is' : 'are'} dead. Start them again: without them nobody can become hub.`]
+    return [`No quorum: ${votes(needed.lease, voters.length)} needed to choose a hub, but ${away(voters)}. Start ${leftOf(voters).length === 0 ? 'them again' : 'or restart them'}: without them nobody can become hub.`]
   }
   // With nobody to take over, there is nothing to agree on.
   if (survives.lease > 0 || living < 2) return []
-  const cure = dead === '' ? 'With three members that live there are three voters.' : `Start ${dead} again, or wait until others take their place.`
-  return [`${votes(needed.lease, voters.length)} needed to choose a hub: if ${names(alive, 'or')} dies, nobody can take over until it is back. ${cure}`]
+  return [`${votes(needed.lease, voters.length)} needed to choose a hub: if ${names(alive, 'or')} dies, nobody can take over until it is back. ${cure(voters)}`]
 }
 
 function settingProblems({ group: { voters, needed, survives } }: ProblemFacts): string[] {
   const alive = voters.filter(({ alive }) => alive)
-  const dead = names(voters.filter(({ alive }) => !alive))
-  if (alive.length < needed.settings) return [`${votes(needed.settings, voters.length)} needed for settings and bans, but ${dead} ${voters.length - alive.length === 1 ? 'is' : 'are'} dead: none can change until then.`]
+  if (alive.length < needed.settings) return [`${votes(needed.settings, voters.length)} needed for settings and bans, but ${away(voters)}: none can change until enough of them are back or replaced.`]
   if (survives.settings > 0 || voters.length < 2) return []
   return [`${votes(needed.settings, voters.length)} needed for settings and bans: if one voter dies, none can change until it is back. Five voters, or a lower consensus.threshold on all nodes, would survive that.`]
+}
+
+const deadOf = (voters: readonly ConsensusVoter[]) => voters.filter(({ alive, left }) => !alive && !left)
+const leftOf = (voters: readonly ConsensusVoter[]) => voters.filter(({ left }) => left)
+
+/** `gamma is dead`, `gamma is dead and delta has left the pool`. */
+function away(voters: readonly ConsensusVoter[]): string {
+  const [dead, left] = [deadOf(voters), leftOf(voters)]
+  return [
+    ...(dead.length === 0 ? [] : [`${names(dead)} ${dead.length === 1 ? 'is' : 'are'} dead`]),
+    ...(left.length === 0 ? [] : [`${names(left)} ${left.length === 1 ? 'has' : 'have'} left the pool`])
+  ].join(' and ')
+}
+
+function cure(voters: readonly ConsensusVoter[]): string {
+  const [dead, left] = [deadOf(voters), leftOf(voters)]
+  if (dead.length > 0) return `Start ${names(dead)} again, or wait until others take their place.`
+  if (left.length === 0) return 'With three members that live there are three voters.'
+  const [has, its] = left.length === 1 ? ['has', 'its place goes to another member'] : ['have', 'their places go to other members']
+  return `${names(left)} ${has} left the pool: ${its} after ${REPLACE_LEFT_AFTER / 1_000} s, if there are any.`
 }
 
 /** `3 of 3 votes are`, `1 of 1 votes is`. */

@@ -27,7 +27,15 @@ export interface ConsensusParts {
 
 /** The groups of this node's pools, and what is wrong with them. */
 export function consensusStatus(parts: ConsensusParts): ConsensusStatus {
-  return { peer: parts.self, groups: groups(parts).map(({ group, pool }) => groupView(parts, group, pool)), settings: settings(parts) }
+  const root = rootVoters(parts)
+  return { peer: parts.self, groups: groups(parts).map(({ group, pool }) => groupView(parts, group, pool)), ...(root === undefined ? {} : { root }), settings: settings(parts) }
+}
+
+/** They take proposals: who is not in root has to know them all the same. */
+function rootVoters({ quorum, nameOf }: ConsensusParts): ConsensusStatus['root'] {
+  if (quorum.group(ROOT_POOL) !== undefined) return undefined
+  const { peers, version } = quorum.learned(ROOT_POOL).voters()
+  return peers.length === 0 ? undefined : { voters: peers.map((peer) => ({ peer, name: nameOf(peer) })), version }
 }
 
 function groups({ quorum, tiers }: ConsensusParts): { group: QuorumGroup; pool: PoolState }[] {
@@ -42,12 +50,12 @@ function groupView({ self, nameOf, members }: ConsensusParts, group: QuorumGroup
   const isAlive = (peer: string) => peer === self || ['alive', 'suspect'].includes(found.get(peer)?.state ?? 'dead')
   const named = (peer: string): NamedPeer => ({ peer, name: found.get(peer)?.name || nameOf(peer) })
   const { voters, damaged, damagedAt, needed } = group.status()
-  const shown = voters.peers.map((peer) => ({ ...named(peer), alive: isAlive(peer), self: peer === self }))
+  const shown = voters.peers.map((peer) => ({ ...named(peer), alive: isAlive(peer), left: found.get(peer)?.state === 'left', self: peer === self }))
   const living = shown.filter(({ alive }) => alive).length
   const survives = (votes: number) => Math.max(0, living - votes)
   const lease = leaseView(group, named, isAlive)
   const view = {
-    pool: group.pool, tier: group.tier, voters: shown, version: voters.version, settled: voters.settled,
+    pool: group.pool, name: nameOf(group.pool), tier: group.tier, voters: shown, version: voters.version, settled: voters.settled,
     needed: { lease: needed.lease, settings: needed.setting },
     survives: { lease: survives(needed.lease), settings: survives(needed.setting) },
     ...(lease === undefined ? {} : { lease }),

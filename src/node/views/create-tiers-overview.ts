@@ -28,7 +28,8 @@ export function createTiersOverview(parts: TiersOverviewParts): TiersOverview & 
   }
 }
 
-async function propose({ self, quorum, proposalTimeout }: TiersOverviewParts, { key, value, expect, signal }: ProposeInput): Promise<ProposeResult> {
+async function propose(parts: TiersOverviewParts, { key, value, expect, signal }: ProposeInput): Promise<ProposeResult> {
+  const { self, quorum, proposalTimeout, nameOf } = parts
   const data = encodeRegister(key, value)
   const register = parseRegisterKey(key)
   if (register?.kind === 'ban' && register.peer === self && value !== null) {
@@ -36,7 +37,7 @@ async function propose({ self, quorum, proposalTimeout }: TiersOverviewParts, { 
   }
   try {
     const { version } = await quorum.change(ROOT_POOL, key, { expect: expect ?? 'any', data }, { within: proposalTimeout(), signal })
-    return { outcome: 'decided', key, version, message: decidedMessage(key, value, version) }
+    return { outcome: 'decided', key, version, message: decidedMessage(key, value, version, { name: nameOf, knows: (peer) => parts.members().some((member) => member.peer === peer) || parts.record(peer) !== undefined }) }
   } catch (error) {
     const outcome = outcomeOf(error)
     if (outcome === undefined) throw error
@@ -50,9 +51,23 @@ function outcomeOf(error: unknown): Exclude<ProposeResult['outcome'], 'decided'>
   return isSkeinError(error, 'SKEIN_OUTCOME_UNKNOWN') ? 'unknown' : undefined
 }
 
-function decidedMessage(key: string, value: unknown, version: number): string {
+interface Known {
+  /** '' where it is not known. */
+  name(peer: string): string
+  knows(peer: string): boolean
+}
+
+function decidedMessage(key: string, value: unknown, version: number, known: Known): string {
   const register = parseRegisterKey(key)
   const now = `version ${version}`
-  if (register?.kind === 'ban') return value === null ? `The ban of ${register.peer} was taken back (${now}).` : `${register.peer} is banned from the federation (${now}).`
+  if (register?.kind === 'ban') return banMessage(register.peer, value === null, now, known)
   return value === null ? `${key} was taken back (${now}): what each node is configured with counts again.` : `${key} is ${String(value)} in the whole federation (${now}).`
+}
+
+function banMessage(peer: string, back: boolean, now: string, { name, knows }: Known): string {
+  const who = name(peer) === '' ? peer : `${name(peer)} (${peer})`
+  if (back) return `The ban of ${who} was taken back (${now}).`
+  // A node of another pool need not be known here; neither is one that nobody has.
+  const check = name(peer) === '' && !knows(peer) ? ' This node knows none of this id: compare it with that in `skein topology`.' : ''
+  return `${who} is banned from the federation (${now}).${check}`
 }

@@ -21,7 +21,7 @@ export interface TiersStatus {
   /** hub: of at least one pool. */
   role: 'hub' | 'member'
   /** Those it is in, the lowest first. */
-  pools: { pool: string; tier: Tier; isHub: boolean; hub?: NamedPeer }[]
+  pools: { pool: string; /** Of its founder; '' where that is not known, and for root. */ name: string; tier: Tier; isHub: boolean; hub?: NamedPeer }[]
   /** Whom it asks for what its own pools do not have; absent: it leads the top pool, or nobody does. */
   up?: NamedPeer
 }
@@ -77,12 +77,16 @@ export interface ConsensusStatus {
   peer: string
   /** The pools that it is in, the lowest first. */
   groups: ConsensusGroup[]
+  /** Who votes in `root`, as far as this node has heard; only where it is not in that pool. */
+  root?: { voters: NamedPeer[]; version: number }
   /** What the federation has decided on, as far as this node has heard: settings and bans that have a value, by key. */
   settings: ConsensusSetting[]
 }
 
 export interface ConsensusGroup {
   pool: string
+  /** Of its founder; '' where that is not known, and for root. */
+  name: string
   tier: Tier
   /** In order of succession. */
   voters: ConsensusVoter[]
@@ -108,6 +112,8 @@ export interface PerKind {
 
 export interface ConsensusVoter extends NamedPeer {
   alive: boolean
+  /** It said goodbye to the pool: it was stopped, or is elsewhere now. */
+  left: boolean
   self: boolean
 }
 

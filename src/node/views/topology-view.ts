@@ -35,7 +35,7 @@ export function tiersStatus(state: TiersState, nameOf: (peer: string) => string)
   return {
     home: state.home,
     role: state.pools.some(({ isHub }) => isHub) ? 'hub' : 'member',
-    pools: state.pools.map(({ pool, tier, isHub, hub }) => ({ pool, tier, isHub, ...(hub === undefined ? {} : { hub: named(hub) }) })),
+    pools: state.pools.map(({ pool, tier, isHub, hub }) => ({ pool, name: nameOf(pool), tier, isHub, ...(hub === undefined ? {} : { hub: named(hub) }) })),
     ...(state.up === undefined ? {} : { up: named(state.up.peer) })
   }
 }

@@ -215,6 +215,28 @@ describe('homes', () => {
     expect(await world.until(() => homeOf(world, 3) === 'n1', 30_000)).toBeLessThan(10_000)
   })
 
+  test('a federation.parent that cannot be had is said: unknown, not above, full, or this node votes where it is', async () => {
+    const region = 'eu'
+    const leaf = (parent: string) => ({ tier: 'leaf' as const, region, parent })
+    const world = await grow(
+      [{ tier: 'global', region }, { tier: 'regional', region }, { tier: 'regional', region, limits: { maxClusters: 1 } }, leaf('nosuchhub'), leaf('n3'), leaf('n2'), leaf('n2'), { tier: 'regional', region, parent: 'n1' }],
+      4, 25_000
+    )
+    const unmet = (index: number) => world.tiers(index).state().unmet
+    expect([3, 4, 7].map(unmet)).toEqual([expect.stringMatching(/"nosuchhub" .* no such hub is known/), expect.stringMatching(/"n3" .* no such hub is known/), expect.stringMatching(/"n1" .* higher tier/)])
+    const [there, outside] = homeOf(world, 5) === 'n2' ? [5, 6] : [6, 5]
+    expect([unmet(there), unmet(outside)]).toEqual([undefined, expect.stringMatching(/"n2" .* it is full/)])
+    world.kill(2)
+    await world.run(60_000)
+    // It has only heard of it.
+    expect(unmet(outside)).toMatch(/no such hub is known/)
+    world.kill(there)
+    world.boot(2)
+    await world.run(30_000)
+    // There is room now, but one of the few of its pool is a voter there.
+    expect(unmet(outside)).toMatch(/votes in the pool/)
+  })
+
   test('a better hub is followed after five minutes, not before', async () => {
     const world = createTiersWorld([{ tier: 'global', region: 'eu' }, { tier: 'regional', region: 'us' }, { tier: 'leaf', region: 'eu' }, { tier: 'leaf', region: 'us' }, { tier: 'regional', region: 'eu' }], 5)
     for (let index = 0; index < 4; index++) {

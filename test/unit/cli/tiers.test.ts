@@ -39,7 +39,7 @@ describe('skein consensus ls', () => {
         'pool           root (global)',
         'hub            alpha; token 4, 15 s',
         'voters         alpha (self), beta, gamma (dead); list 3',
-        'leases need    2 of 3 votes; no voter more may die',
+        'leases need    2 of 3 votes; survives no death',
         'settings need  3 of 3 votes; only 2 live',
         '! 3 of 3 votes are needed for settings and bans, but gamma is dead: start it again.',
         '',
@@ -52,11 +52,33 @@ describe('skein consensus ls', () => {
     )
   })
 
+  test('of proposals, those that a hub makes every few seconds are left out; votes that another node counted are not known', () => {
+    const hub = { ...PROPOSAL, key: 'hub', state: 'decided' as const, votes: 2 }
+    const [group] = CONSENSUS.groups
+    if (group === undefined) throw new Error('the fixture has a group')
+    const text = consensusText({ ...CONSENSUS, groups: [{ ...group, pool: '12D3KooWB', name: 'beta' }], proposals: [...Array.from({ length: 20 }, () => hub), { ...PROPOSAL, pool: '12D3KooWB', state: 'conflict', votes: 0 }, { ...hub, state: 'no-quorum', votes: 0 }] }, now)
+    const rows = text.split('\n').slice(text.split('\n').findIndex((line) => line.startsWith('PROPOSAL')) + 1)
+    expect(rows.map((row) => row.split(/ {2,}/).slice(0, 5))).toEqual([['setting/max_tools', 'beta', 'change', 'refused', '-'], ['hub', 'root', 'change', 'no-quorum', '0/3']])
+    expect(text).toMatch(/^pool +beta \(global\) 12D3KooWB\n/)
+  })
+
+  test('names the voters of root where this node is none of them', () => {
+    const root = { voters: [{ peer: '12D3KooWA', name: 'alpha' }, { peer: '12D3KooWD', name: '' }], version: 7 }
+    expect(consensusText({ ...CONSENSUS, root, proposals: [] }, now)).toContain('\n\nvoters of root  alpha, 12D3KooWD; list 7, as last heard\n')
+  })
+
+  test('a voter that said goodbye is not called dead', () => {
+    const [group] = CONSENSUS.groups
+    if (group === undefined) throw new Error('the fixture has a group')
+    const voters = group.voters.map((voter) => ({ ...voter, left: !voter.alive }))
+    expect(consensusText({ ...CONSENSUS, groups: [{ ...group, voters }], proposals: [] }, now)).toContain('alpha (self), beta, gamma (left); list 3')
+  })
+
   test('a pool below root has no settings, a hub may be missing, resigned or dead', () => {
     const [group] = CONSENSUS.groups
     if (group?.lease === undefined) throw new Error('the fixture has a lease')
     const { lease, ...rest } = { ...group, pool: '12D3KooWB', tier: 'local' as const, settled: false, problems: [] }
-    const text = (change: object) => consensusText({ peer: '12D3KooWA', groups: [{ ...rest, ...change }], settings: [], proposals: [] }, now)
+    const text = (change: object) => consensusText({ peer: '12D3KooWA', groups: [{ ...rest, ...change, name: '' }], settings: [], proposals: [] }, now)
     expect(text({})).toMatch(/hub +none\n/)
     expect(text({})).not.toContain('settings need')
     expect(text({})).toContain('list 3, being changed')
@@ -73,8 +95,8 @@ describe('skein status', () => {
   test('says nothing about tiers in a flat federation', () => expect(summary(status, 0)).not.toContain('pools'))
 
   test('shows the pools of a node and whom it asks', () => {
-    const pools = [{ pool: '12D3KooWA', tier: 'local' as const, isHub: true }, { pool: '12D3KooWB', tier: 'regional' as const, isHub: false, hub }, { pool: 'root', tier: 'global' as const, isHub: false }]
+    const pools = [{ pool: '12D3KooWA', name: 'alpha', tier: 'local' as const, isHub: true }, { pool: '12D3KooWB', name: '', tier: 'regional' as const, isHub: false, hub }, { pool: 'root', name: '', tier: 'global' as const, isHub: false }]
     const text = summary({ ...status, tiers: { home: '12D3KooWA', role: 'hub', pools, up: hub } }, 0)
-    expect(text).toMatch(/pools +12D3KooWA \(local\): this node is its hub\n +12D3KooWB \(regional\): hub beta\n +root \(global\): no hub\nup +beta\n/)
+    expect(text).toMatch(/pools +alpha \(local\): this node is its hub\n +12D3KooWB \(regional\): hub beta\n +root \(global\): no hub\nup +beta\n/)
   })
 })

@@ -160,6 +160,19 @@ describe('membership', () => {
     expect(load(directory, undefined, { env: { SKEIN_NETWORK_MAX_CONNECTIONS: '9' } }).warnings).toEqual([expect.stringMatching(/^environment variable SKEIN_NETWORK_MAX_CONNECTIONS: network\.max_connections: /)])
     expect(load(directory, 'network: {mesh_size: 150, max_connections: 300}').warnings).toEqual([])
   })
+
+  test('hubs that take more nodes than connections, and parents that cannot be, are warned of', () => {
+    const warned = (text: string) => load(directory, text).warnings.map((warning) => warning.replace(/^.*:\d+:\d+: /, ''))
+    expect(warned('node: {hub_tier: regional}\nfederation: {max_clusters: 400}')).toEqual([
+      'federation.max_clusters: a regional hub takes 420 nodes with these limits, but network.max_connections is 300: set that to 840 or more, or they are refused before'
+    ])
+    expect(warned('node: {hub_tier: regional}\nnetwork: {max_connections: 840}\nfederation: {max_clusters: 400}')).toEqual([])
+    for (const tier of ['global', 'regional', 'local', 'leaf']) expect(warned(`node: {hub_tier: ${tier}}`)).toEqual([])
+    expect(warned('federation: {max_clusters: 400}')).toEqual([])
+    expect(warned('node: {hub_tier: global}\nfederation: {parent: eu}')).toEqual([expect.stringMatching(/^federation\.parent: has no effect: nothing is above a global hub/)])
+    expect(warned('node: {id: eu}\nfederation: {parent: eu}')).toEqual([expect.stringMatching(/^federation\.parent: is node\.id of this node itself/)])
+    expect(warned('federation: {parent: /ip4/127.0.0.1/tcp/9}')).toEqual([expect.stringMatching(/^federation\.parent: has no effect without a peer id/)])
+  })
 })
 
 describe('tiers', () => {

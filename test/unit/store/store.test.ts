@@ -103,6 +103,12 @@ describe('known hubs', () => {
     const list = store?.hubs.list() ?? []
     expect([list.length, list.at(-1)?.peer, list[0]?.addresses.length]).toEqual([256, 'p4', 4])
   })
+  test('a damaged row does not cost the others', () => {
+    const known = open()
+    known.hubs.save(hub(1, 10), { ...hub(2, 20), addresses: [7 as unknown as string] }, hub(3, 30))
+    expect(known.hubs.list()).toEqual([hub(3, 30), hub(1, 10)])
+  })
+
   test('the home pool is there after a restart', () => {
     expect(open().home.load()).toBeUndefined()
     store?.home.save({ pool: 'root', tier: 'global' })

@@ -40,7 +40,7 @@ describe('values', () => {
     [`ban/${PEER}`, 'x'.repeat(201)],
     ['hub', 1]
   ])('%s %j is refused with a sentence, and read as nothing', (key, value) => {
-    expect(() => encodeRegister(key, value)).toThrow(expect.objectContaining({ code: 'SKEIN_BAD_REQUEST', message: expect.stringMatching(/must be .*null to take it back\.$|cannot be proposed\. There are: setting\/max_tools/) }))
+    expect(() => encodeRegister(key, value)).toThrow(expect.objectContaining({ code: 'SKEIN_BAD_REQUEST', message: expect.stringMatching(/must be .*; to take it back: null, on the command line none\.$|cannot be proposed\. There are: setting\/max_tools/) }))
     expect(decodeRegister(key, Buffer.from(JSON.stringify(value ?? null)))).toBeUndefined()
   })
 

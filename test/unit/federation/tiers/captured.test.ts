@@ -4,7 +4,7 @@ import { createMeter } from '../../../../src/base/meter.ts'
 import { seededRandom } from '../../../../src/base/random.ts'
 import { createTiers } from '../../../../src/federation/tiers/driver.ts'
 import { AVOID_FOR } from '../../../../src/federation/tiers/limits.ts'
-import type { KnownHub } from '../../../../src/federation/tiers/ports.ts'
+import type { Home, KnownHub } from '../../../../src/federation/tiers/ports.ts'
 import { encodeAttachAnswer } from '../../../../src/wire/tiers.ts'
 import type { HubInfo } from '../../../../src/wire/tiers-types.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
@@ -20,7 +20,7 @@ const LYING = hub(LIAR, { leafRoom: 1_000_000, name: 'wanted' })
 const FULL = hub(HONEST, { leafRoom: 1, load: 1, region: 'us' })
 
 /** A leaf between a hub that praises itself and whose pool is empty, and one that is nearly full. */
-function world(parent?: string, disk: KnownHub[] = []) {
+function world(parent?: string, disk: KnownHub[] = [], remembered?: Home) {
   const clock = createManualClock()
   const saved: KnownHub[] = [...disk]
   let home = ''
@@ -40,7 +40,7 @@ function world(parent?: string, disk: KnownHub[] = []) {
       members: { members: (pool) => (pool === HONEST ? [member] : []), member: (peer, pool) => (peer === HONEST && pool === HONEST ? member : undefined), onPoolEvent: () => () => {} },
       catalog: { records: () => [] }, quorum: { group: () => undefined, votesIn: () => [] }, rtt: () => undefined, addresses: () => [],
       hubs: { save: (...hubs) => void saved.push(...hubs), list: () => saved.toSorted((a, b) => b.lastSeen - a.lastSeen) },
-      home: { load: () => undefined, save: ({ pool }) => void homes.push((home = pool)) },
+      home: { load: () => remembered, save: ({ pool }) => void homes.push((home = pool)) },
       pools: { enter() {}, leave: () => Promise.resolve() },
       load: () => 0
     },
@@ -79,4 +79,10 @@ test('the name of the wished one does not help it when that one was met', async 
   const w = world('wanted', [met])
   await w.pass(5_000)
   expect(w.homes).toEqual([HONEST])
+})
+
+test('a home on a damaged disk that no pool can be called is none', async () => {
+  const w = world(undefined, [], { pool: 'yyy', tier: 'leaf' })
+  await w.pass(1_000)
+  expect(w.homes).toEqual([LIAR])
 })

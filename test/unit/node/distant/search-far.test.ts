@@ -195,4 +195,10 @@ describe('the search of the command line', () => {
       name: 'clock__read_time', server: 'clock', tool: 'read_time', description: 'Does what digest of clock read_time says.', digest: 'digest of clock read_time', providers: 3, distant: true, listed: false
     })
   })
+
+  test('says how many nodes beyond the own pools have a tool that is listed here', async () => {
+    const s = setup({ servers: [visibleServer('clock', { tools: ['read_time'], providers: [] })], found: [far('clock', 'read_time')] })
+    const { tools } = await s.backend.searchTools('read', { limit: 1 })
+    expect(tools).toMatchObject([{ name: 'clock__read_time', providers: 3, distant: true, listed: true }])
+  })
 })

@@ -3,14 +3,14 @@ import { consensusProblems, type ProblemFacts } from '../../../../src/node/views
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'eps']
 
-/** A group of `count` voters, of which the last `dead` are dead. */
-function facts(count: number, dead: number, change: Partial<ProblemFacts> & { threshold?: number } = {}): ProblemFacts {
-  const { threshold = 0.7, ...rest } = change
+/** A group of `count` voters, of which the last `dead` are dead, the last `left` of these gone on purpose. */
+function facts(count: number, dead: number, change: Partial<ProblemFacts> & { threshold?: number; left?: number } = {}): ProblemFacts {
+  const { threshold = 0.7, left = 0, ...rest } = change
   const living = count - dead
   const needed = { lease: Math.floor(count / 2) + 1, settings: Math.max(Math.floor(count / 2) + 1, Math.ceil(threshold * count)) }
   const survives = { lease: Math.max(0, living - needed.lease), settings: Math.max(0, living - needed.settings) }
-  const voters = NAMES.slice(0, count).map((name, index) => ({ peer: `12D3KooW${name}`, name, alive: index < living, self: index === 0 }))
-  return { group: { pool: 'root', tier: 'global', voters, version: 1, settled: true, needed, survives, damaged: [] }, isRoot: true, tiered: true, living, noHub: undefined, damagedAt: [], ...rest }
+  const voters = NAMES.slice(0, count).map((name, index) => ({ peer: `12D3KooW${name}`, name, alive: index < living, left: index >= count - left, self: index === 0 }))
+  return { group: { pool: 'root', name: '', tier: 'global', voters, version: 1, settled: true, needed, survives, damaged: [] }, isRoot: true, tiered: true, living, noHub: undefined, damagedAt: [], ...rest }
 }
 
 describe('what a person is told about a group', () => {
@@ -34,7 +34,7 @@ describe('what a person is told about a group', () => {
   test('one of three dead: the next death is one too many, and no setting can change', () => {
     expect(consensusProblems(facts(3, 1))).toEqual([
       '2 of 3 votes are needed to choose a hub: if alpha or beta dies, nobody can take over until it is back. Start gamma again, or wait until others take their place.',
-      '3 of 3 votes are needed for settings and bans, but gamma is dead: none can change until then.'
+      '3 of 3 votes are needed for settings and bans, but gamma is dead: none can change until enough of them are back or replaced.'
     ])
   })
 
@@ -43,6 +43,15 @@ describe('what a person is told about a group', () => {
       'no hub: no quorum',
       'No quorum: 2 of 3 votes are needed to choose a hub, but beta and gamma are dead. Start them again: without them nobody can become hub.'
     ])
+  })
+
+  test('who said goodbye is not called dead: others take its place', () => {
+    expect(consensusProblems(facts(3, 1, { left: 1 }))).toEqual([
+      expect.stringMatching(/ if alpha or beta dies, nobody can take over until it is back\. gamma has left the pool: its place goes to another member after 15 s, if there are any\.$/),
+      expect.stringMatching(/ but gamma has left the pool: none can change/)
+    ])
+    expect(consensusProblems(facts(5, 3, { left: 2, isRoot: false }))).toEqual([expect.stringMatching(/ but gamma is dead and delta and eps have left the pool\. Start or restart them: /)])
+    expect(consensusProblems(facts(5, 2, { left: 1, isRoot: false }))).toEqual([expect.stringMatching(/Start delta again, or wait until others take their place\.$/)])
   })
 
   test('five voters survive two deaths for leases, one for settings', () => {

@@ -98,9 +98,9 @@ describe('the place of this node', () => {
   test('is nothing in a flat federation', () => expect(world().overview.tiersStatus()).toBeUndefined())
 
   test('is its pools, their hubs and whom it asks', () => {
-    expect(world({ state: hubState }).overview.tiersStatus()).toEqual({ home: 'root', role: 'member', pools: [{ pool: 'root', tier: 'global', isHub: false, hub: { peer: B, name: 'beta' } }], up: { peer: B, name: 'beta' } })
+    expect(world({ state: hubState }).overview.tiersStatus()).toEqual({ home: 'root', role: 'member', pools: [{ pool: 'root', name: '', tier: 'global', isHub: false, hub: { peer: B, name: 'beta' } }], up: { peer: B, name: 'beta' } })
     const own: Partial<TiersState> = { home: A, pools: [{ pool: A, tier: 'local', isHub: true, hub: A, token: 1, standbys: [] }, { pool: 'root', tier: 'global', isHub: false, standbys: [] }] }
-    expect(world({ state: own }).overview.tiersStatus()).toMatchObject({ home: A, role: 'hub', pools: [{ isHub: true, hub: { name: 'alpha' } }, { pool: 'root', isHub: false }] })
+    expect(world({ state: own }).overview.tiersStatus()).toMatchObject({ home: A, role: 'hub', pools: [{ name: 'alpha', isHub: true, hub: { name: 'alpha' } }, { pool: 'root', isHub: false }] })
   })
 })
 
@@ -119,6 +119,16 @@ describe('the status of the votes', () => {
       }
     ])
     expect(settings).toEqual([{ key: `ban/${C}`, value: 'stolen', version: 1 }, { key: 'setting/max_tools', value: 2_000, version: 3 }])
+  })
+
+  test('a voter that said goodbye has left, it is not dead', () => {
+    const { groups } = world({ state: hubState, members: [member(A, 'alive'), member(B, 'alive'), member(C, 'left')] }).overview.consensus()
+    expect(groups[0]?.voters.map(({ alive, left }) => [alive, left])).toEqual([[true, false], [true, false], [false, true]])
+  })
+
+  test('who is not in root is told its voters', () => {
+    expect(world({ inRoot: false, state: { pools: [] } }).overview.consensus().root).toEqual({ voters: [{ peer: A, name: 'alpha' }, { peer: B, name: 'beta' }, { peer: C, name: 'gamma' }], version: 2 })
+    expect(world().overview.consensus()).not.toHaveProperty('root')
   })
 
   test('a lease and settings that cannot be read count as none', () => {
@@ -161,12 +171,22 @@ describe('a proposal', () => {
     })
     expect(await overview.propose(input)).toEqual({ outcome: 'decided', key: input.key, version: 3, message: 'setting/max_tools is 50 in the whole federation (version 3).' })
     expect((await overview.propose({ ...input, value: null, expect: 3 })).message).toMatch(/was taken back \(version 3\)/)
-    expect((await overview.propose({ key: `ban/${C}`, value: 'stolen', signal })).message).toBe(`${C} is banned from the federation (version 3).`)
+    expect((await overview.propose({ key: `ban/${C}`, value: 'stolen', signal })).message).toBe(`gamma (${C}) is banned from the federation (version 3).`)
+    expect(await overview.propose({ key: `ban/${C}`, value: null, signal })).toMatchObject({ message: `The ban of gamma (${C}) was taken back (version 3).` })
+    expect(asked.splice(3)).toHaveLength(1)
     expect(asked).toEqual([
       { key: input.key, expect: 'any', data: '50', within: 10_000 },
       { key: input.key, expect: 3, data: undefined, within: 10_000 },
       { key: `ban/${C}`, expect: 'any', data: '"stolen"', within: 10_000 }
     ])
+  })
+
+  test('of a ban of a node that nobody here knows says so: the id may be mistyped', async () => {
+    const [stranger, nameless] = [peer(8), peer(9)]
+    const { overview } = world({ change: async (key, { data }) => decided(key, data, 1), members: [member(nameless, 'left')] })
+    const message = async (banned: string) => (await overview.propose({ key: `ban/${banned}`, value: 'stolen', signal })).message
+    expect(await message(stranger)).toMatch(new RegExp(`^${stranger} is banned .* This node knows none of this id: compare it with that in .skein topology.\\.$`))
+    expect(await message(nameless)).toBe(`${nameless} is banned from the federation (version 1).`)
   })
 
   test.each([
