@@ -34,12 +34,11 @@ export default defineConfig({
       {
         extends: true,
         // Nothing of these has a state of its own (no singletons), so a worker needs no new process for each of some hundred short files.
-        test: { name: 'parts', include: ['test/{unit,sim,contract,fuzz}/**/*.test.ts'], isolate: false, maxWorkers: 3, sequence: { groupOrder: 0 } }
+        test: { name: 'parts', include: ['test/{unit,sim,contract,fuzz}/**/*.test.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 0 } }
       },
       {
         extends: true,
-        // These mostly wait: three at a time.
-        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], maxWorkers: 3, sequence: { groupOrder: 0 } }
+        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 0 } }
       },
       {
         extends: true,

@@ -7,7 +7,8 @@ import { alive, descendants } from '../support/processes.ts'
 import { makeToken, ROOT, runSkein, startSkein, tempDataDir } from '../support/skein-process.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
-describe('a node that is stopped before it is ready', () => {
+// Each has a node of its own, and mostly waits for it: side by side.
+describe.concurrent('a node that is stopped before it is ready', () => {
   let token = ''
   const dirs: string[] = []
   beforeAll(async () => {

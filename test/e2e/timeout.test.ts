@@ -24,14 +24,16 @@ afterAll(async () => {
 })
 
 test('a server’s own timeout holds wherever its client is; others have the general one', async () => {
-  for (const node of [edge, provider]) {
-    const client = await leanClient(node.mcpUrl())
-    const patient = await client.call('patient__slow', { steps: 1, ms: 1_500 })
-    expect(JSON.stringify(patient.result)).toContain('done 1')
-    const hasty = await client.call('hasty__slow', { steps: 1, ms: 1_500 })
-    expect(hasty.error?.data?.code).toBe('SKEIN_OUTCOME_UNKNOWN')
-    client.close()
-  }
+  await Promise.all(
+    [edge, provider].map(async (node) => {
+      const client = await leanClient(node.mcpUrl())
+      const patient = await client.call('patient__slow', { steps: 1, ms: 1_500 })
+      expect(JSON.stringify(patient.result)).toContain('done 1')
+      const hasty = await client.call('hasty__slow', { steps: 1, ms: 1_500 })
+      expect(hasty.error?.data?.code).toBe('SKEIN_OUTCOME_UNKNOWN')
+      client.close()
+    })
+  )
 })
 
 test('progress renews it', async () => {
@@ -42,7 +44,7 @@ test('progress renews it', async () => {
 })
 
 test('a person may think for longer than the time limit, over a hop too', async () => {
-  for (const node of [edge, provider]) {
+  const thinks = async (node: SkeinProcess) => {
     const client = new Client({ name: 'thinker', version: '1' }, { capabilities: { sampling: {} } })
     client.setRequestHandler(CreateMessageRequestSchema, async () => {
       await new Promise((resolve) => setTimeout(resolve, 1_500))
@@ -53,6 +55,7 @@ test('a person may think for longer than the time limit, over a hop too', async 
     expect(JSON.stringify(result.content)).toContain('thought about it')
     await client.close()
   }
+  await Promise.all([edge, provider].map(thinks))
 })
 
 test('a limit given with the call holds over the server’s', async () => {
