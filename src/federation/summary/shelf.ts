@@ -107,11 +107,12 @@ export function createDerivedShelf(base: Shelf, first: number): Shelf {
       if (row?.hash === base.get(key)?.hash) differs.delete(key)
       else differs.set(key, row)
       if (before?.hash === row?.hash) return
-      const wasFull = full()
+      const hides = count > table.rows.size
       count += Number(row !== undefined) - Number(before !== undefined)
       weight += (row === undefined ? 0 : weigh(row)) - (before === undefined ? 0 : weigh(before))
-      const waits = table.get(key) === undefined && row !== undefined && (before !== undefined || wasFull || weight > cut.limit) && !cut.asked(key)
-      if ((wasFull || weight > cut.limit) && moves(before, row)) cut.again()
+      const isFull = hides || weight > cut.limit
+      if (isFull && moves(before, row)) cut.again()
+      const waits = table.get(key) === undefined && row !== undefined && (before !== undefined || isFull) && !cut.asked(key)
       if (!waits) cut.show(key, row)
     },
     ask: cut.ask,
