@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../../../src/base/logger.ts'
 import { createMeter } from '../../../../src/base/meter.ts'
 import { randomInt, seededRandom } from '../../../../src/base/random.ts'
 import type { Audience } from '../../../../src/federation/summary/audiences.ts'
+import { createSummary } from '../../../../src/federation/summary/driver.ts'
 import { createLater, LATER_AFTER } from '../../../../src/federation/summary/later.ts'
 import { createSummaryMetrics } from '../../../../src/federation/summary/metrics.ts'
 import { viewOf } from '../../../../src/federation/summary/overlay.ts'
+import { QUIET_EVERY, SYNC_EVERY } from '../../../../src/federation/summary/reader.ts'
 import { createDerivedShelf, createShelf } from '../../../../src/federation/summary/shelf.ts'
 import { createSources } from '../../../../src/federation/summary/sources.ts'
 import { createTeller } from '../../../../src/federation/summary/teller.ts'
-import { decodeChanged, encodeTaken, type Changed } from '../../../../src/wire/summary.ts'
+import { METHOD } from '../../../../src/wire/protocols.ts'
+import { decodeChanged, decodeSyncRequest, encodeChanged, encodeSyncAnswer, encodeTaken, type Changed } from '../../../../src/wire/summary.ts'
 import type { SummaryRow } from '../../../../src/wire/summary-row.ts'
 import { signer } from '../../../support/catalog-fixtures.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
@@ -184,4 +188,39 @@ test('what can wait is told together', () => {
   later.start()
   clock.advance(LATER_AFTER)
   expect([due, later.take()]).toEqual([2, new Set()])
+})
+
+test('a reader that agrees with its hub asks rarely, and as often as before while it is interested in something', async () => {
+  const clock = createManualClock()
+  const hub = signer(4).peer
+  const asked: string[][] = []
+  const summary = createSummary(
+    {
+      clock, random: seededRandom(1), meter: createMeter(), logger: silentLogger, records: () => [], rtt: () => 1,
+      call(_, method, body) {
+        if (method === METHOD.SUMMARY_SYNC) asked.push([...decodeSyncRequest(body).interest])
+        return Promise.resolve(encodeSyncAnswer({ state: 'same', hash: 0 }))
+      }
+    },
+    { self: 'self', maxTools: 100 }
+  )
+  const pass = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      clock.advance(1_000)
+      for (let turn = 0; turn < 3; turn++) await flush()
+    }
+  }
+  summary.start()
+  summary.setEdges({ up: { peer: hub, token: 1, pool: 'p' }, hubOf: [] })
+  await pass(5)
+  const one = row('x')
+  await summary.answer(METHOD.SUMMARY_CHANGED, encodeChanged({ direction: 'down', pool: 'p', token: 1, before: 0, after: one.hash, rows: [one], removed: [], numbers: [] }), hub)
+  await pass((0.75 * QUIET_EVERY) / 1_000 - 10)
+  expect([asked.length, summary.distant().length]).toEqual([1, 1])
+  summary.interest('x')
+  await pass(SYNC_EVERY / 1_000 + 1)
+  expect(asked).toEqual([[], ['x']])
+  await pass((2 * 1.25 * SYNC_EVERY) / 1_000 + 1)
+  expect(asked.length).toBeGreaterThanOrEqual(4)
+  summary.stop()
 })
