@@ -9,7 +9,7 @@ const NODE_FLAGS = ['--max-old-space-size=14000', '--max-semi-space-size=256']
 const HEALS: LargeTask['heals'] = [
   { role: 'local', how: 'killed' }, { role: 'regional', how: 'killed' }, { role: 'global', how: 'killed' }, { role: 'local', how: 'silent' }
 ]
-const COMMON = { window: 30_000, spread: 60_000, between: 30_000, heals: HEALS }
+const COMMON = { window: 30_000, rest: 120_000, spread: 60_000, between: 30_000, heals: HEALS }
 
 function run(task: LargeTask): Promise<LargeReport> {
   return new Promise((resolve, reject) => {

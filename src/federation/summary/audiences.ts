@@ -6,7 +6,8 @@ import type { Left } from './later.ts'
 import { mergeParts, type Part } from './merge.ts'
 import { createOverlay, viewOf, type Overlay, type TableView } from './overlay.ts'
 import type { Edges } from './ports.ts'
-import { createShelf, type Changes, type Shelf } from './shelf.ts'
+import { createDerivedShelf, createShelf, type Shelf } from './shelf.ts'
+import type { Changes } from './shelf-cut.ts'
 import type { Sources } from './sources.ts'
 
 /** One table for others, and who reads it. */
@@ -122,11 +123,14 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
   }
 
   function openShelf(id: string, facts: Facts): Kept {
-    const shelf = createShelf(facts.direction === 'up' ? Infinity : limit)
+    const common = facts.without === undefined ? undefined : audiences.get(idOf(facts.pool))?.shelf
+    const shelf = common === undefined ? createShelf(facts.direction === 'up' ? Infinity : limit) : createDerivedShelf(common, limit)
     const audience: Kept = { ...facts, shelf, table: viewOf(shelf), pending: new Map(), told: 0 }
     audiences.set(id, audience)
-    const common = audience.without === undefined ? undefined : audiences.get(idOf(audience.pool))?.shelf
-    for (const key of allKeys()) shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, common.get(key)))
+    for (const key of allKeys()) {
+      const below = common?.get(key)
+      shelf.put(key, common === undefined ? compute(audience, key) : rowFor(audience, key, below), below)
+    }
     shelf.settle()
     return audience
   }
@@ -189,21 +193,20 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
     refresh(dirty, whole) {
       const keys = new Set<string>()
       for (const key of dirty) {
-        const common = new Map<string, SummaryRow | undefined>()
-        const put = (shelf: Shelf, row: SummaryRow | undefined): void => {
-          if (whole || !onlyNumbers(shelf.get(key), row)) shelf.put(key, row)
-          else if (shelf.get(key)?.hash !== row?.hash) keys.add(key)
-        }
+        // The one of all comes first, for it was opened first.
+        const common = new Map<string, { row: SummaryRow | undefined; put: boolean; before: SummaryRow | undefined }>()
         for (const audience of audiences.values()) {
-          const { direction, pool, shelf } = audience
+          const { pool, shelf, without } = audience
           if (shelf === undefined) continue
-          if (direction === 'up') {
-            put(shelf, compute(audience, key))
-            continue
-          }
-          // The one of all comes first, for it was opened first.
-          if (!common.has(pool)) common.set(pool, compute(audiences.get(idOf(pool)) as Kept, key))
-          put(shelf, rowFor(audience, key, common.get(pool)))
+          const ofAll = without === undefined ? undefined : common.get(pool)
+          const row = ofAll === undefined ? compute(audience, key) : rowFor(audience, key, ofAll.row)
+          // As the others in the pool get it, when they do.
+          const before = shelf.get(key)
+          const likeAll = ofAll !== undefined && ofAll.row === row
+          const put = whole || ofAll?.put === true || (!likeAll && !onlyNumbers(before, row))
+          if (put) shelf.put(key, row, ofAll?.before)
+          else if (before?.hash !== row?.hash) keys.add(key)
+          if (audience.direction === 'down' && without === undefined) common.set(pool, { row, put, before })
         }
       }
       return { keys, cuts: settle(whole) }

@@ -277,7 +277,9 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   /** What is not here must come from above before a child can have it. */
   function askAbove(keys: readonly string[]): void {
     const down = sources.down()
-    if (down?.peer !== undefined && keys.some((key) => down.table.get(key) === undefined)) reader.soon(down)
+    if (down?.peer === undefined || keys.length === 0) return
+    if (keys.some((key) => down.table.get(key) === undefined)) reader.soon(down)
+    else reader.wants(down)
   }
 
   function take(body: Uint8Array, peer: string): void {

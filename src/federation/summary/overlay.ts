@@ -1,5 +1,6 @@
 import type { SummaryRow } from '../../wire/summary-row.ts'
-import type { Changes, Shelf } from './shelf.ts'
+import type { Shelf } from './shelf.ts'
+import type { Changes } from './shelf-cut.ts'
 import { byBucket, createTable, sumOfHashes, type Table } from './table.ts'
 
 /** What a reader of a table needs of it. */

@@ -45,6 +45,8 @@ interface State {
 export interface Reader {
   /** As soon as it can be: it has another hub, missed a change, or this node wants something special. */
   soon(source: Source): void
+  /** This node is interested in something: to be said again and again from now on. */
+  wants(source: Source): void
   busy(source: Source): boolean
   /** Again with what is there. */
   start(): void
@@ -205,6 +207,11 @@ export function createReader(deps: ReaderDeps): Reader {
         // A hub that is gone would keep its successor waiting.
         if (state.peer !== source.peer) state.abort?.abort(new Error('the table has another hub now'))
       } else state.dueAt = Math.min(state.dueAt, clock.now() + random.float() * SPREAD)
+      arm()
+    },
+    wants(source) {
+      const state = stateOf(source)
+      if (!state.inFlight) state.dueAt = Math.min(state.dueAt, clock.now() + random.float() * SYNC_EVERY)
       arm()
     },
     busy: (source) => states.get(source)?.inFlight === true,

@@ -1,11 +1,6 @@
-import type { SummaryBody, SummaryRow } from '../../wire/summary-row.ts'
+import type { SummaryRow } from '../../wire/summary-row.ts'
+import { createShelfCut, weigh, type Changes } from './shelf-cut.ts'
 import { createTable, type Table } from './table.ts'
-
-/** Newcomers fill a full table up to here only; what is in may stay up to the limit. So changes near the cut move one server, not many. */
-const NEWCOMERS = 0.95
-
-/** Keys whose row changed, each with the body that was shown before, if there was one: readers have that. */
-export type Changes = ReadonlyMap<string, SummaryBody | undefined>
 
 /** A table that shows at most so many tools: whole servers, the nearest first, then by key; and beside them those asked for. */
 export interface Shelf {
@@ -13,8 +8,12 @@ export interface Shelf {
   readonly table: Table
   /** The row in or behind the cut. */
   get(key: string): SummaryRow | undefined
-  /** Undefined: there is none any more. */
-  put(key: string, row: SummaryRow | undefined): void
+  /** Everything in and behind the cut. */
+  all(): Iterable<SummaryRow>
+  /** How many that are, and what they weigh. */
+  size(): { count: number; weight: number }
+  /** Undefined: there is none any more. @param below what the shelf below, if this one stands on another, had before its own change */
+  put(key: string, row: SummaryRow | undefined, below?: SummaryRow): void
   /** Keys that are shown whatever the cut says. */
   ask(keys: ReadonlySet<string>): void
   /** Another limit, from the next cut on. */
@@ -29,82 +28,48 @@ export interface Shelf {
 
 /** @param first its limit, tools; Infinity for a table that is complete */
 export function createShelf(first: number): Shelf {
-  let limit = first
   const table = createTable()
   const hidden = new Map<string, SummaryRow>()
-  let asked: ReadonlySet<string> = new Set()
-  let changed = new Map<string, SummaryBody | undefined>()
-  let recut = false
-  /** Somebody waits for the next cut. */
-  let now = false
-  let fresh = true
   /** What all weigh, in and behind the cut. */
   let weight = 0
+  const cut = createShelfCut({
+    table, rows: all, full,
+    placed(row, shown) {
+      if (shown) hidden.delete(row.body.key)
+      else hidden.set(row.body.key, row)
+    }
+  }, first)
 
-  function show(key: string, row: SummaryRow | undefined): void {
-    const before = table.get(key)?.body
-    if (table.set(key, row) && !changed.has(key)) changed.set(key, before)
+  function all(): SummaryRow[] {
+    return [...table.rows.values(), ...hidden.values()]
   }
 
-  function cut(): void {
-    recut = now = false
-    const all = [...table.rows.values(), ...hidden.values()].sort(nearestFirst)
-    const newcomers = fresh ? limit : Math.floor(limit * NEWCOMERS)
-    fresh = false
-    let sum = 0
-    for (const row of all) {
-      const { key } = row.body
-      const next = sum + weigh(row)
-      const fits = next <= (table.get(key) === undefined ? newcomers : limit)
-      if (fits) sum = next
-      if (fits || asked.has(key)) {
-        hidden.delete(key)
-        show(key, row)
-      } else {
-        hidden.set(key, row)
-        show(key, undefined)
-      }
-    }
+  function full(): boolean {
+    return weight > cut.limit || hidden.size > 0
   }
 
   return {
-    table,
+    table, all,
     get: (key) => table.get(key) ?? hidden.get(key),
+    size: () => ({ count: table.rows.size + hidden.size, weight }),
     put(key, row) {
       const shown = table.get(key)
       const before = shown ?? hidden.get(key)
       if (before?.hash === row?.hash) return
       weight += (row === undefined ? 0 : weigh(row)) - (before === undefined ? 0 : weigh(before))
-      // Whoever keeps place and size moves nobody: most changes are numbers of providers.
-      const moves = before === undefined || row === undefined || before.hops !== row.hops || weigh(before) !== weigh(row)
-      const full = weight > limit || hidden.size > 0
-      if (moves && full) recut = true
+      if (full() && moves(before, row)) cut.again()
       // When it is full, a new one waits behind the cut until the cut is made.
-      if (shown === undefined && row !== undefined && (before !== undefined || full) && !asked.has(key)) hidden.set(key, row)
+      if (shown === undefined && row !== undefined && (before !== undefined || full()) && !cut.asked(key)) hidden.set(key, row)
       else {
         hidden.delete(key)
-        show(key, row)
+        cut.show(key, row)
       }
     },
-    ask(keys) {
-      if (keys.size === asked.size && [...keys].every((key) => asked.has(key))) return
-      asked = keys
-      if (hidden.size > 0 || weight > limit) recut = now = true
-    },
-    setLimit(next) {
-      if (next === limit) return
-      limit = next
-      recut = now = true
-    },
-    settle(cutAgain = true) {
-      if (recut && (cutAgain || now || fresh)) cut()
-      const told = changed
-      changed = new Map()
-      if (table.rows.size > 0) fresh = false
-      return told
-    },
+    ask: cut.ask,
+    setLimit: cut.setLimit,
+    settle: (cutAgain = true) => cut.settle(cutAgain),
     get waiting() {
-      return recut
+      return cut.waiting
     },
     get hidden() {
       return hidden.size
@@ -112,11 +77,57 @@ export function createShelf(first: number): Shelf {
   }
 }
 
-/** A server without tools has a place too. */
-function weigh(row: SummaryRow): number {
-  return Math.max(1, row.body.tools.length)
+/**
+ * The shelf of one child hub: that of all others in its pool, but for the rows of which some come from the child. So a hub holds for each child what differs and
+ * what is shown, however much there is behind the cut. To be told of every change of the base after it.
+ */
+export function createDerivedShelf(base: Shelf, first: number): Shelf {
+  const table = createTable()
+  /** Undefined: for this child there is none. */
+  const differs = new Map<string, SummaryRow | undefined>()
+  let { count, weight } = base.size()
+  const cut = createShelfCut({ table, rows: all, full }, first)
+  cut.again()
+
+  function* all(): Iterable<SummaryRow> {
+    for (const row of base.all()) if (!differs.has(row.body.key)) yield row
+    for (const row of differs.values()) if (row !== undefined) yield row
+  }
+
+  function full(): boolean {
+    return weight > cut.limit || count > table.rows.size
+  }
+
+  return {
+    table, all,
+    get: (key) => (differs.has(key) ? differs.get(key) : base.get(key)),
+    size: () => ({ count, weight }),
+    put(key, row, below) {
+      const before = differs.has(key) ? differs.get(key) : below
+      if (row?.hash === base.get(key)?.hash) differs.delete(key)
+      else differs.set(key, row)
+      if (before?.hash === row?.hash) return
+      const hides = count > table.rows.size
+      count += Number(row !== undefined) - Number(before !== undefined)
+      weight += (row === undefined ? 0 : weigh(row)) - (before === undefined ? 0 : weigh(before))
+      const isFull = hides || weight > cut.limit
+      if (isFull && moves(before, row)) cut.again()
+      const waits = table.get(key) === undefined && row !== undefined && (before !== undefined || isFull) && !cut.asked(key)
+      if (!waits) cut.show(key, row)
+    },
+    ask: cut.ask,
+    setLimit: cut.setLimit,
+    settle: (cutAgain = true) => cut.settle(cutAgain),
+    get waiting() {
+      return cut.waiting
+    },
+    get hidden() {
+      return count - table.rows.size
+    }
+  }
 }
 
-function nearestFirst(a: SummaryRow, b: SummaryRow): number {
-  return a.hops - b.hops || (a.body.key < b.body.key ? -1 : 1)
+/** Whoever keeps place and size moves nobody: most changes are numbers of providers. */
+function moves(before: SummaryRow | undefined, row: SummaryRow | undefined): boolean {
+  return before === undefined || row === undefined || before.hops !== row.hops || weigh(before) !== weigh(row)
 }

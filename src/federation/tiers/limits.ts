@@ -1,7 +1,7 @@
 /** A hub that is lost without a trace is missed for this long at most, and a little more for the clocks, ms: less than a call that may be repeated waits. */
 export const LEASE_TTL = 10_000
 /** Two renewals may fail where voters answer that they do, ms. */
-export const RENEW_EVERY = 3_000
+export const RENEW_EVERY = 3_500
 /** One renewal at most, ms: two that nobody answers, and the pause between them, fit between its beginning and the end of the lease. */
 export const RENEW_WITHIN = 2_500
 /** After a failed renewal or takeover, ms, and up to as much again by chance. */

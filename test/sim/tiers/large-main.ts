@@ -8,6 +8,7 @@ import { measureSwim, type SwimCost } from './large-swim.ts'
 export interface LargeTask {
   shape: Shape
   window: number
+  rest: number
   spread: number
   between: number
   heals: LargeOptions['heals']

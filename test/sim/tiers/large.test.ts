@@ -11,7 +11,7 @@ const DETECTION = { killed: { first: 17, median: 18, last: 30 }, silent: { first
 describe('the tree of npm run sim -- --tiers, 2 x 3 x 8', () => {
   test('a tool published at one leaf is callable at the farthest, and the death of any hub heals', async () => {
     const result = await runLarge(SMALL, {
-      detection: () => DETECTION, window: 30_000, spread: 5_000, between: 80_000, print: () => {},
+      detection: () => DETECTION, window: 30_000, rest: 0, spread: 5_000, between: 80_000, print: () => {},
       heals: [{ role: 'local', how: 'killed' }, { role: 'regional', how: 'killed' }, { role: 'global', how: 'killed' }]
     })
     expect(result.nodes).toBe(57)

@@ -67,6 +67,8 @@ export interface LargeOptions {
   detection(size: number): DetectionTimes
   /** Length of the window of steady state, ms. */
   window: number
+  /** Between start-up and steady state, ms: who agrees with others compares ever more rarely, and that takes some rounds. */
+  rest: number
   /** Leaves are started over this time, ms. */
   spread: number
   /** After a death, ms: where a pool has three voters only, the dead one must be replaced before another dies, which takes a minute. */
@@ -110,6 +112,7 @@ export async function runLarge(shape: Shape, options: LargeOptions): Promise<Lar
   await clock.run(QUIET)
   const start = snapshot(nodes)
   line('start-up measured')
+  await clock.run(options.rest)
   await desynchronize(world)
   const costs = await measure(world, options.window, start)
   line(`steady state measured: ${ROLES.map((role) => `${role} ${costs[role].messages.median.toFixed(1)} messages/s, ${(costs[role].bytes.median / 1_000).toFixed(2)} kB/s`).join('; ')}`)
