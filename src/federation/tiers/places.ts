@@ -14,14 +14,12 @@ import type { TiersMetrics } from './metrics.ts'
 import { isPool } from './order.ts'
 import type { Home, TiersDeps, TiersOptions } from './ports.ts'
 import { valueOf } from './score.ts'
+import { seedsOf } from './seeds.ts'
 import { askOne, isSound, reach, seek, type SeekDeps } from './seek.ts'
 import { asKnown, type TiersView } from './view.ts'
 import { createUnmet, type Here } from './unmet.ts'
 import { createWish } from './wish.ts'
 
-/** Peers with a session that are asked in one search, and hubs from the disk. */
-const MAX_ASKED_PEERS = 6
-const MAX_ASKED_KNOWN = 6
 /** Half of what a hub takes: where nothing else is known of it. */
 const UNKNOWN_SHARE = 0.5
 
@@ -120,24 +118,6 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   /** Not the one that is wished for: it is known by its key. */
   function avoids(pool: string): boolean {
     return avoided.has(pool) && pool !== wished.peer()?.peer
-  }
-
-  function shuffled<T>(items: readonly T[]): T[] {
-    return items.map((item) => ({ item, at: random.float() })).toSorted((a, b) => a.at - b.at).map(({ item }) => item)
-  }
-
-  /** Whom to ask: the preferred one, the pool above as a predecessor knew it, whoever is connected, hubs from the disk. */
-  function seeds(): Contact[] {
-    const inherited = (below === undefined ? undefined : context.keeper(below)?.lease()?.contacts) ?? []
-    const hub = current === undefined ? undefined : context.keeper(current.pool)?.lease()?.holder
-    // Those below know nobody above but this node.
-    const hubs = new Set(below === undefined ? [] : view.hubs().map(({ peer }) => peer))
-    const belongsBelow = (peer: string) => below !== undefined && view.isThere(peer, below) && !hubs.has(peer)
-    const connected = shuffled(deps.peers().filter((peer) => !belongsBelow(peer))).slice(0, MAX_ASKED_PEERS)
-    const known = deps.hubs.list().slice(0, MAX_ASKED_KNOWN)
-    const all: Contact[] = [...wished.first(), ...(hub === undefined ? [] : [{ peer: hub, addresses: [] }]), ...inherited, ...connected.map((peer) => ({ peer, addresses: [] })), ...known]
-    const seen = new Set([self])
-    return all.filter(({ peer }) => !seen.has(peer) && seen.add(peer))
   }
 
   async function run(work: () => Promise<void>): Promise<void> {
@@ -362,7 +342,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
       }
       if (current === undefined || !confirmed || gone) {
         if (now < nextAt) return current === undefined && !refused ? Math.min(nextAt, begun + HOME_WITHIN) : surplus ? Math.min(nextAt, noticeAt) : nextAt
-        void run(() => search(seeds()))
+        void run(() => search(seedsOf(context, wished, below, current)))
         return current === undefined ? begun + HOME_WITHIN : Infinity
       }
       // It was alone only for a while.
