@@ -108,7 +108,9 @@ export function createTeller({ clock, metrics, audiences, call, ready }: TellerD
 
   /** This node leads that pool no more. Whoever believes it all the same compares, and is told so; else it would believe it until the next comparison. */
   function dismiss({ direction, pool, peer, audience, heard }: ReaderState): void {
-    if (life === undefined || !heard || audience === undefined) return
+    // If it is only this reader that is gone, it knows.
+    const leads = [...audiences.all()].some((other) => other.pool === pool && other.direction === direction)
+    if (life === undefined || !heard || audience === undefined || leads) return
     const { token, told } = audience
     const other = (told ^ 1) >>> 0
     const body = encodeChanged({ direction, pool, token, before: other, after: other, rows: [], removed: [], numbers: [] })
