@@ -1,5 +1,5 @@
 import type { PoolKeeper } from './keeper.ts'
-import type { Place } from './places.ts'
+import type { Place } from './place-types.ts'
 import type { DownEdge, PoolState, TierEdges, TiersState, UpEdge } from './types.ts'
 import type { TiersView } from './view.ts'
 

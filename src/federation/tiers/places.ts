@@ -1,63 +1,25 @@
 import { backoffDelay } from '../../base/backoff.ts'
 import { errorMessage } from '../../base/errors.ts'
-import type { Logger } from '../../base/logger.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import type { Acceptance, AttachAnswer, AttachRequest, Contact, HubInfo, Lease } from '../../wire/tiers-types.ts'
 import { createAvoided } from './avoid.ts'
 import { NO_ROOM } from './edges.ts'
-import type { PoolKeeper } from './keeper.ts'
 import {
   ALONE_AFTER, BETTER_BY, BETTER_TIMES, COMPARE_EVERY, COMPARE_REST, FIRST_MOVE_EACH, FIRST_MOVE_SPREAD, HOME_WITHIN, HOPELESS_AFTER, NOTICE_EVERY, PREFER_AGAIN, PREFER_EVERY, SEEK_BACKOFF, SETTLED_AFTER
 } from './limits.ts'
 import { hearsay } from './memory.ts'
-import type { TiersMetrics } from './metrics.ts'
 import { isPool } from './order.ts'
-import type { Home, TiersDeps, TiersOptions } from './ports.ts'
+import type { Place, PlaceContext } from './place-types.ts'
+import type { Home } from './ports.ts'
 import { valueOf } from './score.ts'
 import { seedsOf } from './seeds.ts'
 import { askOne, isSound, reach, seek, type SeekDeps } from './seek.ts'
-import { asKnown, type TiersView } from './view.ts'
+import { asKnown } from './view.ts'
 import { createUnmet, type Here } from './unmet.ts'
 import { createWish } from './wish.ts'
 
 /** Half of what a hub takes: where nothing else is known of it. */
 const UNKNOWN_SHARE = 0.5
-
-export interface PlaceContext {
-  deps: TiersDeps
-  options: TiersOptions
-  logger: Logger
-  metrics: TiersMetrics
-  view: TiersView
-  seekDeps: Omit<SeekDeps, 'limits'>
-  keeper(pool: string): PoolKeeper | undefined
-  /** Joins a pool, and from now on belongs to it for this place. */
-  enter(home: Home, through: readonly string[]): void
-  /** The place has moved. */
-  moved(place: Place, from: string | undefined): void
-  kick(): void
-}
-
-/** Where this node belongs: its home, or the pool above one that it is hub of. */
-export interface Place {
-  /** The pool below; undefined: home. */
-  readonly below: string | undefined
-  current(): Home | undefined
-  /** Since when a hub is looked for without success, ms. */
-  seeking(): number | undefined
-  /** Every hub that answered was full. */
-  refused(): boolean
-  /** Why this node is not below its `federation.parent`: a sentence. */
-  unmet(): string | undefined
-  /** Members of the current pool, for a lease. */
-  contacts(): readonly Contact[]
-  step(now: number): number
-  /** A peer can be asked. */
-  peerUp(): void
-  /** Goes where a predecessor was, or a home that is remembered. */
-  resume(home: Home, contacts: readonly Contact[]): void
-  close(): void
-}
 
 /**
  * @param fixed it never looks for another pool: the own one, or that of the founder
@@ -72,7 +34,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   const wished = createWish(options.parent, deps.hubs, clock)
   const asker = { as: below === undefined ? 'leaf' : 'hub', tier } as const
   // Where it leads the pool of another hub for a while, nobody has wished for anything.
-  const unmet = below === undefined || below === self ? createUnmet({ logger, options, wish: wished, asker, here }) : undefined
+  const unmet = below === undefined || below === self ? createUnmet({ logger, options, wish: wished, asker, here: whereabouts }) : undefined
   const avoided = createAvoided(clock)
   let current: Home | undefined
   /** Somebody took this node in, and since then nobody has been seen in that pool. */
@@ -204,7 +166,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     nextAt = Math.max(nextAt, clock.now())
   }
 
-  function here(): Here | undefined {
+  function whereabouts(): Here | undefined {
     const keeper = current === undefined ? undefined : context.keeper(current.pool)
     return current === undefined ? undefined : { pool: current.pool, hub: keeper === undefined ? undefined : view.hubOf(keeper) }
   }
@@ -235,7 +197,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
   async function compare(wish: boolean): Promise<void> {
     if (!wish) compareAt = nextCompare()
     if (options.parent !== undefined) wishAt = clock.now() + PREFER_EVERY * (0.75 + random.float() / 2)
-    const hub = here()?.hub
+    const hub = whereabouts()?.hub
     if (hub === undefined && view.hubs().length === 0) unmet?.missed('unknown', [], false)
     if (hub === undefined || hub.peer === self || (wish && wished.isFor(hub))) return
     const answer = await askOne(seekDeps(), hub, request(true), abort.signal)
@@ -250,11 +212,11 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     }
     unmet?.missed(preferred === undefined ? 'unknown' : (said ?? 'silent'), [...answer.hubs, ...view.hubs()], !movable())
     if (!movable()) return
-    const value = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
+    const here = valueHere(answer.accept?.hub?.peer === hub.peer ? answer.accept.hub : hub)
     const best = bestOf([...answer.hubs, ...view.hubs()])
     const wins = best !== undefined && wished.isFor(best.info)
     if (wish && !wins) return
-    if (best === undefined || best.value <= value + BETTER_BY) {
+    if (best === undefined || best.value <= here + BETTER_BY) {
       better = { pool: '', times: 0 }
       if (!wish) content += 1
       return
@@ -263,7 +225,7 @@ export function createPlace(context: PlaceContext, { below, tier, fixed }: { bel
     compareAt = Math.min(compareAt, nextCompare())
     better = { pool: best.info.pool, times: best.info.pool === better.pool ? better.times + 1 : 1 }
     if (!wins && (better.times < BETTER_TIMES || clock.now() - since < SETTLED_AFTER)) return
-    await moveTo([best.info], value)
+    await moveTo([best.info], here)
   }
 
   async function moveTo(hubs: readonly HubInfo[], here: number): Promise<void> {

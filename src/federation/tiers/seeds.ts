@@ -1,5 +1,5 @@
 import type { Contact } from '../../wire/tiers-types.ts'
-import type { PlaceContext } from './places.ts'
+import type { PlaceContext } from './place-types.ts'
 import type { Home } from './ports.ts'
 import type { Wish } from './wish.ts'
 

@@ -22,12 +22,19 @@ export function consensusProblems(facts: ProblemFacts): string[] {
     ...(noHub === undefined ? [] : [noHub]),
     ...(tiered ? leaseProblems(facts) : []),
     ...(isRoot ? settingProblems(facts) : []),
-    ...group.damaged.map((key) => `This node has lost what it voted on ${registers(key)} to damage of its disk, and abstains there: look at the disk; a hub that lives replaces it as a voter.`),
-    ...damagedAt.map(({ name, key }) => `${name} has lost what it voted on ${registers(key)} to damage of its disk, and abstains there: look at its disk.`)
+    ...group.damaged.map((key) =>
+      key === EVERYTHING
+        ? 'This node votes on nothing here, for what it votes cannot be read or written: its disk is damaged or full, its log says which. Start it again when that is mended; a hub that lives replaces it as a voter.'
+        : `This node has lost what it voted on ${key} to damage of its disk, and abstains there: look at the disk; a hub that lives replaces it as a voter.`
+    ),
+    ...damagedAt.map(({ name, key }) =>
+      key === EVERYTHING ? `${name} votes on nothing here: its disk is damaged or full. Look at it, and start ${name} again.` : `${name} has lost what it voted on ${key} to damage of its disk, and abstains there: look at its disk.`
+    )
   ]
 }
 
-const registers = (key: string) => (key === '*' ? 'anything' : key)
+/** As GroupStatus names it. */
+const EVERYTHING = '*'
 
 function leaseProblems({ group: { voters, needed, survives }, living }: ProblemFacts): string[] {
   const alive = voters.filter(({ alive }) => alive)

@@ -66,10 +66,11 @@ describe('what a person is told about a group', () => {
 
   test('damage is told, with whose it is', () => {
     const { group, ...rest } = facts(5, 0)
-    expect(consensusProblems({ ...rest, group: { ...group, damaged: ['hub', '*'] }, damagedAt: [{ name: 'beta', key: 'hub' }] })).toEqual([
+    expect(consensusProblems({ ...rest, group: { ...group, damaged: ['hub', '*'] }, damagedAt: [{ name: 'beta', key: 'hub' }, { name: 'gamma', key: '*' }] })).toEqual([
       expect.stringMatching(/^This node has lost what it voted on hub /),
-      expect.stringMatching(/^This node has lost what it voted on anything /),
-      expect.stringMatching(/^beta has lost what it voted on hub /)
+      expect.stringMatching(/^This node votes on nothing here, .* damaged or full/),
+      expect.stringMatching(/^beta has lost what it voted on hub /),
+      expect.stringMatching(/^gamma votes on nothing here: .* start gamma again\.$/)
     ])
   })
 })
