@@ -166,9 +166,12 @@ export function createSwim(options: SwimOptions): Swim {
     if (entry.alive !== undefined && statement.boot < entry.alive.statement.boot) core.send(entry.peer, { kind: 'gossip', updates: [entry.alive] })
   }
 
-  /** For a minute after a newer process of a peer was met, whoever speaks in its name is told of it: perhaps it is the older one. */
-  function tellRebooted(entry: Entry): void {
-    if (core.now > entry.rebootedAt + REBOOT_TIME || core.now - entry.toldAt < TELL_EVERY || entry.alive === undefined) return
+  /**
+   * For a minute after a newer process of a peer was met, whoever speaks in its name is told of it: perhaps it is the older one. Each ping counts, however
+   * lately anybody was told: both ping in the same rhythm, and the newer one, a moment ahead, would use up what is meant for the older.
+   */
+  function tellRebooted(entry: Entry, word: SwimMessage['kind']): void {
+    if (core.now > entry.rebootedAt + REBOOT_TIME || (word !== 'ping' && core.now - entry.toldAt < TELL_EVERY) || entry.alive === undefined) return
     entry.toldAt = core.now
     core.send(entry.peer, { kind: 'gossip', updates: [entry.alive] })
   }
@@ -194,7 +197,7 @@ export function createSwim(options: SwimOptions): Swim {
     // A link without a word: it was not introduced, or its word was lost.
     if (sender === undefined) sync.introduce(from)
     else if (sender.state !== 'alive') tellAccused(sender)
-    else tellRebooted(sender)
+    else tellRebooted(sender, message.kind)
     if (endings.length > 0 && message.kind === 'state') sync.send(from, message.nonce, endings)
     switch (message.kind) {
       case 'ping':

@@ -30,7 +30,7 @@ test('a node whose identity was started again elsewhere votes and renews no more
   old.onSuperseded(() => (superseded = true))
   cpSync(join(base, 'first'), join(base, 'second'), { recursive: true })
   const bootstrap = [...nodes[1]!.api.status().addresses]
-  nodes.push(await startNodeHere('alpha', {}, undefined, undefined, { ...hub, network: { bootstrap } }, join(base, 'second')))
+  nodes.push(await startNodeHere('alpha', {}, undefined, undefined, { ...hub, network: { listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap } }, join(base, 'second')))
   await waitUntil('it has heard so', () => superseded, { timeout: 20_000 })
   // No group is open, so no promise, no vote and no renewal leaves this process any more.
   expect(old.api.consensus().groups).toEqual([])

@@ -104,6 +104,22 @@ describe('later', () => {
     expect(superseded(older)).toHaveLength(1)
   })
 
+  test('another whose process was replaced: the older one is told, also when the newer one always speaks a moment before it', () => {
+    const one = settled()
+    const newer = alive('a', BOOT + 9_000, { boot: BOOT + 9_000 })
+    one.hear('a', newer)
+    for (let second = 0; second < 3; second++) {
+      one.run(1_000)
+      one.clear()
+      // Both over their own connection; each is answered on the one that it came on.
+      one.message('a', { kind: 'ping', nonce: 2 * second, target: SELF, updates: [] })
+      one.run(84)
+      one.message('a', { kind: 'ping', nonce: 2 * second + 1, target: SELF, updates: [] })
+      const told = one.sent('gossip', 'a').filter(({ message }) => message.updates.some((update) => update.bytes === newer.bytes))
+      expect(told).toHaveLength(2)
+    }
+  })
+
   test('what it says about itself is an update at its incarnation + 1, and nothing when nothing changed', () => {
     const one = settled()
     one.step({ type: 'local', local: { ...LOCAL, addresses: [...LOCAL.addresses] } })
