@@ -85,6 +85,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     learn,
     doubted: () => claims.tellers(),
     needed: (key) => needed(key),
+    isQuorum: (key, voted) => rules.isQuorum(key, decisions.voters().peers, voted, needed(key)),
     vote(vote) {
       votes.push({ pool, at: now, ...vote })
       if (votes.length > MAX_VOTES) votes.shift()
@@ -192,6 +193,8 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   }
 
   function settle(within: number, ended: (why: string | undefined) => void): void {
+    // One under way may be for the voters before these.
+    settling?.tick()
     settleListeners.push(ended)
     if (settling !== undefined && !settling.done()) return
     const op = randomHex(random, OP_BYTES)

@@ -110,7 +110,7 @@ export function createVoter(options: VoterOptions): Voter {
     if (value.version === own.version) return same ? undefined : 'it is not what was decided'
     if (value.version !== own.version + 1 || value.data === undefined) return 'its version does not follow'
     try {
-      return rules.successor(own, decodeVoterSet(value.data))
+      return rules.successor(own, decodeVoterSet(value.data), decisions.votersBefore())
     } catch (error) {
       return errorMessage(error)
     }
