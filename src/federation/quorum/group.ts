@@ -364,6 +364,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     },
     all: () => decisions.all().map(decidedOf),
     certificate: (key) => decisions.get(key),
+    chainFrom: (version) => decisions.chainFrom(version),
     certificates: () => [...decisions.chain(), ...decisions.all().filter(({ key }) => key !== VOTERS_KEY)],
     status: () => ({
       pool, tier, voters: decisions.voters(), isVoter: decisions.voters().peers.includes(self), damaged: voter.damaged(), damagedAt: damaged(),

@@ -67,8 +67,9 @@ export function createVoter(options: VoterOptions): Voter {
     const own = decisions.voters()
     if (voters < own.version) return { kind: 'refused', reason: 'newer', voters: own.version, chain: decisions.chainFrom(voters) }
     if (voters > own.version) return { kind: 'refused', reason: 'behind', voters: own.version }
-    if (!isVoter() || !own.peers.includes(from)) return { kind: 'refused', reason: 'not-voter', voters: own.version }
+    // Before whether it votes: whoever looks for voters must hear that.
     if (damaged.has(EVERYTHING) || (key !== undefined && damaged.has(key))) return { kind: 'refused', reason: 'damaged' }
+    if (!isVoter() || !own.peers.includes(from)) return { kind: 'refused', reason: 'not-voter', voters: own.version }
     if (key !== undefined && !registers.has(key) && registers.size >= maxKeys(key)) return { kind: 'refused', reason: 'full' }
     return undefined
   }

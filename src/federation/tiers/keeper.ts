@@ -6,7 +6,7 @@ import { decodeLease, encodeLease } from '../../wire/tiers.ts'
 import type { Lease } from '../../wire/tiers-types.ts'
 import { decideLease, permitsLease, rankDelay, type LeaseAction, type LeaseCause } from './lease.ts'
 import {
-  IDLE_CHECK, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
+  DRIFT, IDLE_CHECK, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
 } from './limits.ts'
 import type { TiersMetrics } from './metrics.ts'
 import { isLiving, tierOf } from './order.ts'
@@ -165,7 +165,9 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     return opened()?.voters().peers.find(living) === self
   }
 
-  const voterKeeper = createVoterKeeper({ ...context, pool, tier, enteredAt, group: opened, manages, living, tierOf: tierOfPeer, draining, steady })
+  const ledByOther = (now: number) => known.lease !== undefined && known.lease.holder !== self && known.lease.resigned !== true && now < known.seenAt + LEASE_TTL * DRIFT
+
+  const voterKeeper = createVoterKeeper({ ...context, pool, tier, enteredAt, group: opened, manages, ledByOther, living, tierOf: tierOfPeer, draining, steady })
 
   function decide(now: number): LeaseAction {
     const voters = opened()?.voters().peers ?? []

@@ -27,6 +27,7 @@ async function hub() {
       return decided
     },
     read: async () => decided,
+    wouldVote: async () => true,
     changeVoters: () => new Promise(() => {}),
     onDecided(listener) {
       listeners.add(listener)
