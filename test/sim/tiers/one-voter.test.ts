@@ -10,6 +10,12 @@ const voters = (world: TiersWorld, index = 0) => {
   return world.places.filter(({ peer }) => peers.includes(peer)).map(({ name }) => name)
 }
 
+/** What a full or damaged page takes: nobody can tell any more under whom this node has voted. */
+function damage(world: TiersWorld, index: number): void {
+  const rows = world.places[index]?.disk.rows.get('root')
+  for (const key of ['v', 'w']) rows?.set(key, { key, bytes: new Uint8Array(10) })
+}
+
 async function started(plans: readonly NodePlan[]): Promise<TiersWorld> {
   const world = createTiersWorld(plans, 7, { real: true })
   for (const index of plans.keys()) {
@@ -54,4 +60,23 @@ test('a second voter that dies before it has voted is taken off, and added when 
   world.boot(dead)
   await world.run(60_000)
   expect(voters(world)).toEqual(['n0', 'n1', 'n2'])
+}, 60_000)
+
+test('a voter that has lost who votes is replaced or whole again, and the pool has its voters all the time', async () => {
+  const world = await started([{ tier: 'global' }, leaf, leaf])
+  await world.run(30_000)
+  expect(voters(world)).toEqual(['n0', 'n1', 'n2'])
+  world.kill(1)
+  await world.run(2_000)
+  damage(world, 1)
+  world.boot(1)
+  // Its row is lost, so it is taken off; with one left the pool goes on, and it is added when it is whole.
+  await world.run(120_000)
+  expect(voters(world)).toEqual(['n0', 'n1', 'n2'])
+  expect(hub(world)).toEqual(['n0'])
+  const quorum = world.places[1]?.process?.quorum?.group('root')
+  expect(quorum?.status().damaged).toEqual([])
+  world.kill(2)
+  await world.run(20_000)
+  expect(hub(world)).toEqual(['n0'])
 }, 60_000)
