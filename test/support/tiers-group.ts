@@ -116,6 +116,7 @@ export function createFakeGroup(pool: string, tier: Tier, own: Desk, world: Grou
         }
         own.voters = voters
       }),
+    wouldVote: (peer) => soon(() => world.desk(peer) !== undefined),
     onDecided(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -11,6 +11,8 @@ import { testSigner } from './security-world.ts'
 import { createProcessClock, type ProcessClock } from './tiers-clock.ts'
 import { createFakeGroup, newDesk, type Desk } from './tiers-group.ts'
 import { createQuorum, type Quorum } from '../../src/federation/quorum/driver.ts'
+import type { QuorumRequest } from '../../src/wire/quorum-types.ts'
+import { decodeQuorumRequest } from '../../src/wire/quorum.ts'
 import type { StoredRow } from '../../src/federation/quorum/ports.ts'
 
 /** Virtual ms between two looks at the whole. */
@@ -57,6 +59,8 @@ export interface NodePlan {
   region?: string
   parent?: string
   limits?: Partial<TiersOptions['limits']>
+  /** Requests of the quorum that it leaves without an answer, and does not make itself, where that is the real one. */
+  ignores?: (request: QuorumRequest) => boolean
 }
 
 export interface TiersWorld {
@@ -173,7 +177,11 @@ export function createTiersWorld(plans: readonly NodePlan[], seed: number, { rea
           }
         },
         permits: (...asked) => process.tiers.permits(...asked),
-        call: (peer, method, body, { timeout, signal }) => send(place, process, peer, timeout, signal, (to) => to.quorum?.answer(method, body, place.peer) ?? Promise.reject(new Error('no quorum here')))
+        call: (peer, method, body, { timeout, signal }) => send(place, process, peer, timeout, signal, (to) => {
+          const other = plans[places.findIndex(({ process: its }) => its === to)]
+          if ([other, plans[places.indexOf(place)]].some((plan) => plan?.ignores?.(decodeQuorumRequest(method, body)) === true)) return Promise.reject(new Error('no such method'))
+          return to.quorum?.answer(method, body, place.peer) ?? Promise.reject(new Error('no quorum here'))
+        })
       },
       { self: place.peer, federation: 'f' }
     )

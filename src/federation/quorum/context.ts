@@ -30,6 +30,8 @@ export interface GroupContext {
   /** Who said so of voters and was not believed. */
   doubted(): ReadonlySet<string>
   needed(key: string): number
+  /** The votes of these voters of today decide. */
+  isQuorum(key: string, voted: readonly string[]): boolean
   vote(vote: Omit<VoteInfo, 'pool' | 'at'>): void
   /** A voter says that it cannot read its row. */
   damagedAt(peer: string, key: string): void

@@ -3,7 +3,7 @@ import { encodeCbor } from '../../wire/cbor.ts'
 import type { Certificate, VoterSet } from '../../wire/quorum-types.ts'
 import { decodeVoterSet, MAX_CHAIN, sameData, voteBytes } from '../../wire/quorum-votes.ts'
 import type { VoteSeal } from './ports.ts'
-import { compareAttempts, maxKeys } from './rules.ts'
+import { compareAttempts, decidesAlone, maxKeys } from './rules.ts'
 import { VOTERS_KEY, type Decided, type Voters } from './types.ts'
 
 /**
@@ -36,6 +36,8 @@ export interface DecisionsOptions {
 /** What this node knows to be decided, with the votes that prove it, and who votes. */
 export interface Decisions {
   voters(): Voters
+  /** Those before them; undefined where this node does not know them. */
+  votersBefore(): VoterSet | undefined
   /** The last changes of voters, oldest first, without gaps: what whoever knows only `version` lacks. */
   chainFrom(version: number): Certificate[]
   chain(): readonly Certificate[]
@@ -86,7 +88,7 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
     return true
   }
 
-  /** A majority of those who voted then; operators' registers may have wanted more, which their proposer has seen to. */
+  /** A majority of those who voted then, or the one who decided alone; operators' registers may have wanted more, which their proposer has seen to. */
   function proven(certificate: Certificate): boolean | undefined {
     const set = sets.get(certificate.voters)
     if (set === undefined || set.peers.length === 0) return undefined
@@ -95,7 +97,8 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
     for (const { peer, signature } of certificate.votes) {
       if (set.peers.includes(peer) && !good.has(peer) && seal.verify(peer, bytes, signature)) good.add(peer)
     }
-    return good.size >= Math.floor(set.peers.length / 2) + 1
+    const alone = decidesAlone(certificate.key, set.peers)
+    return alone === undefined ? good.size >= Math.floor(set.peers.length / 2) + 1 : good.has(alone)
   }
 
   function learnVoters(certificate: Certificate, source: Source): Learned {
@@ -116,6 +119,7 @@ export function createDecisions({ federation, pool, genesis, chain: stored, know
 
   return {
     voters: () => voters,
+    votersBefore: () => sets.get(voters.version - 1),
     chain: () => chain,
     chainFrom: (version) => chain.filter((each) => each.value.version > version),
     get: (key) => known.get(key),

@@ -41,6 +41,8 @@ export interface QuorumGroup extends QuorumLearned {
   read(key: string, options: Within): Promise<Decided | undefined>
   /** Exactly one added or removed. Resolves when every register is carried over to them. */
   changeVoters(peers: readonly string[], options: Within): Promise<Decided>
+  /** Asks a member that is no voter whether it would be a sound one. */
+  wouldVote(peer: string, options: { within: number }): Promise<boolean>
   votes(): VoteInfo[]
   status(): GroupStatus
 }

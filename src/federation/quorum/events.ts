@@ -115,6 +115,8 @@ export interface GroupMachine {
   known(key: string): Decided | undefined
   all(): Decided[]
   certificate(key: string): Certificate | undefined
+  /** The last changes of voters: what whoever knows only `version` lacks. */
+  chainFrom(version: number): Certificate[]
   /** All that is known, voters first. */
   certificates(): Certificate[]
   status(): GroupStatus

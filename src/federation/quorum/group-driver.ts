@@ -12,6 +12,7 @@ import type { QuorumMetrics } from './metrics.ts'
 import { outcomeError } from './outcome-error.ts'
 import type { QuorumDeps, StoredRow, VoteSeal } from './ports.ts'
 import { VOTERS_KEY, type Decided } from './types.ts'
+import { wouldVote } from './would-vote.ts'
 
 /** Due timers are looked at no more often, ms: rounds and comparisons need no better. */
 const MIN_TICK = 5
@@ -211,6 +212,8 @@ export function createGroupDriver(deps: QuorumDeps, options: GroupDriverOptions)
       return decided.version === 0 ? undefined : decided
     },
     changeVoters: (peers, waits) => propose(VOTERS_KEY, { what: 'voters', peers, op: op() }, waits),
+    wouldVote: (peer, { within }) =>
+      wouldVote(machine, pool, async (request) => decodeQuorumAnswer(await deps.call(peer, quorumMethod(request), encodeQuorumRequest(request), { timeout: within, signal: stopping.signal }))),
     proposals: () => machine.proposals(),
     votes: () => machine.votes(),
     status: () => machine.status()

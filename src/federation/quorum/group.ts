@@ -8,6 +8,7 @@ import { createClaims } from './claims.ts'
 import { createDecisions, decidedOf, type Source } from './decisions.ts'
 import type { GroupEffect, GroupEvent, GroupMachine, GroupOptions, Outcome, Wanted } from './events.ts'
 import { createForward } from './forward.ts'
+import { createHealing } from './heal.ts'
 import { createProposal, type ProposalSpec } from './proposal.ts'
 import { refusalOf, type RightsFacts } from './rights.ts'
 import { chainRows, decidedRow, EVERYTHING, loadRows } from './rows.ts'
@@ -59,8 +60,9 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   let unsettledSince = options.now
   /** Under the voters before the last change. */
   let voted = decisions.voters().peers.includes(self)
-  /** What it votes cannot be written down. */
-  let abstains = false
+  /** What it votes cannot be written down, and why. */
+  let abstains: string | undefined
+  let toldWhy: string | undefined
   /** Ids of the caller whose outcome somebody waits for. */
   const awaited = new Set<number>()
 
@@ -85,6 +87,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     learn,
     doubted: () => claims.tellers(),
     needed: (key) => needed(key),
+    isQuorum: (key, voted) => rules.isQuorum(key, decisions.voters().peers, voted, needed(key)),
     vote(vote) {
       votes.push({ pool, at: now, ...vote })
       if (votes.length > MAX_VOTES) votes.shift()
@@ -103,6 +106,11 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     for (const [id, { voters }] of damagedAt) if (voters !== version) damagedAt.delete(id)
     return [...damagedAt.values()].map(({ peer, key }) => ({ peer, key }))
   }
+
+  const healing = createHealing(context, {
+    readVoters: (ended) => turns.add(undefined, createForward(context, { what: 'read', key: VOTERS_KEY, op: '', within: SETTLE_AFTER, ended, living: () => spread.living() })),
+    healed: () => void (abstains = undefined)
+  })
 
   const turns = createTurns()
   const ops = createOps()
@@ -182,8 +190,9 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     unsettledSince = now
     const counts = peers.includes(self)
     // From now on it refuses whoever knows only the voters before. Who has never voted has nobody to refuse, and who abstains says nothing.
-    const binds = !abstains && (counts || voted || !voter.isBlank())
-    const rows = settled && !counts ? voter.wipe() : []
+    const binds = abstains === undefined && (counts || voted || !voter.isBlank())
+    // On a disk that takes nothing that is tried by itself (heal.ts), so that the news is not lost with it.
+    const rows = settled && !counts && abstains === undefined ? voter.wipe() : []
     voted = counts
     // With its voters lost, what is learned must not make the row look sound: it may have promised more than that.
     if (!voter.damaged().includes(EVERYTHING)) rows.push(...chainRows(decisions.chain()))
@@ -192,6 +201,8 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
   }
 
   function settle(within: number, ended: (why: string | undefined) => void): void {
+    // One under way may be for the voters before these.
+    settling?.tick()
     settleListeners.push(ended)
     if (settling !== undefined && !settling.done()) return
     const op = randomHex(random, OP_BYTES)
@@ -326,11 +337,15 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
       case 'store-failed':
         decisions.rollBack()
         voted = decisions.voters().peers.includes(self)
-        abstains = true
+        abstains = event.why
         voter.abstain()
+        healing.failed()
         turns.broken(event.why)
-        return log('warn', 'what this node votes cannot be written down: it votes on nothing until it is restarted', { pool, error: event.why })
+        if (toldWhy !== event.why) log('warn', 'what this node votes cannot be written down: it votes on nothing. Make room on its disk, or mend it: it is replaced as a voter, and votes again when that goes', { pool, error: event.why })
+        toldWhy = event.why
+        return
       case 'tick':
+        if (!isObserver) healing.tick()
         turns.tick()
         settling?.tick()
         settleAbandoned()
@@ -349,7 +364,7 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
       return all
     },
     nextWake() {
-      const times = [turns.nextWake(), settling?.nextWake(), settleAbandonedAt(), spread.nextWake()].filter((time) => time !== undefined)
+      const times = [turns.nextWake(), settling?.nextWake(), settleAbandonedAt(), spread.nextWake(), isObserver ? undefined : healing.nextWake()].filter((time) => time !== undefined)
       const next = Math.min(...times)
       return next === Infinity ? undefined : next
     },
@@ -361,9 +376,10 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
     },
     all: () => decisions.all().map(decidedOf),
     certificate: (key) => decisions.get(key),
+    chainFrom: (version) => decisions.chainFrom(version),
     certificates: () => [...decisions.chain(), ...decisions.all().filter(({ key }) => key !== VOTERS_KEY)],
     status: () => ({
-      pool, tier, voters: decisions.voters(), isVoter: decisions.voters().peers.includes(self), damaged: voter.damaged(), damagedAt: damaged(),
+      pool, tier, voters: decisions.voters(), isVoter: decisions.voters().peers.includes(self), damaged: voter.damaged(), damagedAt: damaged(), unwritten: abstains,
       needed: { lease: needed(HUB_KEY), setting: needed('setting/') }
     }),
     proposals: () => turns.infos(),

@@ -102,13 +102,19 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
 
   /** To be carried over, a value must be where every later quorum finds it: a majority, whatever it takes to decide a change. */
   function quorum(): number {
-    return context.needed(spec.what === 'carry' ? VOTERS_KEY : key)
+    return context.needed(spec.what === 'carry' ? HUB_KEY : key)
   }
+
+  function isQuorum(voted: readonly string[]): boolean {
+    return spec.what === 'carry' ? voted.length >= quorum() : context.isQuorum(key, voted)
+  }
+
+  const isQuorumWithout = (out: { has(peer: string): boolean }) => isQuorum(decisions.voters().peers.filter((peer) => !out.has(peer)))
 
   /** Votes enough to decide it, or to prove once more what is known to be decided. */
   function proven(certificate: Certificate): void {
     const known = decisions.get(key)
-    if (certificate.votes.length >= context.needed(key) || (known !== undefined && sameValue(known.value, certificate.value))) context.decided(certificate)
+    if (context.isQuorum(key, certificate.votes.map(({ peer }) => peer)) || (known !== undefined && sameValue(known.value, certificate.value))) context.decided(certificate)
   }
 
   function begin(): void {
@@ -189,19 +195,16 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
   }
 
   function check(): void {
-    const count = decisions.voters().peers.length
-    const needed = quorum()
-    const had = phase === 'preparing' ? promises.size : signatures.size
-    info.votes = had
+    const had = [...(phase === 'preparing' ? promises : signatures).keys()]
+    info.votes = had.length
     if (decisions.voters().version !== attempt.voters) return again(0)
-    if (had >= needed) return phase === 'preparing' ? evaluate() : accepted()
-    if (count - out.size < needed) roundLost()
+    if (isQuorum(had)) return phase === 'preparing' ? evaluate() : accepted()
+    if (!isQuorumWithout(out)) roundLost()
   }
 
   function roundLost(): void {
     const unwilling = [...refusals.values()][0]
-    const count = decisions.voters().peers.length
-    if (unwilling !== undefined && (refusals.has(self) || count - refusals.size < quorum()) && spec.what === 'change') {
+    if (unwilling !== undefined && (refusals.has(self) || !isQuorumWithout(refusals)) && spec.what === 'change') {
       // No `current`: nobody has looked what is there, so this says nothing of an earlier attempt at the same change elsewhere.
       if (!put) return end({ type: 'conflict', why: unwilling, current: undefined })
       closing ??= { type: 'conflict', why: unwilling }
@@ -227,7 +230,7 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
     const value = best?.value ?? emptyValue()
     const same = [...promises].filter(([, each]) => best !== undefined && each !== undefined && compareAttempts(each, best) === 0 && sameValue(each.value, best.value))
     // A quorum that has accepted the same attempt has decided it.
-    const isDecided = best === undefined || (best.voters === attempt.voters && same.length >= quorum())
+    const isDecided = best === undefined || (best.voters === attempt.voters && isQuorum(same.map(([peer]) => peer)))
     if (isDecided && best !== undefined) proven(certificateOf(best, same.map(([peer, each]) => ({ peer, signature: (each as Accepted).signature }))))
     if (phase === 'preparing') decide(value, best, isDecided)
   }
@@ -244,7 +247,7 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
       return settle({ type: 'conflict', why: `the version is ${value.version}, not ${String(expect)}: read it and decide anew` }, isDecided)
     }
     if (closing !== undefined) return accept(value, closing)
-    const why = key === VOTERS_KEY ? notNext(value.data, spec.data) : undefined
+    const why = key === VOTERS_KEY ? notNext(value, spec.data) : undefined
     if (why !== undefined) return settle({ type: 'conflict', why }, isDecided && !put)
     put = true
     accept(changed(value, op, spec.data), { type: 'applied', version: value.version + 1 })
@@ -291,9 +294,10 @@ export function createProposal(context: GroupContext, spec: ProposalSpec): Propo
     return key === VOTERS_KEY ? { version, ops: [], data: encodeVoterSet({ peers, settled }) } : { version: 0, ops: [] }
   }
 
-  function notNext(before: Uint8Array | undefined, next: Uint8Array | undefined): string | undefined {
+  function notNext({ version, data }: RegisterValue, next: Uint8Array | undefined): string | undefined {
     try {
-      return rules.successor(decodeVoterSet(before ?? new Uint8Array()), decodeVoterSet(next ?? new Uint8Array()))
+      const before = version === decisions.voters().version ? decisions.votersBefore() : undefined
+      return rules.successor(decodeVoterSet(data ?? new Uint8Array()), decodeVoterSet(next ?? new Uint8Array()), before)
     } catch (error) {
       return errorMessage(error)
     }

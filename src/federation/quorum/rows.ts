@@ -36,6 +36,10 @@ export function registerRow(key: string, register: Register | undefined): Stored
   return { key: REGISTER + key, bytes: encodeCbor(row) }
 }
 
+export function isDecidedRow(key: string): boolean {
+  return key.startsWith(DECIDED)
+}
+
 export function decidedRow(certificate: Certificate): StoredRow {
   return { key: DECIDED + certificate.key, bytes: encodeCbor({ c: certificateOut(certificate) }) }
 }
@@ -61,13 +65,13 @@ export function loadRows(rows: readonly StoredRow[]): LoadedRows {
       if (bytes === undefined) throw new Error('its checksum is wrong')
       if (key === CHAIN_KEY) loaded.chain = readChain(bytes)
       else if (key === VERSION_KEY) version = fields(decodeCbor(bytes, { max: 64, what: 'the row' }), 'row').int('v')
-      else if (key.startsWith(DECIDED)) loaded.known.push(readDecided(key, bytes))
+      else if (isDecidedRow(key)) loaded.known.push(readDecided(key, bytes))
       else if (name === EVERYTHING) throw new Error('its key is none of ours')
       else loaded.registers.set(name, readRegister(bytes))
     } catch (error) {
       loaded.unreadable.push(key)
       // No vote: others tell it again.
-      if (key.startsWith(DECIDED)) continue
+      if (isDecidedRow(key)) continue
       // The chain alone says as much as the version beside it.
       if (key !== VERSION_KEY) loaded.damaged.add(name)
       loaded.problems.push(`${key}: ${errorMessage(error)}`)

@@ -5,7 +5,7 @@ import { askVoters, ROUND_TIMEOUT } from './ask-voters.ts'
 import type { GroupContext } from './context.ts'
 import type { Outcome } from './events.ts'
 import type { ProposalSpec } from './proposal.ts'
-import { VOTERS_KEY } from './types.ts'
+import { HUB_KEY, VOTERS_KEY } from './types.ts'
 
 /** Registers carried over at the same time: a thousand at once would be a thousand messages to each voter. */
 const CARRIED_AT_ONCE = 8
@@ -52,6 +52,7 @@ export function createSettling(context: GroupContext, options: SettleOptions): S
   /** What could not be carried over waits until then. */
   let retryAt = -Infinity
 
+  const majority = () => context.needed(HUB_KEY)
   const left = () => Math.max(1, deadline - context.now())
 
   function end(why: string | undefined): void {
@@ -83,12 +84,12 @@ export function createSettling(context: GroupContext, options: SettleOptions): S
     if (phase !== 'asking' || moved()) return
     if (answer?.kind !== 'keys') {
       lost.add(peer)
-      if (decisions.voters().peers.length - lost.size < context.needed(VOTERS_KEY)) pause()
+      if (decisions.voters().peers.length - lost.size < majority()) pause()
       return
     }
     for (const key of answer.keys) keys.add(key)
     answered.add(peer)
-    if (answered.size < context.needed(VOTERS_KEY)) return
+    if (answered.size < majority()) return
     phase = 'carrying'
     stop()
     waiting = [...keys]

@@ -71,6 +71,8 @@ export interface GroupStatus {
   isVoter: boolean
   /** Registers whose row cannot be read: this node does not vote on them. `*`: on none. */
   damaged: readonly string[]
+  /** What this node votes cannot be written down: the error of its disk. It votes on nothing then. */
+  unwritten?: string | undefined
   /** Voters that said so of theirs, by key, since this node started. */
   damagedAt: readonly { peer: string; key: string }[]
   needed: { lease: number; setting: number }

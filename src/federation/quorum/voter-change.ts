@@ -27,8 +27,9 @@ export function changeVoters(context: GroupContext, options: VoterChangeOptions)
     const voters = decisions.voters()
     if (left() <= 0) return options.ended({ type: 'expired', why: 'the change of voters before this one could not be settled in time' })
     if (sameSet(voters.peers, peers)) return voters.settled ? options.ended({ type: 'decided', decided: today() }) : settle()
-    if (!voters.settled) return options.settle(left(), (why) => (why === undefined ? begin() : options.ended({ type: 'expired', why })))
     const data = encodeVoterSet({ peers, settled: false })
+    const mayFollow = context.rules.successor(voters, { peers, settled: false }, decisions.votersBefore()) === undefined
+    if (!voters.settled && !mayFollow) return options.settle(left(), (why) => (why === undefined ? begin() : options.ended({ type: 'expired', why })))
     options.propose({ what: 'change', key: VOTERS_KEY, op: options.op, expect: voters.version, data, within: left(), retried: false, ended: changed })
   }
 

@@ -5,7 +5,7 @@ import { MAX_KEYS } from '../../wire/quorum.ts'
 import type { AcceptorAnswer, Acceptor, Register } from './acceptor.ts'
 import { decidedOf, later, type Decisions } from './decisions.ts'
 import type { Permits, StoredRow, VoteSeal } from './ports.ts'
-import { EVERYTHING, registerRow, type LoadedRows } from './rows.ts'
+import { chainRows, EVERYTHING, isDecidedRow, registerRow, type LoadedRows } from './rows.ts'
 import { maxKeys, type Attempt, type QuorumRules } from './rules.ts'
 import { VOTERS_KEY, type Decided, type Proposed } from './types.ts'
 
@@ -52,23 +52,36 @@ export interface Voter {
    * unless that is later than all voters it may have voted under.
    */
   wipe(): StoredRow[]
+  /** … and what that takes is there. */
+  mayForget(): boolean
+  /** The latest voters it may have voted under; Infinity: nobody knows. */
+  votedUpTo(): number
+  /** Somebody does, now. */
+  votedNoLater(version: number): void
 }
 
 export function createVoter(options: VoterOptions): Voter {
   const { federation, pool, self, acceptor, rules, seal, permits, decisions } = options
   const { registers, damaged } = options.loaded
+  let { votedUpTo } = options.loaded
+  /** Rows that may be on disk, also where writing failed: what is forgotten must not be there after the next start. */
+  const stored = new Set([...[...registers.keys()].map((key) => registerRow(key, undefined).key), ...options.loaded.unreadable.filter((key) => !isDecidedRow(key))])
+  /** Votes of others, that are told again. */
+  const unreadable = options.loaded.unreadable.filter(isDecidedRow)
   /** Since when a register has held what it holds, as this node sees it. */
   const seen = new Map<string, { version: number; op: string | undefined; since: number }>()
 
   const isVoter = () => decisions.voters().peers.includes(self)
+  const mayForget = () => decisions.voters().settled && !isVoter() && decisions.voters().version > votedUpTo
 
   /** What every question of a proposer must pass. */
   function refusal({ voters }: { voters: number }, from: string, key: string | undefined): Refused | undefined {
     const own = decisions.voters()
     if (voters < own.version) return { kind: 'refused', reason: 'newer', voters: own.version, chain: decisions.chainFrom(voters) }
     if (voters > own.version) return { kind: 'refused', reason: 'behind', voters: own.version }
-    if (!isVoter() || !own.peers.includes(from)) return { kind: 'refused', reason: 'not-voter', voters: own.version }
+    // Before whether it votes: whoever looks for voters must hear that.
     if (damaged.has(EVERYTHING) || (key !== undefined && damaged.has(key))) return { kind: 'refused', reason: 'damaged' }
+    if (!isVoter() || !own.peers.includes(from)) return { kind: 'refused', reason: 'not-voter', voters: own.version }
     if (key !== undefined && !registers.has(key) && registers.size >= maxKeys(key)) return { kind: 'refused', reason: 'full' }
     return undefined
   }
@@ -110,7 +123,7 @@ export function createVoter(options: VoterOptions): Voter {
     if (value.version === own.version) return same ? undefined : 'it is not what was decided'
     if (value.version !== own.version + 1 || value.data === undefined) return 'its version does not follow'
     try {
-      return rules.successor(own, decodeVoterSet(value.data))
+      return rules.successor(own, decodeVoterSet(value.data), decisions.votersBefore())
     } catch (error) {
       return errorMessage(error)
     }
@@ -121,6 +134,7 @@ export function createVoter(options: VoterOptions): Voter {
     if (said.type === 'illegal') return { rows: [], answer: { kind: 'refused', reason: 'illegal' } }
     registers.set(key, said.register)
     const rows = [registerRow(key, said.register)]
+    for (const row of rows) stored.add(row.key)
     if (said.type === 'promised') return { rows, answer: { kind: 'promised', ...(said.register.accepted !== undefined && { accepted: said.register.accepted }) } }
     return { rows, answer: { kind: 'accepted', signature: said.accepted.signature }, voted: said.accepted.value }
   }
@@ -151,7 +165,9 @@ export function createVoter(options: VoterOptions): Voter {
       const accepted = [...registers].filter(([, register]) => register.accepted !== undefined).map(([key]) => key)
       // A damaged row may hold what was decided: named, so that others are asked for it.
       const keys = [...accepted, ...damaged].filter((key) => key !== VOTERS_KEY).slice(0, MAX_KEYS)
-      return { rows: [], answer: refused ?? { kind: 'keys', keys } }
+      // Asked by a voter whether it would be one: its answer says that its disk takes what it writes.
+      const tried = refused?.reason === 'not-voter' && decisions.voters().peers.includes(from)
+      return { rows: tried ? chainRows(decisions.chain()) : [], answer: refused ?? { kind: 'keys', keys } }
     },
     promised(key) {
       const register: Register | undefined = registers.get(key)
@@ -163,11 +179,15 @@ export function createVoter(options: VoterOptions): Voter {
     isBlank: () => registers.size === 0 && damaged.size === 0,
     abstain: () => void damaged.add(EVERYTHING),
     wipe() {
-      if (decisions.voters().version <= options.loaded.votedUpTo) return []
-      const rows = [...new Set([...registers.keys()].map((key) => registerRow(key, undefined).key).concat(options.loaded.unreadable))]
+      if (!mayForget()) return []
       registers.clear()
       damaged.clear()
-      return rows.map((key) => ({ key, bytes: undefined }))
+      return [...stored, ...unreadable.splice(0)].map((key) => ({ key, bytes: undefined }))
+    },
+    mayForget,
+    votedUpTo: () => votedUpTo,
+    votedNoLater(version) {
+      votedUpTo = Math.min(votedUpTo, version)
     }
   }
 }

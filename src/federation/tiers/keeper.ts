@@ -2,9 +2,10 @@ import type { Logger } from '../../base/logger.ts'
 import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import type { Tier } from '../../wire/admission-documents.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
-import { decodeLease, encodeLease } from '../../wire/tiers.ts'
+import { encodeLease } from '../../wire/tiers.ts'
 import type { Lease } from '../../wire/tiers-types.ts'
 import { decideLease, permitsLease, rankDelay, type LeaseAction, type LeaseCause } from './lease.ts'
+import { createLeaseReader } from './lease-reader.ts'
 import {
   DRIFT, IDLE_CHECK, ILL_AGAIN, LEASE_TTL, RANK_JITTER, READ_WITHIN, RENEW_EVERY, RENEW_WITHIN, RETRY_AFTER, STABLE_AFTER, TAKE_WITHIN
 } from './limits.ts'
@@ -85,7 +86,7 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
   let handedOverIll = -Infinity
   /** It gives its lease back; whoever wants that too waits for the same. */
   let givingBack: Promise<void> | undefined
-  let lastRead: { data: Uint8Array; lease: Lease } | undefined
+  const read = createLeaseReader(pool, logger)
 
   function opened(): TierGroup | undefined {
     if (group !== undefined || closed) return group
@@ -122,20 +123,6 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     }
   }
 
-  function read(data: Uint8Array | undefined): Lease | undefined {
-    if (data === undefined) return undefined
-    // A renewal mostly says what the last one said, and peer ids are slow to check.
-    if (lastRead !== undefined && Buffer.compare(lastRead.data, data) === 0) return lastRead.lease
-    try {
-      const lease = decodeLease(data)
-      lastRead = { data, lease }
-      return lease
-    } catch (error) {
-      logger.error('the lease of a hub cannot be read; it counts as vacant', { pool, error: errorMessage(error) })
-      return undefined
-    }
-  }
-
   const member = (peer: string) => members.member(peer, pool)
   const living = (peer: string) => peer === self || isLiving(member(peer))
   const tierOfPeer = (peer: string): Tier => (peer === self ? options.tier : tierOf(member(peer)?.tier ?? ''))
@@ -167,7 +154,9 @@ export function createKeeper(context: KeeperContext, pool: string, tier: Tier): 
     return opened()?.voters().peers.find(living) === self
   }
 
-  const voterKeeper = createVoterKeeper({ ...context, pool, tier, enteredAt, group: opened, manages, living, tierOf: tierOfPeer, draining, steady })
+  const ledByOther = (now: number) => known.lease !== undefined && known.lease.holder !== self && known.lease.resigned !== true && now < known.seenAt + LEASE_TTL * DRIFT
+
+  const voterKeeper = createVoterKeeper({ ...context, pool, tier, enteredAt, group: opened, manages, ledByOther, living, tierOf: tierOfPeer, draining, steady })
 
   function decide(now: number): LeaseAction {
     const voters = opened()?.voters().peers ?? []

@@ -22,6 +22,15 @@ export const REPLACE_AFTER = 60_000
 /** How often voters are looked at when nothing happens, ms. */
 export const VOTERS_EVERY = 5_000
 export const VOTERS_WITHIN = 5_000
+/** Two voters are there only until a third one is added or the second taken off: longer, and the second does not vote, ms. */
+export const PAIR_AFTER = 10_000
+/** A candidate that has said so lately would vote, ms. */
+export const WOULD_VOTE_FOR = 10_000
+export const WOULD_VOTE_WITHIN = 2_000
+/** One that would not is asked again after this time, twice as long after each time, ms … */
+export const NO_VOTER_BACKOFF = { base: 10_000, cap: 60_000 }
+/** … and one that was added and did not vote, after this time: it lies, or dies at once, and each time the pool is without a hub, ms. */
+export const NO_VOTER_FOR = 600_000
 /** A node must be usable soon even where nobody tells it where to go, ms. */
 export const HOME_WITHIN = 3_000
 /** One question, its connection included: a hub that takes longer is no good one, ms. */

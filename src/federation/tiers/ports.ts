@@ -51,6 +51,8 @@ export interface TierGroup {
   /** Linearizable. */
   read(key: string, options: { within: number; signal?: AbortSignal }): Promise<TierDecided | undefined>
   changeVoters(peers: readonly string[], options: { within: number }): Promise<unknown>
+  /** Asks a member that is no voter whether it would be a sound one: it knows what that is, and can write down what it votes. Never rejects. */
+  wouldVote(peer: string, options: { within: number }): Promise<boolean>
   onDecided(listener: (decided: TierDecided) => void): () => void
   /** `damaged`: registers that this node has lost to a damaged disk; it abstains from votes on them. `damagedAt`: voters that said so. */
   status?(): { damaged: readonly string[]; damagedAt: readonly { peer: string }[] }

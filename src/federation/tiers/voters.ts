@@ -34,22 +34,27 @@ export function decideVoters(facts: VoterFacts): string[] | undefined {
   const { voters, manager, candidates } = facts
   if (!facts.settled) return undefined
   const gone = voters.find((peer) => peer !== manager && facts.gone(peer))
-  if (gone !== undefined) return without(voters, gone)
-  const reserves = candidates.filter(({ peer }) => !voters.includes(peer)).toSorted((a, b) => better(facts.tier, a, b))
+  if (gone !== undefined) return without(facts, gone)
+  const reserves = reservesOf(facts)
   const target = candidates.length >= FULL ? FULL : candidates.length >= SMALL ? SMALL : 1
   const [best] = reserves
   // Two new ones are there before the first change: never two voters for longer than the changes take.
   if (best !== undefined && (voters.length < target || (voters.length % 2 === 0 && voters.length < FULL))) return [...voters, best.peer]
   // Nobody can fill the place, so that one vote less is needed.
-  if (voters.length % 2 === 0) return without(voters, dispensable(facts))
+  if (voters.length % 2 === 0) return without(facts, dispensable(facts))
   return swap(facts, best)
+}
+
+/** Candidates that do not vote, the best first. */
+export function reservesOf({ tier, voters, candidates }: Pick<VoterFacts, 'tier' | 'voters' | 'candidates'>): Candidate[] {
+  return candidates.filter(({ peer }) => !voters.includes(peer)).toSorted((a, b) => better(tier, a, b))
 }
 
 /** A better one takes the place of one of a lower tier, one at a time and only while all are well. */
 function swap(facts: VoterFacts, best: Candidate | undefined): string[] | undefined {
   if (best === undefined || facts.voters.length < SMALL || !facts.voters.every(facts.living)) return undefined
   const worst = dispensable(facts)
-  return distance(facts.tier, best.tier) < distance(facts.tier, facts.tierOf(worst)) ? without(facts.voters, worst) : undefined
+  return distance(facts.tier, best.tier) < distance(facts.tier, facts.tierOf(worst)) ? without(facts, worst) : undefined
 }
 
 /** The one farthest from the pool's tier, of these the last in the order; never the manager. */
@@ -67,6 +72,8 @@ function distance(pool: Tier, tier: Tier): number {
   return Math.abs(depthOf(pool) - depthOf(tier))
 }
 
-function without(voters: readonly string[], peer: string): string[] {
-  return voters.filter((other) => other !== peer)
+/** Of two that are left the manager is the first: that one decides alone who votes. */
+function without({ voters, manager }: VoterFacts, peer: string): string[] {
+  const left = voters.filter((other) => other !== peer)
+  return left.length === 2 ? left.toSorted((a, b) => Number(b === manager) - Number(a === manager)) : left
 }

@@ -11,30 +11,27 @@ export interface ProblemFacts {
   living: number
   /** What the tiers say about the pool, if anything. */
   noHub: string | undefined
+  /** The error of the disk of this node, that takes no votes. */
+  unwritten?: string | undefined
   /** Other voters that have lost registers to damage. */
   damagedAt: readonly { name: string; key: string }[]
 }
 
 /** What a person should know about a group, and what to do: the most urgent first. */
 export function consensusProblems(facts: ProblemFacts): string[] {
-  const { group, isRoot, tiered, noHub, damagedAt } = facts
+  const { group, isRoot, tiered, noHub, unwritten, damagedAt } = facts
   return [
     ...(noHub === undefined ? [] : [noHub]),
     ...(tiered ? leaseProblems(facts) : []),
     ...(isRoot ? settingProblems(facts) : []),
-    ...group.damaged.map((key) =>
-      key === EVERYTHING
-        ? 'This node votes on nothing here, for what it votes cannot be read or written: its disk is damaged or full, its log says which. Start it again when that is mended; a hub that lives replaces it as a voter.'
-        : `This node has lost what it voted on ${key} to damage of its disk, and abstains there: look at the disk; a hub that lives replaces it as a voter.`
-    ),
-    ...damagedAt.map(({ name, key }) =>
-      key === EVERYTHING ? `${name} votes on nothing here: its disk is damaged or full. Look at it, and start ${name} again.` : `${name} has lost what it voted on ${key} to damage of its disk, and abstains there: look at its disk.`
-    )
+    ...(unwritten === undefined ? [] : [`This node cannot write down what it votes (${unwritten}), and abstains: make room on its disk, or mend it. It is replaced as a voter, and votes again by itself when that goes.`]),
+    ...(unwritten === undefined ? group.damaged : []).map((key) => `This node has lost what it voted on ${registers(key)} to damage of its disk, and abstains there: look at the disk; a hub that lives replaces it as a voter.`),
+    ...damagedAt.map(({ name, key }) => `${name} cannot read or write down what it votes on ${registers(key)}, and abstains there: look at its disk, whether it is damaged or full.`)
   ]
 }
 
-/** As GroupStatus names it. */
-const EVERYTHING = '*'
+/** As GroupStatus names them. */
+const registers = (key: string) => (key === '*' ? 'anything' : key)
 
 function leaseProblems({ group: { voters, needed, survives }, living }: ProblemFacts): string[] {
   const alive = voters.filter(({ alive }) => alive)

@@ -49,7 +49,7 @@ function groupView({ self, nameOf, members }: ConsensusParts, group: QuorumGroup
   const found = new Map(members(group.pool).map((member) => [member.peer, member]))
   const isAlive = (peer: string) => peer === self || ['alive', 'suspect'].includes(found.get(peer)?.state ?? 'dead')
   const named = (peer: string): NamedPeer => ({ peer, name: found.get(peer)?.name || nameOf(peer) })
-  const { voters, damaged, damagedAt, needed } = group.status()
+  const { voters, damaged, damagedAt, unwritten, needed } = group.status()
   const shown = voters.peers.map((peer) => ({ ...named(peer), alive: isAlive(peer), left: found.get(peer)?.state === 'left', self: peer === self }))
   const living = shown.filter(({ alive }) => alive).length
   const survives = (votes: number) => Math.max(0, living - votes)
@@ -65,7 +65,7 @@ function groupView({ self, nameOf, members }: ConsensusParts, group: QuorumGroup
   return {
     ...view,
     problems: consensusProblems({
-      group: view, isRoot: group.pool === ROOT_POOL, tiered: lease !== undefined || group.pool !== ROOT_POOL, living: others + 1, noHub: state.problem,
+      group: view, isRoot: group.pool === ROOT_POOL, tiered: lease !== undefined || group.pool !== ROOT_POOL, living: others + 1, noHub: state.problem, unwritten,
       damagedAt: damagedAt.map(({ peer, key }) => ({ name: named(peer).name || peer, key }))
     })
   }

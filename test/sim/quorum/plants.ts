@@ -1,5 +1,6 @@
 import type { Acceptor, AcceptorAnswer } from '../../../src/federation/quorum/acceptor.ts'
 import type { Attempt, QuorumRules } from '../../../src/federation/quorum/rules.ts'
+import { VOTERS_KEY } from '../../../src/federation/quorum/types.ts'
 import type { Plant } from './world-types.ts'
 
 /** Bugs that must be found. Each breaks one rule of the quorum and leaves the others as they are. */
@@ -12,6 +13,17 @@ export const PLANTS = {
   'no fencing': { rules: (sound: QuorumRules): QuorumRules => ({ ...sound, expected: () => true }) },
   /** A change of voters may follow one that is not settled, or be of two at once. */
   'two voter changes at once': { rules: (sound: QuorumRules): QuorumRules => ({ ...sound, successor: () => undefined }) },
+  /** The second of two voters decides alone who votes, as the first does: each may be left over by itself. */
+  'either of two voters decides': {
+    rules: (sound: QuorumRules): QuorumRules => ({ ...sound, isQuorum: (key, peers, voted, needed) => (key === VOTERS_KEY && peers.length === 2 ? voted.length > 0 : sound.isQuorum(key, peers, voted, needed)) })
+  },
+  /** Two voters that are left of three go back to one although not all was carried over to them. */
+  'two of three voters shrink unsettled': {
+    rules: (sound: QuorumRules): QuorumRules => ({
+      ...sound,
+      successor: (current, next, before) => (!current.settled && !next.settled && current.peers.length === 2 && next.peers.join() === current.peers[0] ? undefined : sound.successor(current, next, before))
+    })
+  },
   /** Promises and votes leave before they are on disk: a crash in between takes them back. */
   'said before it is written': { saysFirst: true },
   /** Voters let anybody have the lease at any time. */

@@ -52,8 +52,9 @@ export function runQuorumVopr({ seed, ticks, masked = new Set(), plant, blackBox
     watcher: together(watchers)
   })
   const clients = createClients(world, history, seed)
-  const manager = createManager(world, { seed, smallest: genesis < 3 ? 1 : 3, largest: 7 })
-  const faults = createFaults(world, { seed, masked, mayDamage: () => genesis >= 3 && manager.damaged().length === 0 })
+  const smallest = genesis < 3 || random.float() < 0.4 ? 1 : 3
+  const manager = createManager(world, { seed, smallest, largest: smallest === 1 ? 4 : 7 })
+  const faults = createFaults(world, { seed, masked, mayDamage: () => smallest >= 3 && manager.damaged().length === 0 })
   let calm = { converged: -1, bound: 0 }
 
   function calmDownAndCheck(): void {

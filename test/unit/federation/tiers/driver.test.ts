@@ -36,6 +36,7 @@ async function world({ tier = 'global' as 'global' | 'leaf', brokenDisk = false 
       return Promise.resolve(decided)
     },
     read: () => Promise.resolve(decided),
+    wouldVote: async () => true,
     changeVoters: () => new Promise(() => {}),
     onDecided(listener) {
       listeners.add(listener)

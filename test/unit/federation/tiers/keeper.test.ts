@@ -31,6 +31,7 @@ async function hub({ damaged = [] as string[] } = {}) {
       return decided
     },
     read: async () => decided,
+    wouldVote: async () => true,
     changeVoters: () => new Promise(() => {}),
     status: () => ({ damaged, damagedAt: [] }),
     onDecided(listener) {

@@ -27,7 +27,7 @@ function world(peers = [HONEST], home?: string) {
   const data = encodeLease({ holder: HONEST, token: 1, ttl: 10_000, tier: 'local', region: 'us', proper: true })
   const group: TierGroup = {
     pool: HONEST, tier: 'local', voters: () => ({ version: 0, peers: [HONEST], settled: true }), known: (key) => (key === 'hub' ? { key, version: 1, data } : undefined),
-    change: () => new Promise(() => {}), read: () => new Promise(() => {}), changeVoters: () => new Promise(() => {}), onDecided: () => () => {}
+    change: () => new Promise(() => {}), read: () => new Promise(() => {}), wouldVote: async () => true, changeVoters: () => new Promise(() => {}), onDecided: () => () => {}
   }
   const tiers = createTiers(
     {

@@ -36,6 +36,11 @@ describe('voters', () => {
     expect(all(['a'], ['a', 'b', 'c', 'd', 'e', 'f'])).toHaveLength(5)
   })
 
+  test('of two that are left the one that manages is the first, which decides alone who votes', () => {
+    expect(decide(['a', 'b', 'c'], ['a', 'b'], { manager: 'b' })).toEqual(['b', 'a'])
+    expect(decide(['a', 'b', 'c', 'd'], ['a', 'b', 'c'], { manager: 'b' })).toEqual(['a', 'b', 'c'])
+  })
+
   test('one at a time, and none before the last one is settled', () => {
     expect(decide(['a'], ['a', 'b', 'c'])).toEqual(['a', 'b'])
     expect(decide(['a', 'b'], ['a', 'b', 'c'], { settled: false })).toBeUndefined()

@@ -64,13 +64,20 @@ describe('what a person is told about a group', () => {
     expect(consensusProblems(facts(3, 2, { tiered: false, threshold: 0.5 }))).toEqual([expect.stringMatching(/^2 of 3 votes are needed for settings/)])
   })
 
+  test('a disk that takes no votes is told with its error, and as no damage', () => {
+    const { group, ...rest } = facts(5, 0)
+    expect(consensusProblems({ ...rest, group: { ...group, damaged: ['*'] }, unwritten: 'database or disk is full' })).toEqual([
+      expect.stringMatching(/^This node cannot write down what it votes \(database or disk is full\), and abstains: make room /)
+    ])
+  })
+
   test('damage is told, with whose it is', () => {
     const { group, ...rest } = facts(5, 0)
     expect(consensusProblems({ ...rest, group: { ...group, damaged: ['hub', '*'] }, damagedAt: [{ name: 'beta', key: 'hub' }, { name: 'gamma', key: '*' }] })).toEqual([
       expect.stringMatching(/^This node has lost what it voted on hub /),
-      expect.stringMatching(/^This node votes on nothing here, .* damaged or full/),
-      expect.stringMatching(/^beta has lost what it voted on hub /),
-      expect.stringMatching(/^gamma votes on nothing here: .* start gamma again\.$/)
+      expect.stringMatching(/^This node has lost what it voted on anything /),
+      expect.stringMatching(/^beta cannot read or write down what it votes on hub,/),
+      expect.stringMatching(/^gamma cannot read or write down what it votes on anything,/)
     ])
   })
 })
