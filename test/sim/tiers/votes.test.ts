@@ -71,4 +71,18 @@ describe.each([['a stand-in for the quorum', false], ['the real quorum', true]])
     expect(HUBS.map((index) => poolsOf(world, index))).toEqual(HUBS.map((index) => [`n${index}`, 'root']))
     expect(world.twoHubs).toEqual([])
   })
+
+  test('all stopped in good order and started again: whoever leads now, root decides', async () => {
+    const world = await grown(4, real)
+    await Promise.all([...FIVE.keys()].map((index) => world.leave(index)))
+    await world.run(3_000)
+    for (const index of FIVE.keys()) world.boot(index)
+    expect(await world.until(() => [...FIVE.keys()].some((index) => rootAt(world, index)?.isHub === true), 30_000)).toBeLessThan(20_000)
+    await world.run(120_000)
+    expect(world.astray()).toEqual([])
+    const hub = [...FIVE.keys()].find((index) => rootAt(world, index)?.isHub === true) as number
+    expect(rootAt(world, hub)?.problem).toBeUndefined()
+    expect(votersOfRoot(world, hub)).toHaveLength(5)
+    expect(world.twoHubs).toEqual([])
+  })
 })
