@@ -339,9 +339,8 @@ export function createGroupMachine(options: GroupOptions): GroupMachine {
         voted = decisions.voters().peers.includes(self)
         abstains = event.why
         voter.abstain()
-        healing.failed()
         turns.broken(event.why)
-        if (toldWhy !== event.why) log('warn', 'what this node votes cannot be written down: it votes on nothing. Make room on its disk, or mend it: it is replaced as a voter, and votes again when that goes', { pool, error: event.why })
+        if (healing.failed() || toldWhy !== event.why) log('warn', 'what this node votes cannot be written down: it votes on nothing. Make room on its disk, or mend it: it is replaced as a voter, and votes again when that goes', { pool, error: event.why })
         toldWhy = event.why
         return
       case 'tick':

@@ -7,8 +7,10 @@ import { chainRows, EVERYTHING } from './rows.ts'
 const FIRST_AFTER = 3_000
 /** A voter that cannot be asked now is asked again, ms. */
 const ASK_AGAIN = 10_000
-/** A disk that took nothing is tried again after so long, twice as long each time, ms: a voter that comes and goes with its disk helps nobody. */
+/** A disk that took no vote is tried after so long, twice as long each time that it takes some and then no more, ms: a voter that comes and goes with its disk helps nobody. */
 const RETRY = { base: 10_000, cap: 600_000 } as const
+/** … and again as long as it takes nothing at all, ms. */
+const TRY_AGAIN = 30_000
 /** So long without a failure, ms, and the disk counts as mended. */
 const MENDED_AFTER = 3_600_000
 
@@ -23,8 +25,8 @@ export interface HealOptions {
 export interface Healing {
   tick(): void
   nextWake(): number | undefined
-  /** What it said could not be written down. */
-  failed(): void
+  /** What it said could not be written down. True: for the first time in long. */
+  failed(): boolean
 }
 
 /**
@@ -38,6 +40,8 @@ export function createHealing(context: GroupContext, { readVoters, healed }: Hea
   const { voter, decisions, self } = context
   let dueAt = context.now() + FIRST_AFTER
   let asking = false
+  /** The last step tried to begin anew. */
+  let trying = false
   let fails = 0
   let failedAt = -Infinity
 
@@ -63,9 +67,10 @@ export function createHealing(context: GroupContext, { readVoters, healed }: Hea
 
   return {
     tick() {
+      trying = false
       if (!isDue() || context.now() < dueAt) return
       if (voter.votedUpTo() === Infinity) return ask()
-      dueAt = context.now() + RETRY.base
+      trying = true
       const rows = [...voter.wipe(), ...chainRows(decisions.chain())]
       context.emit({ type: 'persist', rows })
       context.emit({ type: 'log', level: 'info', message: 'what this node has voted counts for nothing any more: it begins anew, and may be a voter again', fields: { pool: context.pool } })
@@ -74,9 +79,11 @@ export function createHealing(context: GroupContext, { readVoters, healed }: Hea
     nextWake: () => (isDue() ? dueAt : undefined),
     failed() {
       const now = context.now()
-      fails = now - failedAt > MENDED_AFTER ? 0 : fails + 1
+      const isNew = now - failedAt > MENDED_AFTER
+      if (!trying) fails = isNew ? 0 : fails + 1
       failedAt = now
-      dueAt = now + Math.min(RETRY.cap, RETRY.base * 2 ** Math.min(fails, 30))
+      dueAt = now + (trying ? TRY_AGAIN : Math.min(RETRY.cap, RETRY.base * 2 ** Math.min(fails, 30)))
+      return isNew
     }
   }
 }
