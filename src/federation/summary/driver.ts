@@ -14,6 +14,7 @@ import { createClaims } from './claims.ts'
 import { holdersOf } from './holders.ts'
 import { createInterest } from './interest.ts'
 import { createLater } from './later.ts'
+import { linesOf } from './lines.ts'
 import { mergeParts } from './merge.ts'
 import { createDistantList } from './distant-list.ts'
 import { collect, createSummaryMetrics } from './metrics.ts'
@@ -50,7 +51,7 @@ export interface Summary {
   setMaxTools(maxTools: number): void
   /** The records of an own pool changed. */
   catalogChanged(): void
-  /** What this node can see beyond its pools: the nearest, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
+  /** What this node can see beyond its pools: of each source the nearest, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
   distant(): readonly DistantServer[]
   /** The hub of this pool is the one above, and its table is all here. */
   complete(pool: string): boolean
@@ -85,7 +86,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   const claims = createClaims()
   const interest = createInterest(clock)
   const audiences = createAudiences({ claims, sources, interest, self }, maxTools)
-  const view = createShelf(maxTools)
+  const view = createShelf(maxTools, () => linesOf(sources.all()))
   let edges: Edges = { up: undefined, hubOf: [] }
   let warmUntil = 0
   let flushTimer: Timer | undefined
@@ -307,14 +308,9 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   }
 
   async function search(request: SearchRequest, signal: AbortSignal): Promise<FoundTools> {
-    const { tools, partial, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer, complete: isWhole }, request, signal)
+    const { tools, partial, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer, complete: sources.areWhole }, request, signal)
     metrics.searches(failed ? 'failed' : tools.length > 0 ? 'found' : 'none').inc()
     return { tools, partial }
-  }
-
-  /** Nothing is missing in the tables that this node reads, and none of them is that of a hub which is gone. */
-  function isWhole(): boolean {
-    return [...sources.all()].every(({ synced, peer }) => synced && peer !== undefined)
   }
 
   return {

@@ -53,6 +53,8 @@ export interface Sources {
   denied(source: Source, now: number): boolean
   /** Drops what was lost too long ago. */
   expire(now: number, dirty: Set<string>): void
+  /** Nothing is missing in the tables, and none of them is that of a hub which is gone. */
+  areWhole(): boolean
   /** When `expire` has something to do, monotonic ms; Infinity: nothing. */
   nextExpiry(): number
 }
@@ -187,6 +189,7 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
         else below.delete(source.pool)
       }
     },
+    areWhole: () => all().every(({ synced, peer }) => synced && peer !== undefined),
     nextExpiry() {
       let next = Infinity
       for (const source of all()) if (!source.synced && (source.peer === undefined || source.table.rows.size > 0)) next = Math.min(next, source.since + KEEP_LOST)
