@@ -23,7 +23,7 @@ import { createReader } from './reader.ts'
 import { createResolver } from './resolve.ts'
 import { searchUp } from './search.ts'
 import { createShelf } from './shelf.ts'
-import { createSources, KEEP_LOST } from './sources.ts'
+import { createSources, isUnreadable, KEEP_LOST } from './sources.ts'
 import { createTeller, FIRST_AFTER, TELL_EVERY } from './teller.ts'
 import { ownRows } from './own-rows.ts'
 import { createWarning } from './implausible.ts'
@@ -51,9 +51,9 @@ export interface Summary {
   setMaxTools(maxTools: number): void
   /** The records of an own pool changed. */
   catalogChanged(): void
-  /** What this node can see beyond its pools: of each source the nearest, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
+  /** What this node can see beyond its pools: the nearest, each child in turn, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
   distant(): readonly DistantServer[]
-  /** The hub of this pool is the one above, and its table is all here. */
+  /** The hub of this pool is the one above, and its table is all here, or cannot be had. */
   complete(pool: string): boolean
   /** The one that leads this pool says that it does not, and nobody has come in its stead for 15 s. */
   disowned(pool: string): boolean
@@ -330,7 +330,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     distant: () => list.servers(),
     complete(pool) {
       const down = sources.down()
-      return edges.up?.pool === pool && down?.pool === pool && down.synced
+      return edges.up?.pool === pool && down?.pool === pool && (down.synced || isUnreadable(down))
     },
     disowned(pool) {
       const down = sources.down()
