@@ -3,6 +3,7 @@ import { sameBody, type SummaryBody, type SummaryRow } from '../../wire/summary-
 import type { Claims } from './claims.ts'
 import type { Interest } from './interest.ts'
 import type { Left } from './later.ts'
+import { createLines } from './lines.ts'
 import { mergeParts, type Part } from './merge.ts'
 import { createOverlay, viewOf, type Overlay, type TableView } from './overlay.ts'
 import type { Edges } from './ports.ts'
@@ -72,6 +73,8 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
   /** Pools that this node is hub of. */
   let below: ReadonlySet<string> = new Set()
 
+  const lines = createLines(claims, sources)
+
   const idOf = (pool: string, peer?: string) => (peer === undefined ? `down ${pool}` : `down ${pool} ${peer}`)
 
   function compute(audience: Audience, key: string): SummaryRow | undefined {
@@ -107,6 +110,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       for (const [key, before] of changed) if (!pending.has(key)) pending.set(key, before)
       cuts ||= shelf?.waiting === true
     }
+    lines.forget()
     return cuts
   }
 
@@ -124,7 +128,8 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
 
   function openShelf(id: string, facts: Facts): Kept {
     const common = facts.without === undefined ? undefined : audiences.get(idOf(facts.pool))?.shelf
-    const shelf = common === undefined ? createShelf(facts.direction === 'up' ? Infinity : limit) : createDerivedShelf(common, limit)
+    const ofSources = () => lines.of(facts.notIn, facts.without)
+    const shelf = common === undefined ? createShelf(facts.direction === 'up' ? Infinity : limit, ofSources) : createDerivedShelf(common, limit, ofSources)
     const audience: Kept = { ...facts, shelf, table: viewOf(shelf), pending: new Map(), told: 0 }
     audiences.set(id, audience)
     for (const key of allKeys()) {
@@ -189,6 +194,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       const top = hubOf.at(-1)
       if (up !== undefined && top !== undefined) keep.add(need(UP, { direction: 'up', pool: top.pool, token: top.token, notIn: up.pool, without: undefined }))
       for (const id of audiences.keys()) if (!keep.has(id)) audiences.delete(id)
+      lines.forget()
     },
     refresh(dirty, whole) {
       const keys = new Set<string>()
@@ -227,6 +233,7 @@ export function createAudiences({ claims, sources, interest, self }: { claims: C
       }
       const audience = audiences.get(id) as Kept
       ask(audience, interest.child(peer))
+      lines.forget()
       // Its only reader is comparing just now.
       begin(audience)
     },

@@ -1,6 +1,7 @@
 import type { NodeRecord, ServerEntry } from '../../wire/catalog-types.ts'
 import { makeBody, type RowFacts, type SummaryBody } from '../../wire/summary-row.ts'
 import { summaryKey } from '../../wire/summary-types.ts'
+import { lineOf, weigh, type Line } from './turns.ts'
 
 /** What the records of a hub's own pools say about servers, by key. Changes cost what has changed. */
 export interface Claims {
@@ -11,6 +12,8 @@ export interface Claims {
    * are in `notIn` as well all but `self`: they are about to leave it, and then their servers must be known from here already.
    */
   parts(key: string, notIn: string, below?: { pools: ReadonlySet<string>; self: string }): RowFacts[]
+  /** What the records of each pool say, without the nodes that are in `notIn`; whoever is in several counts for the first of them. */
+  lines(notIn: string): Line[]
   keys(): Iterable<string>
 }
 
@@ -97,6 +100,20 @@ export function createClaims(): Claims {
         if (node !== undefined && row !== undefined && isWanted(peer, node.pools)) parts.push(row)
       }
       return parts
+    },
+    lines(notIn) {
+      const byPool = new Map<string, Map<string, RowFacts>>()
+      for (const { pools, rows } of nodes.values()) {
+        const [pool] = pools
+        if (pool === undefined || pools.includes(notIn)) continue
+        const ofPool = byPool.get(pool) ?? new Map<string, RowFacts>()
+        byPool.set(pool, ofPool)
+        for (const [key, row] of rows) {
+          const known = ofPool.get(key)
+          if (known === undefined || weigh(known) < weigh(row)) ofPool.set(key, row)
+        }
+      }
+      return Array.from(byPool.values(), (rows) => lineOf('own', rows.values()))
     },
     keys: () => byKey.keys()
   }

@@ -14,6 +14,7 @@ import { createClaims } from './claims.ts'
 import { holdersOf } from './holders.ts'
 import { createInterest } from './interest.ts'
 import { createLater } from './later.ts'
+import { linesOf } from './lines.ts'
 import { mergeParts } from './merge.ts'
 import { createDistantList } from './distant-list.ts'
 import { collect, createSummaryMetrics } from './metrics.ts'
@@ -22,7 +23,7 @@ import { createReader } from './reader.ts'
 import { createResolver } from './resolve.ts'
 import { searchUp } from './search.ts'
 import { createShelf } from './shelf.ts'
-import { createSources, KEEP_LOST } from './sources.ts'
+import { createSources, isUnreadable, KEEP_LOST } from './sources.ts'
 import { createTeller, FIRST_AFTER, TELL_EVERY } from './teller.ts'
 import { ownRows } from './own-rows.ts'
 import { createWarning } from './implausible.ts'
@@ -50,9 +51,9 @@ export interface Summary {
   setMaxTools(maxTools: number): void
   /** The records of an own pool changed. */
   catalogChanged(): void
-  /** What this node can see beyond its pools: the nearest, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
+  /** What this node can see beyond its pools: the nearest, each child in turn, at most `maxTools` tools, and what it was interested in. The same object until it changes. */
   distant(): readonly DistantServer[]
-  /** The hub of this pool is the one above, and its table is all here. */
+  /** The hub of this pool is the one above, and its table is all here, or cannot be had. */
   complete(pool: string): boolean
   /** The one that leads this pool says that it does not, and nobody has come in its stead for 15 s. */
   disowned(pool: string): boolean
@@ -85,7 +86,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   const claims = createClaims()
   const interest = createInterest(clock)
   const audiences = createAudiences({ claims, sources, interest, self }, maxTools)
-  const view = createShelf(maxTools)
+  const view = createShelf(maxTools, () => linesOf(sources.all()))
   let edges: Edges = { up: undefined, hubOf: [] }
   let warmUntil = 0
   let flushTimer: Timer | undefined
@@ -307,14 +308,9 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
   }
 
   async function search(request: SearchRequest, signal: AbortSignal): Promise<FoundTools> {
-    const { tools, partial, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer, complete: isWhole }, request, signal)
+    const { tools, partial, failed } = await searchUp({ clock, self, call: deps.call, rows, above: () => edges.up?.peer, complete: sources.areWhole }, request, signal)
     metrics.searches(failed ? 'failed' : tools.length > 0 ? 'found' : 'none').inc()
     return { tools, partial }
-  }
-
-  /** Nothing is missing in the tables that this node reads, and none of them is that of a hub which is gone. */
-  function isWhole(): boolean {
-    return [...sources.all()].every(({ synced, peer }) => synced && peer !== undefined)
   }
 
   return {
@@ -334,7 +330,7 @@ export function createSummary(deps: SummaryDeps, { self, maxTools }: SummaryOpti
     distant: () => list.servers(),
     complete(pool) {
       const down = sources.down()
-      return edges.up?.pool === pool && down?.pool === pool && down.synced
+      return edges.up?.pool === pool && down?.pool === pool && (down.synced || isUnreadable(down))
     },
     disowned(pool) {
       const down = sources.down()

@@ -5,7 +5,7 @@ import type { Sources } from './sources.ts'
 
 /** `read`: tables of others. `told`: tables for others. */
 export type TableUse = 'read' | 'told'
-export type SyncResult = 'same' | 'changed' | 'later' | 'refused' | 'failed'
+export type SyncResult = 'same' | 'changed' | 'later' | 'refused' | 'unreadable' | 'failed'
 export type ChangeResult = 'sent' | 'unsent' | 'taken' | 'gap' | 'foreign'
 export type AskResult = 'found' | 'none' | 'failed'
 
@@ -35,7 +35,7 @@ export function createSummaryMetrics(meter: Meter): SummaryMetrics {
   const heldBack = meter.gauge('skein_summary_held_back_servers', 'Servers of child hubs that this hub does not tell upward, because one child has more than its share. When above 0, look at that child: skein topology.')
   const syncs = meter.counter(
     'skein_summary_sync_total',
-    'Comparisons of tables that this node asked hubs and child hubs for. When `changed` keeps growing on a quiet federation, changes get lost: look at the sessions; when `failed` or `refused` grows, hub and child disagree: skein topology.',
+    'Comparisons of tables that this node asked hubs and child hubs for. When `changed` keeps growing on a quiet federation, changes get lost: look at the sessions; when `failed` or `refused` grows, hub and child disagree: skein topology; when `unreadable` grows, what a hub tells does not add up: the log of this node names it.',
     ['result']
   )
   const changes = meter.counter('skein_summary_changes_total', 'Changes of tables told and heard. When `gap` or `unsent` grows, sessions between hubs are bad; when `foreign` grows, somebody believes to be hub here who is not.', ['result'])

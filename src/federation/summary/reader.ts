@@ -1,13 +1,14 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { errorMessage } from '../../base/errors.ts'
+import { errorMessage, isSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { METHOD } from '../../wire/protocols.ts'
 import { decodeSyncAnswer, encodeSyncRequest, type SyncAnswer, type SyncRequest } from '../../wire/summary.ts'
 import { BUCKETS, type BodyReader, type SummaryRow } from '../../wire/summary-row.ts'
-import type { SummaryMetrics } from './metrics.ts'
+import { createOnce } from './implausible.ts'
+import type { SummaryMetrics, SyncResult } from './metrics.ts'
 import type { SummaryCall } from './ports.ts'
-import type { Source, Sources } from './sources.ts'
+import { isUnreadable, type Source, type Sources } from './sources.ts'
 
 /** What changes lost is found after this time at the latest, ms; and interests are renewed. */
 export const SYNC_EVERY = 30_000
@@ -18,6 +19,8 @@ const RETRY_BASE = 1_000
 const RETRY_CAP = 5_000
 /** A hub that has just become one collects its tables first, and one that does not know this node yet soon will: so soon it is asked again, ms. */
 const LATER = 1_000
+/** A hub whose table does not add up is asked again after this time only, whatever it tells meanwhile, ms. */
+export const UNREADABLE_EVERY = 60_000
 /** A hub with a hundred members is not asked by all of them at once after a change that they missed, ms. */
 const SPREAD = 200
 /** One exchange is at most 1 MiB, between neighbours of the tree, ms. */
@@ -39,6 +42,8 @@ interface State {
   later: number
   /** Monotonic ms. */
   dueAt: number
+  /** While it cannot be read: it is not asked before, monotonic ms. */
+  rest: number
 }
 
 /** Keeps the tables that this node reads equal to those of the hubs that tell them. One exchange a table. */
@@ -74,12 +79,13 @@ export function createReader(deps: ReaderDeps): Reader {
   const { clock, random, metrics, sources } = deps
   /** Those of sources that are gone go when they are looked at. */
   const states = new Map<Source, State>()
+  const once = createOnce()
   let timer: Timer | undefined
   let timerAt = Infinity
   let running = false
 
   function stateOf(source: Source): State {
-    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, later: 0, dueAt: Infinity }
+    const state = states.get(source) ?? { inFlight: false, peer: undefined, abort: undefined, again: false, failures: 0, later: 0, dueAt: Infinity, rest: 0 }
     states.set(source, state)
     return state
   }
@@ -121,12 +127,15 @@ export function createReader(deps: ReaderDeps): Reader {
       metrics.syncs(result).inc()
       if (result === 'same' || result === 'changed') state.failures = 0
       if (result !== 'later' && result !== 'refused') state.later = 0
+      if (result === 'unreadable') unread(source, peer)
       // All nodes together would ask together.
-      if (result === 'failed') wait = backoff(state)
+      if (result === 'unreadable') wait = backoff(state)
       else if (result === 'later' || result === 'refused') wait = Math.min(RETRY_CAP, LATER * 2 ** Math.min(state.later++, 5)) * (0.75 + random.float() / 2)
       else wait = (result === 'same' && !wantsMore(source) ? QUIET_EVERY : SYNC_EVERY) * (0.75 + random.float() / 2)
     } catch (error) {
-      metrics.syncs('failed').inc()
+      const isMalformed = isSkeinError(error, 'SKEIN_PROTOCOL')
+      metrics.syncs(isMalformed ? 'unreadable' : 'failed').inc()
+      if (isMalformed) unread(source, peer)
       deps.logger.debug('comparing a table with its hub failed; it is tried again', { peer, pool: source.pool, error: errorMessage(error) })
       wait = backoff(state)
     }
@@ -134,8 +143,27 @@ export function createReader(deps: ReaderDeps): Reader {
     state.abort = undefined
     if (!running) return
     if (source.peer !== peer) state.failures = 0
-    state.dueAt = clock.now() + (state.again || source.peer !== peer ? random.float() * SPREAD : wait)
+    const now = clock.now()
+    state.rest = now + UNREADABLE_EVERY * (0.75 + random.float() / 2)
+    state.dueAt = allowed(source, state, now + (state.again || source.peer !== peer ? random.float() * SPREAD : wait))
     arm()
+  }
+
+  /** When it is asked, if it is to be at this time. */
+  function allowed(source: Source, { rest }: State, at: number): number {
+    return isUnreadable(source) ? Math.max(at, rest) : at
+  }
+
+  function unread(source: Source, peer: string): void {
+    if (source.peer !== peer) return
+    source.failures++
+    if (!isUnreadable(source) || !once(`${source.pool} ${peer}`)) return
+    deps.logger.warn(
+      'what a hub tells of the servers of its pool does not add up: searches do without it, and it is asked again every minute only. Look at that node, and shut it out if it lies: skein consensus propose ban/<peer id> "<reason>"',
+      { peer, pool: source.pool }
+    )
+    // Whoever waits for all tables waits for this one no more.
+    deps.onSynced()
   }
 
   function wantsMore({ direction }: Source): boolean {
@@ -155,7 +183,7 @@ export function createReader(deps: ReaderDeps): Reader {
     return decodeSyncAnswer(answer, deps.read)
   }
 
-  async function compare(source: Source, peer: string, signal: AbortSignal): Promise<'same' | 'changed' | 'later' | 'refused' | 'failed'> {
+  async function compare(source: Source, peer: string, signal: AbortSignal): Promise<Exclude<SyncResult, 'failed'>> {
     for (let round = 0; round < ROUNDS; round++) {
       const answer = await ask(source, peer, signal, {})
       if (answer?.state === 'later') return 'later'
@@ -168,7 +196,7 @@ export function createReader(deps: ReaderDeps): Reader {
       const mine = source.table.buckets()
       const want = Array.from({ length: BUCKETS }, (_, index) => index).filter((index) => mine[index] !== answer.buckets[index])
       const pages = await fetch(source, peer, signal, want)
-      if (pages === undefined) return 'refused'
+      if (pages === 'refused' || pages === 'unreadable') return pages
       const dirty = new Set<string>()
       sources.replace(source, new Set(want), pages.rows, dirty)
       if (dirty.size > 0) deps.onDirty(dirty)
@@ -177,26 +205,28 @@ export function createReader(deps: ReaderDeps): Reader {
         return 'changed'
       }
     }
-    return 'failed'
+    return 'unreadable'
   }
 
   function synced(source: Source): void {
     source.synced = true
+    source.failures = 0
     source.denied = false
     deps.onSynced()
   }
 
-  async function fetch(source: Source, peer: string, signal: AbortSignal, want: number[]): Promise<{ rows: SummaryRow[]; hash: number } | undefined> {
+  async function fetch(source: Source, peer: string, signal: AbortSignal, want: number[]): Promise<{ rows: SummaryRow[]; hash: number } | 'refused' | 'unreadable'> {
     const rows: SummaryRow[] = []
     let after: string | undefined
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = await ask(source, peer, signal, { want, ...(after === undefined ? {} : { after }) })
-      if (answer?.state !== 'rows') return undefined
+      if (answer === undefined) return 'refused'
+      if (answer.state !== 'rows') return 'unreadable'
       for (const row of answer.rows) rows.push(row)
       after = answer.next
       if (after === undefined) return { rows, hash: answer.hash }
     }
-    return undefined
+    return 'unreadable'
   }
 
   return {
@@ -206,12 +236,12 @@ export function createReader(deps: ReaderDeps): Reader {
         state.again = true
         // A hub that is gone would keep its successor waiting.
         if (state.peer !== source.peer) state.abort?.abort(new Error('the table has another hub now'))
-      } else state.dueAt = Math.min(state.dueAt, clock.now() + random.float() * SPREAD)
+      } else state.dueAt = Math.min(state.dueAt, allowed(source, state, clock.now() + random.float() * SPREAD))
       arm()
     },
     wants(source) {
       const state = stateOf(source)
-      if (!state.inFlight) state.dueAt = Math.min(state.dueAt, clock.now() + random.float() * SYNC_EVERY)
+      if (!state.inFlight) state.dueAt = Math.min(state.dueAt, allowed(source, state, clock.now() + random.float() * SYNC_EVERY))
       arm()
     },
     busy: (source) => states.get(source)?.inFlight === true,

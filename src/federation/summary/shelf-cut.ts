@@ -1,5 +1,6 @@
 import type { SummaryBody, SummaryRow } from '../../wire/summary-row.ts'
 import type { Table } from './table.ts'
+import { inTurns, weigh, type Line } from './turns.ts'
 
 /** Newcomers fill a full table up to here only; what is in may stay up to the limit. So changes near the cut move one server, not many. */
 const NEWCOMERS = 0.95
@@ -12,13 +13,15 @@ export interface CutDeps {
   table: Table
   /** All that could be. */
   rows(): Iterable<SummaryRow>
+  /** Of those who tell of them. */
+  lines(): readonly Line[]
   /** Not all of it can be shown, or is. */
   full(): boolean
   /** Where the cut has put it. */
   placed?(row: SummaryRow, shown: boolean): void
 }
 
-/** Which of its rows a shelf shows: whole servers, the nearest first, then by key, and beside them those asked for. */
+/** Which of its rows a shelf shows: whole servers, in turns of those who tell of them, and beside them those asked for. */
 export interface ShelfCut {
   readonly limit: number
   show(key: string, row: SummaryRow | undefined): void
@@ -31,7 +34,7 @@ export interface ShelfCut {
   readonly waiting: boolean
 }
 
-export function createShelfCut({ table, rows, full, placed }: CutDeps, first: number): ShelfCut {
+export function createShelfCut({ table, rows, lines, full, placed }: CutDeps, first: number): ShelfCut {
   let limit = first
   let asked: ReadonlySet<string> = new Set()
   let changed = new Map<string, SummaryBody | undefined>()
@@ -50,7 +53,7 @@ export function createShelfCut({ table, rows, full, placed }: CutDeps, first: nu
     const newcomers = fresh ? limit : Math.floor(limit * NEWCOMERS)
     fresh = false
     let sum = 0
-    for (const row of [...rows()].sort(nearestFirst)) {
+    inTurns(rows(), lines(), (row) => {
       const { key } = row.body
       const next = sum + weigh(row)
       const fits = next <= (table.get(key) === undefined ? newcomers : limit)
@@ -58,7 +61,8 @@ export function createShelfCut({ table, rows, full, placed }: CutDeps, first: nu
       const shown = fits || asked.has(key)
       placed?.(row, shown)
       show(key, shown ? row : undefined)
-    }
+      return fits
+    })
   }
 
   return {
@@ -91,13 +95,4 @@ export function createShelfCut({ table, rows, full, placed }: CutDeps, first: nu
       return recut
     }
   }
-}
-
-/** A server without tools has a place too. */
-export function weigh(row: SummaryRow): number {
-  return Math.max(1, row.body.tools.length)
-}
-
-function nearestFirst(a: SummaryRow, b: SummaryRow): number {
-  return a.hops - b.hops || (a.body.key < b.body.key ? -1 : 1)
 }

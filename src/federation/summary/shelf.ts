@@ -1,8 +1,9 @@
 import type { SummaryRow } from '../../wire/summary-row.ts'
-import { createShelfCut, weigh, type Changes } from './shelf-cut.ts'
+import { createShelfCut, type Changes } from './shelf-cut.ts'
 import { createTable, type Table } from './table.ts'
+import { weigh, type Line } from './turns.ts'
 
-/** A table that shows at most so many tools: whole servers, the nearest first, then by key; and beside them those asked for. */
+/** A table that shows at most so many tools: whole servers, the nearest sources first, and equally near ones in turns; and beside them those asked for. */
 export interface Shelf {
   /** What is shown. */
   readonly table: Table
@@ -26,14 +27,17 @@ export interface Shelf {
   readonly hidden: number
 }
 
-/** @param first its limit, tools; Infinity for a table that is complete */
-export function createShelf(first: number): Shelf {
+/**
+ * @param first its limit, tools; Infinity for a table that is complete
+ * @param lines of the sources, looked at for each cut; without them, it is as if all came from one
+ */
+export function createShelf(first: number, lines: () => readonly Line[] = noLines): Shelf {
   const table = createTable()
   const hidden = new Map<string, SummaryRow>()
   /** What all weigh, in and behind the cut. */
   let weight = 0
   const cut = createShelfCut({
-    table, rows: all, full,
+    table, rows: all, lines, full,
     placed(row, shown) {
       if (shown) hidden.delete(row.body.key)
       else hidden.set(row.body.key, row)
@@ -81,12 +85,12 @@ export function createShelf(first: number): Shelf {
  * The shelf of one child hub: that of all others in its pool, but for the rows of which some come from the child. So a hub holds for each child what differs and
  * what is shown, however much there is behind the cut. To be told of every change of the base after it.
  */
-export function createDerivedShelf(base: Shelf, first: number): Shelf {
+export function createDerivedShelf(base: Shelf, first: number, lines: () => readonly Line[] = noLines): Shelf {
   const table = createTable()
   /** Undefined: for this child there is none. */
   const differs = new Map<string, SummaryRow | undefined>()
   let { count, weight } = base.size()
-  const cut = createShelfCut({ table, rows: all, full }, first)
+  const cut = createShelfCut({ table, rows: all, lines, full }, first)
   cut.again()
 
   function* all(): Iterable<SummaryRow> {
@@ -125,6 +129,10 @@ export function createDerivedShelf(base: Shelf, first: number): Shelf {
       return count - table.rows.size
     }
   }
+}
+
+function noLines(): readonly Line[] {
+  return []
 }
 
 /** Whoever keeps place and size moves nobody: most changes are numbers of providers. */

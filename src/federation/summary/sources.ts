@@ -12,6 +12,9 @@ export const MAX_TABLE = 100_000
 /** Of the same table, bytes: with ten tools a server, some 100 000 servers. */
 export const MAX_TABLE_BYTES = 64 * 1024 * 1024
 
+/** Comparisons in a row after which the table of a hub does not add up: nobody waits for it any more. A table that changes while it is read does so a few times at most. */
+const UNREADABLE_AFTER = 5
+
 /** A table that this node reads, and whom it reads it from. */
 export interface Source {
   /** `up`: of the hub of `pool` below. `down`: of the hub above. */
@@ -28,6 +31,8 @@ export interface Source {
   readonly share: Share
   /** The table is that of `peer`. */
   synced: boolean
+  /** Comparisons with `last` in a row that did not make it so, though it answered. */
+  failures: number
   /** Of the last change of `peer`, or since when it says that it is no hub, monotonic ms. */
   since: number
   /** `peer` says that it is no hub: its lease has run out, or another one has it. */
@@ -53,8 +58,15 @@ export interface Sources {
   denied(source: Source, now: number): boolean
   /** Drops what was lost too long ago. */
   expire(now: number, dirty: Set<string>): void
+  /** Nothing is missing in the tables, and none of them is that of a hub which is gone; but for those that cannot be read. */
+  areWhole(): boolean
   /** When `expire` has something to do, monotonic ms; Infinity: nothing. */
   nextExpiry(): number
+}
+
+/** What its hub tells does not add up. */
+export function isUnreadable({ failures }: Pick<Source, 'failures'>): boolean {
+  return failures >= UNREADABLE_AFTER
 }
 
 /** @param onImplausible a node says to be hub of a pool, with a token that cannot be */
@@ -64,7 +76,7 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
   let down: Source | undefined
 
   function create(direction: Direction, pool: string): Source {
-    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), share: createShare(), synced: false, since: 0, denied: false, rival: undefined }
+    return { direction, pool, token: 0, peer: undefined, last: undefined, table: createTable(), share: createShare(), synced: false, failures: 0, since: 0, denied: false, rival: undefined }
   }
 
   function assign(source: Source, to: { peer: string; token: number; pool: string } | undefined, now: number): boolean {
@@ -74,6 +86,7 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
     source.denied = false
     source.since = now
     if (to === undefined) return false
+    if (source.last !== to.peer) source.failures = 0
     source.last = to.peer
     source.token = to.token
     source.pool = to.pool
@@ -187,6 +200,7 @@ export function createSources(onImplausible: (pool: string, claim: HubClaim) => 
         else below.delete(source.pool)
       }
     },
+    areWhole: () => all().every((source) => isUnreadable(source) || (source.synced && source.peer !== undefined)),
     nextExpiry() {
       let next = Infinity
       for (const source of all()) if (!source.synced && (source.peer === undefined || source.table.rows.size > 0)) next = Math.min(next, source.since + KEEP_LOST)
