@@ -15,10 +15,10 @@ export const MAX_PEERS = 4
 const AGAIN_WHEN_FOUND = 30_000
 /** … is gone by now, … */
 const AGAIN_WHEN_LOST = 2_000
-/** … or nobody was found: what is missing may be just starting. */
-export const AGAIN_WHEN_NONE = 10_000
-/** A search that was cut short has not said that there is nobody: a call lives to see the next ones, which come after twice the pause each. */
-export const AGAIN_WHEN_UNSURE = 500
+/** … or nobody was found: who is missing may be just starting, and a search that met a slow node says little. So a call lives to see some more, … */
+export const AGAIN_WHEN_NONE = 1_000
+/** … after twice the pause each, up to this. */
+export const AGAIN_AT_LAST = 10_000
 /** Given out so long, ms, while connected. */
 const KEPT = 60_000
 /** Searches at a time, each for one server; one more is begun by the next question of its call. */
@@ -62,14 +62,8 @@ interface Searched {
   foundAt: number
   /** When the last search ended, ms; undefined: it runs. */
   endedAt: number | undefined
-  /** Searches since then that found nobody and were not finished. */
-  unsure: number
-}
-
-interface Found {
-  peers: ReadonlyMap<string, readonly string[]>
-  /** The DHT has said all it knows, and everyone it named was dialled in vain or with success. */
-  whole: boolean
+  /** Searches in a row that found nobody. */
+  fruitless: number
 }
 
 export function createLongTail(deps: LongTailDeps): LongTail {
@@ -79,12 +73,11 @@ export function createLongTail(deps: LongTailDeps): LongTail {
   const life = new AbortController()
   let running = 0
 
-  async function look(key: string): Promise<Found> {
+  async function look(key: string): Promise<ReadonlyMap<string, readonly string[]>> {
     const owner = ownerOf(key)
     const name = owner === undefined ? key : key.slice(0, -owner.length - 1)
     const connected = new Map<string, readonly string[]>()
-    if (owner !== undefined && (owner === self || deps.isMember(owner))) return { peers: connected, whole: true }
-    let whole = true
+    if (owner !== undefined && (owner === self || deps.isMember(owner))) return connected
     const searching = new AbortController()
     const looking = new AbortController()
     const timers = [
@@ -105,21 +98,19 @@ export function createLongTail(deps: LongTailDeps): LongTail {
         if (owner !== undefined || dials.size >= MAX_PEERS) break
       }
     } catch (error) {
-      whole = false
       logger.debug('the DHT did not say everything about a server', { server: key, error: errorMessage(error) })
     }
     if (owner !== undefined && dials.size === 0 && stored.length > 0) meet(owner, stored)
     await Promise.all(dials.values())
     for (const timer of timers) timer.cancel()
     metrics.searches(connected.size > 0 ? 'found' : dials.size > 0 ? 'unreached' : 'none').inc()
-    return { peers: connected, whole: whole && !looking.signal.aborted && !searching.signal.aborted }
+    return connected
   }
 
   /** When the next search may begin, ms. */
-  function due({ peers, endedAt, unsure }: Searched): number {
+  function due({ peers, endedAt, fruitless }: Searched): number {
     if (endedAt === undefined) return Infinity
-    if (unsure > 0) return endedAt + Math.min(AGAIN_WHEN_NONE, AGAIN_WHEN_UNSURE * 2 ** (unsure - 1))
-    if (peers.size === 0) return endedAt + AGAIN_WHEN_NONE
+    if (fruitless > 0) return endedAt + Math.min(AGAIN_AT_LAST, AGAIN_WHEN_NONE * 2 ** (fruitless - 1))
     return endedAt + ([...peers.keys()].some(deps.isUp) ? AGAIN_WHEN_FOUND : AGAIN_WHEN_LOST)
   }
 
@@ -140,17 +131,17 @@ export function createLongTail(deps: LongTailDeps): LongTail {
       if (life.signal.aborted || running >= MAX_SEARCHES || (last !== undefined && clock.now() < due(last))) return
       running++
       // What was known counts until there is an answer.
-      const before = { peers: last?.peers ?? new Map<string, readonly string[]>(), foundAt: last?.foundAt ?? -Infinity, unsure: last?.unsure ?? 0 }
+      const before = { peers: last?.peers ?? new Map<string, readonly string[]>(), foundAt: last?.foundAt ?? -Infinity, fruitless: last?.fruitless ?? 0 }
       put(key, { ...before, endedAt: undefined })
       look(key)
         .catch((error: unknown) => {
           logger.debug('the search in the DHT failed', { server: key, error: errorMessage(error) })
-          return { peers: new Map<string, readonly string[]>(), whole: false }
+          return new Map<string, readonly string[]>()
         })
-        .then(({ peers, whole }) => {
+        .then((peers) => {
           running--
           const endedAt = clock.now()
-          put(key, peers.size > 0 ? { peers, foundAt: endedAt, endedAt, unsure: 0 } : { ...before, endedAt, unsure: whole ? 0 : before.unsure + 1 })
+          put(key, peers.size > 0 ? { peers, foundAt: endedAt, endedAt, fruitless: 0 } : { ...before, endedAt, fruitless: before.fruitless + 1 })
         })
         .catch((error: unknown) => logger.error('a search in the DHT was not ended', { server: key, error: errorMessage(error) }))
     },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../../src/base/logger.ts'
 import { createMeter } from '../../../../src/base/meter.ts'
 import type { FoundProvider } from '../../../../src/net/dht/dht.ts'
-import { AGAIN_WHEN_NONE, AGAIN_WHEN_UNSURE, createLongTail, LOOK_WITHIN, MAX_PEERS, MAX_SEARCHES, SEARCH_WITHIN } from '../../../../src/node/distant/long-tail.ts'
+import { AGAIN_AT_LAST, AGAIN_WHEN_NONE, createLongTail, LOOK_WITHIN, MAX_PEERS, MAX_SEARCHES, SEARCH_WITHIN } from '../../../../src/node/distant/long-tail.ts'
 import { createLongTailMetrics } from '../../../../src/node/distant/metrics.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
 import { flush } from '../../../support/mcp-calls.ts'
@@ -120,7 +120,7 @@ describe('providers that only the DHT knows', () => {
 })
 
 describe('the DHT is asked', () => {
-  test('again after ten seconds when it named nobody, or nobody could be reached', async () => {
+  test('again when it named nobody, or nobody could be reached, but not at once', async () => {
     const w = world()
     for (let n = 0; n < 5; n++) await w.search('files')
     expect(w.asked).toHaveLength(1)
@@ -133,26 +133,27 @@ describe('the DHT is asked', () => {
     expect(w.results()).toEqual({ none: 1, unreached: 1 })
   })
 
-  test('again soon when it was cut short, after twice the pause each time, so that one call lives to see several searches', async () => {
+  test('again and again, after twice the pause each time, so that one call lives to see several searches', async () => {
     const w = world()
-    w.dht.hangs = true
     const begun: number[] = []
-    for (let ms = 0; ms < 30_000; ms += 250) {
+    for (let ms = 0; ms < 60_000; ms += 250) {
       const before = w.asked.length
       await w.search('files')
       if (w.asked.length > before) begun.push(ms)
       w.clock.advance(250)
-      await flush()
     }
-    const pauses = begun.slice(1).map((ms, index) => ms - (begun[index] as number) - LOOK_WITHIN)
-    expect(pauses.slice(0, 5)).toEqual([1, 2, 4, 8, 16].map((times) => times * AGAIN_WHEN_UNSURE))
-    w.clock.advance(AGAIN_WHEN_NONE)
-    w.dht.hangs = false
+    expect(begun.slice(1).map((ms, index) => ms - (begun[index] as number)).slice(0, 6)).toEqual([1_000, 2_000, 4_000, 8_000, AGAIN_AT_LAST, AGAIN_AT_LAST])
+    w.dht.providers = [at('P-1')]
+    w.clock.advance(AGAIN_AT_LAST)
+    await w.search('files')
+    w.dht.providers = []
+    w.up.delete('P-1')
+    w.clock.advance(2_000)
     await w.search('files')
     const asked = w.asked.length
-    w.clock.advance(AGAIN_WHEN_UNSURE)
+    w.clock.advance(AGAIN_WHEN_NONE)
     await w.search('files')
-    expect(w.asked).toHaveLength(asked)
+    expect(w.asked).toHaveLength(asked + 1)
   })
 
   test('anew while somebody is known, who counts until then, and after two seconds when that one is gone', async () => {
