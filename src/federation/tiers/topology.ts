@@ -3,6 +3,7 @@ import type { NodeRecord } from '../../wire/catalog-types.ts'
 import { ROOT_POOL } from '../../wire/protocols.ts'
 import { decodeTopology, encodeTopologyRequest, MAX_TOPOLOGY_DEPTH, MAX_TOPOLOGY_HOPS, MAX_TOPOLOGY_NODES } from '../../wire/tiers-topology.ts'
 import type { TopologyNode, TopologyRequest } from '../../wire/tiers-types.ts'
+import { believedClaim } from '../hub-claims.ts'
 import type { PoolKeeper } from './keeper.ts'
 import { isLiving, tierOf } from './order.ts'
 import type { TierMember, TiersDeps, TiersOptions } from './ports.ts'
@@ -108,10 +109,12 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
   }
 
   async function descend(nodes: TopologyNode[], records: ReadonlyMap<string, NodeRecord>, request: TopologyRequest, end: number, signal: AbortSignal): Promise<TopologyNode[]> {
-    const hubs = nodes.flatMap((node, at) => {
-      const hub = node.alive && node.pool !== undefined ? records.get(node.peer)?.hub : undefined
+    const claims = nodes.flatMap((node, at) => {
+      const hub = records.get(node.peer)?.hub
       return hub === undefined ? [] : [{ at, node, hub }]
     })
+    const hubs = claims.filter(({ node }) => node.alive)
+    const answered = new Map<string, Set<string>>()
     let room = request.max - 1 - nodes.length
     const share = Math.max(1, Math.floor((room + hubs.length) / Math.max(1, hubs.length)))
     const queue = [...hubs]
@@ -126,11 +129,17 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
         if (found === undefined || found.peer !== node.peer) node.more = hub.children
         else {
           room -= sizeOf(found) - 1
+          answered.set(hub.pool, (answered.get(hub.pool) ?? new Set<string>()).add(node.peer))
           nodes[at] = { ...found, ...(node.rtt === undefined ? {} : { rtt: node.rtt }) }
         }
       }
     }
     await Promise.all(Array.from({ length: Math.min(PARALLEL, queue.length) }, work))
+    const ofPools = Map.groupBy(claims, ({ hub }) => hub.pool)
+    for (const [pool, ofPool] of ofPools) {
+      const hubsOfIt = answered.get(pool) ?? believed(ofPool)
+      for (const { at, node } of ofPool) if (!hubsOfIt.has(node.peer)) nodes[at] = asMember(node)
+    }
     return nodes
   }
 
@@ -153,6 +162,18 @@ export function createTopology({ deps, options, view, keepers, edges, home }: To
   }
 
   return { tree, answer }
+}
+
+/** Of several that say to be hub of one pool, when none of them tells what is below it. */
+function believed(claims: readonly { node: TopologyNode; hub: { token: number } }[]): ReadonlySet<string> {
+  const living = claims.filter(({ node }) => node.alive)
+  const { best } = believedClaim((living.length > 0 ? living : claims).map(({ node, hub }) => ({ peer: node.peer, token: hub.token })))
+  return new Set(best === undefined ? [] : [best.peer])
+}
+
+/** Whatever its record says of an office, of a load and of children. */
+function asMember({ pool: _pool, more: _more, ...node }: TopologyNode): TopologyNode {
+  return { ...node, role: 'member', load: 0 }
 }
 
 function notItsHub(): SkeinError {
