@@ -2,12 +2,12 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** These say how fast something must be, in fractions of a second, or load the whole machine: one file at a time, after everything else. */
-const TIMED = ['bad-providers', 'loaded-node', 'relay-blocked', 'replicas', 'rolling-update', 'routing-scenarios'].map((name) => `test/e2e/${name}.test.ts`)
+const TIMED = ['bad-providers', 'failover', 'loaded-node', 'relay-blocked', 'replicas', 'rolling-update', 'routing-scenarios'].map((name) => `test/e2e/${name}.test.ts`)
 
 /** Those that take longest, the longest first: begun last, one alone would hold up the end. How long the others take matters to nobody. */
 const LONG = [
   'fuzz/fuzz', 'integration/net/relay', 'sim/catalog', 'integration/node-bans', 'sim/membership/scenarios-cluster', 'integration/net/dht-providers',
-  'e2e/tiers', 'e2e/tiers-flat', 'e2e/clients', 'e2e/failover', 'e2e/join', 'e2e/kills', 'e2e/kills-own-node', 'e2e/routing-flaps', 'e2e/membership-processes'
+  'e2e/tiers', 'e2e/tiers-flat', 'e2e/clients', 'e2e/join', 'e2e/kills', 'e2e/kills-own-node', 'e2e/routing-flaps', 'e2e/membership-processes'
 ].map((name) => `/test/${name}.test.ts`)
 
 function rank({ moduleId }: TestSpecification): number {

@@ -35,7 +35,7 @@ export function assess(into: Assessed, candidate: Candidate, lane: Lane | undefi
   const unreliability = lane === undefined ? 0 : unreliabilityOf(lane.unreliability, now)
   const pathFrom = pathSource(candidate)
   const path = pathTime(candidate, pathFrom)
-  const service = usual * (lane === undefined ? 1 : slownessOf(lane.slowness, now))
+  const service = usual * (lane === undefined ? 1 : slownessOf(lane.slowness, now, lane.inFlight === 0))
   const ahead = aheadOf(candidate, lane, now)
   const expected = expectedTime(path, service, ahead, capacity)
   into.peer = candidate.peer

@@ -6,8 +6,12 @@ const ANSWER_WEIGHT = 0.1
 const FORGIVEN_BY_HALF_MS = 5_000
 /** What others have in service there may be done by now: half of it is believed after this time, ms. */
 const REPORT_HALF_MS = 1_000
-/** A provider that was found slow is tried again within a minute or so, ms. */
-const SLOWNESS_HALF_MS = 10_000
+/** One call looks whether a provider that was found slow still is, so long after its last answer, ms. */
+export const LOOK_AFTER = 5_000
+/** What a quick answer leaves of an old slowness: half after this age, ms. So one good look after that time is nearly enough. */
+const SLOWNESS_HALF_MS = 2_000
+/** More than so many times slower makes no difference: it is avoided either way. */
+const SLOWEST = 16
 /** How long a tool takes is learnt from its first answers, then over this time, ms. */
 const SERVICE_HALF_MS = 10_000
 const FIRST_ANSWERS = 30
@@ -62,18 +66,17 @@ export interface Slowness extends Fading {
 export const createSlowness = (): Slowness => ({ value: 0, at: 0, spread: 0 })
 
 /**
- * How much slower than usual a provider is; 1 up to twice, and as long as its own answers differ so much that it may be chance. What its answers
- * made sure stays so while it fades: else one that is hardly sure would be tried again at once, by every caller.
+ * How much slower than usual a provider is; 1 up to twice, as long as its own answers differ so much that it may be chance, and now and then for one call that looks.
+ * @param idle no call of this node is there
  */
-export function slownessOf({ value, at, spread }: Slowness, now: number): number {
-  if (value < SURE_FROM * spread) return 1
-  const log = faded(value, now - at, SLOWNESS_HALF_MS)
-  return log < Math.log(SLOW_FROM) ? 1 : Math.exp(log)
+export function slownessOf({ value, at, spread }: Slowness, now: number, idle: boolean): number {
+  if (value < Math.max(Math.log(SLOW_FROM), SURE_FROM * spread) || (idle && now - at >= LOOK_AFTER)) return 1
+  return Math.exp(value)
 }
 
 /** An answer as slow as those long ago confirms them; a quick one says the more the older they are. One slow answer never says much. */
 export function noteSlowness(slowness: Slowness, ratio: number, now: number): void {
-  const off = Math.log(ratio) - slowness.value
+  const off = Math.log(Math.min(SLOWEST, ratio)) - slowness.value
   const forgotten = 1 - faded(1, now - slowness.at, SLOWNESS_HALF_MS)
   slowness.value += off * (off > 0 ? SLOWNESS_WEIGHT : Math.max(SLOWNESS_WEIGHT, forgotten))
   const wider = Math.abs(off) - slowness.spread

@@ -77,8 +77,11 @@ describe('two replicas, one of them disturbed at a time', () => {
     await bothListed()
   }
 
+  /** Both, and each by a connection of its own: one that is just back is reached over the other for a moment, which may be the next to be disturbed. */
   async function bothListed(timeout = 20_000): Promise<void> {
-    await waitUntil('both providers are listed at the edge', async () => (await edge.tools()).some((tool) => tool.name === 'log__append' && tool.providers.length === 2), { timeout, every: 50 })
+    const isListed = async () => (await edge.tools()).some((tool) => tool.name === 'log__append' && tool.providers.length === 2)
+    const isConnected = async () => (await edge.peers()).filter(({ state }) => state === 'connected').length === 2
+    await waitUntil('both providers are listed at the edge, and connected', async () => (await isListed()) && (await isConnected()), { timeout, every: 50 })
   }
 
   beforeAll(async () => {
