@@ -42,6 +42,12 @@ export interface McpServing {
   drain(): void
 }
 
+/**
+ * The limit of a call runs out at its caller and here at the same time, and the caller's word may be first. That is left to the limit here: what nobody answered
+ * in time counts against the server, and what was called off does not, ms.
+ */
+const LAST_MOMENT_MS = 50
+
 /** The provider's side of protocols/mcp.md: answers other nodes' requests from local upstreams. */
 export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): McpServing {
   const share = createPeerShare()
@@ -99,7 +105,9 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     }
     const running = local.run(request, { notification: (message) => exchange.send(encodeCallMessage(message), { renew: true }) })
     if (method === LISTEN) listens.add(endListen)
-    exchange.onCancel((reason) => running.cancel(reason.message))
+    exchange.onCancel((reason) => {
+      if (method === LISTEN || exchange.deadline - clock.now() > LAST_MOMENT_MS) running.cancel(reason.message)
+    })
     running.outcome
       .then(
         (outcome) => {
