@@ -43,8 +43,8 @@ export interface McpServing {
 }
 
 /**
- * The limit of a call runs out at its caller and here at the same time, and the caller's word may be first. That is left to the limit here: what nobody answered
- * in time counts against the server, and what was called off does not, ms.
+ * The limit of a call runs out at its caller and here at the same time, and the caller's word may be first. The limit here goes first, by so much: what nobody
+ * answered in time counts against the server, and what was called off does not, ms.
  */
 const LAST_MOMENT_MS = 50
 
@@ -94,7 +94,9 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
       running.cancel('the node is leaving')
     }
 
+    let late: Timer | undefined
     const over = (status: string) => {
+      late?.cancel()
       leave()
       stopRenewing?.()
       listens.delete(endListen)
@@ -105,8 +107,10 @@ export function serveMcpCalls({ rpc, clock, logger, local, check }: ServeDeps): 
     }
     const running = local.run(request, { notification: (message) => exchange.send(encodeCallMessage(message), { renew: true }) })
     if (method === LISTEN) listens.add(endListen)
-    exchange.onCancel((reason) => {
-      if (method === LISTEN || exchange.deadline - clock.now() > LAST_MOMENT_MS) running.cancel(reason.message)
+    exchange.onCancel(({ message }) => {
+      const left = method === LISTEN ? Infinity : exchange.deadline - clock.now()
+      if (left > LAST_MOMENT_MS) running.cancel(message)
+      else late = clock.after(Math.max(0, left) + LAST_MOMENT_MS, () => running.cancel(message))
     })
     running.outcome
       .then(

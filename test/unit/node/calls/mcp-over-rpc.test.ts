@@ -127,6 +127,16 @@ describe('MCP over a hop', () => {
     expect(await codeOf(late.running.outcome)).toBe('SKEIN_DEADLINE')
   })
 
+  test('a limit that runs out here and at the caller at once is the limit of the server, not called off', async () => {
+    const { net, run } = await setup()
+    const { at, running } = await run(call({ timeout: 500 }))
+    await net.advance(510)
+    expect(await codeOf(running.outcome)).toBe('SKEIN_DEADLINE')
+    at.fail(new SkeinError('SKEIN_OUTCOME_UNKNOWN', 'it did not answer in time'))
+    await net.advance(1_000)
+    expect(at.cancelled).toEqual([])
+  })
+
   test('runs nothing for a foreign session, an unknown method, or what is not published', async () => {
     const asked: unknown[][] = []
     const { net, run, served } = await setup((...args) => {
